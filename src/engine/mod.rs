@@ -1,0 +1,80 @@
+//! What realises a stage on a device: [`Backend`] builds an [`Engine`] once, the engine then runs fixed batches.
+
+pub mod cpu;
+
+use std::sync::Arc;
+
+use crate::graph::Graph;
+use crate::plan::Device;
+
+/// A dense float32 array in row-major order, cheap to clone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub data: Arc<Vec<f32>>,
+}
+
+/// Elements `offset..offset + len` of a shared array: the rows one engine execution reads, uncopied.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    pub data: Arc<Vec<f32>>,
+    pub offset: usize,
+    pub len: usize,
+}
+
+impl Rows {
+    pub fn as_slice(&self) -> &[f32] {
+        &self.data[self.offset..self.offset + self.len]
+    }
+}
+
+/// Which part of the network an engine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StageKind {
+    Prefix,
+    Suffix,
+}
+
+/// What to build: one stage for one device at one fixed batch.
+#[derive(Debug, Clone)]
+pub struct EngineSpec {
+    pub stage: StageKind,
+    pub device: Device,
+    pub batch: usize,
+}
+
+/// A stage that cannot be built or run; names the stage, the device and, where known, the node.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{stage:?} engine on {device}: {message}")]
+pub struct EngineError {
+    pub stage: StageKind,
+    pub device: Device,
+    pub message: String,
+}
+
+/// A family of devices.
+pub trait Backend: Send + Sync {
+    /// `cpu`, `tensorrt`: as `--backend` spells it.
+    fn name(&self) -> &'static str;
+
+    /// One line that says what really computes, e.g. "emulated on the CPU by ONNX Runtime 1.23.2, 1 thread per device".
+    fn describe(&self) -> String;
+
+    /// The devices this backend has, GPU first.
+    fn devices(&self) -> Vec<Device>;
+
+    /// Builds `graph` (its activations already have `spec.batch` rows).
+    fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError>;
+}
+
+/// One stage on one device at one batch size. Buffers belong to the caller and travel by value.
+pub trait Engine: Send {
+    /// Rows per execution.
+    fn batch(&self) -> usize;
+
+    /// Starts one execution over exactly `batch()` rows per input and does not block longer than the device needs to accept it.
+    fn enqueue(&mut self, inputs: Vec<Rows>) -> Result<(), EngineError>;
+
+    /// Waits for the execution started last; one buffer per output, `batch()` rows each.
+    fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError>;
+}

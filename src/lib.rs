@@ -1,0 +1,14 @@
+//! tvm-dla: run a TVM-compiled CNN on the GPU and both DLA cores of an NVIDIA Jetson at the same time.
+
+pub mod bundle;
+pub mod cli;
+pub mod engine;
+pub mod graph;
+pub mod lower;
+pub mod pipeline;
+pub mod plan;
+pub mod relay;
+pub mod schedule;
+pub mod session;
+pub mod split;
+pub mod tvm;
