@@ -2,9 +2,7 @@
 
 mod op;
 
-pub use op::{
-    Activation, BinaryKind, Conv2d, Lrn, Op, Pad, Padding2d, Pool2d, PoolKind,
-};
+pub use op::{Activation, BinaryKind, Conv2d, Lrn, Op, Pad, Padding2d, Pool2d, PoolKind};
 
 use std::fmt;
 use std::sync::Arc;

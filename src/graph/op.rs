@@ -85,9 +85,13 @@ pub struct Lrn {
 pub enum Op {
     Conv2d(Conv2d),
     /// `x, bias[C]`: adds along `axis`.
-    BiasAdd { axis: usize },
+    BiasAdd {
+        axis: usize,
+    },
     /// `x, gamma[C], beta[C], mean[C], variance[C]` along axis 1.
-    BatchNorm { epsilon: f32 },
+    BatchNorm {
+        epsilon: f32,
+    },
     Activation(Activation),
     /// `x, slope[C]` along axis 1.
     PRelu,
@@ -97,24 +101,43 @@ pub enum Op {
     /// `x[N,C,H,W]` -> `[N,C,1,1]`.
     GlobalPool(PoolKind),
     /// `x[N,C,H,W]` -> `[N,C,output[0],output[1]]`, windows as TVM computes them.
-    AdaptivePool { kind: PoolKind, output: [usize; 2] },
+    AdaptivePool {
+        kind: PoolKind,
+        output: [usize; 2],
+    },
     /// Two or more operands joined along `axis`.
-    Concat { axis: usize },
+    Concat {
+        axis: usize,
+    },
     Pad(Pad),
     Lrn(Lrn),
     /// Arithmetic mean over `axes` (sorted, each less than the rank).
-    Mean { axes: Vec<usize>, keepdims: bool },
+    Mean {
+        axes: Vec<usize>,
+        keepdims: bool,
+    },
     /// `[N, ...]` -> `[N, product of the rest]`.
     Flatten,
     /// Target dimensions: `0` copies the input's dimension at that place, `-1` (at most one) is inferred.
-    Reshape { dims: Vec<i64> },
-    Squeeze { axes: Vec<usize> },
+    Reshape {
+        dims: Vec<i64>,
+    },
+    Squeeze {
+        axes: Vec<usize>,
+    },
     /// Inserts `count` axes of length one before `axis`.
-    ExpandDims { axis: usize, count: usize },
-    Transpose { axes: Vec<usize> },
+    ExpandDims {
+        axis: usize,
+        count: usize,
+    },
+    Transpose {
+        axes: Vec<usize>,
+    },
     /// `x[.., I], w[O,I]` -> `[.., O]`.
     Dense,
-    Softmax { axis: usize },
+    Softmax {
+        axis: usize,
+    },
 }
 
 impl Op {
@@ -135,12 +158,24 @@ impl Op {
             Op::Binary(BinaryKind::Mul) => "multiply",
             Op::Binary(BinaryKind::Max) => "maximum",
             Op::Binary(BinaryKind::Min) => "minimum",
-            Op::Pool2d(Pool2d { kind: PoolKind::Max, .. }) => "max_pool2d",
-            Op::Pool2d(Pool2d { kind: PoolKind::Average, .. }) => "avg_pool2d",
+            Op::Pool2d(Pool2d {
+                kind: PoolKind::Max,
+                ..
+            }) => "max_pool2d",
+            Op::Pool2d(Pool2d {
+                kind: PoolKind::Average,
+                ..
+            }) => "avg_pool2d",
             Op::GlobalPool(PoolKind::Max) => "global_max_pool2d",
             Op::GlobalPool(PoolKind::Average) => "global_avg_pool2d",
-            Op::AdaptivePool { kind: PoolKind::Max, .. } => "adaptive_max_pool2d",
-            Op::AdaptivePool { kind: PoolKind::Average, .. } => "adaptive_avg_pool2d",
+            Op::AdaptivePool {
+                kind: PoolKind::Max,
+                ..
+            } => "adaptive_max_pool2d",
+            Op::AdaptivePool {
+                kind: PoolKind::Average,
+                ..
+            } => "adaptive_avg_pool2d",
             Op::Concat { .. } => "concatenate",
             Op::Pad(_) => "pad",
             Op::Lrn(_) => "lrn",

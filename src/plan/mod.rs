@@ -46,7 +46,9 @@ mod device_name {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Device, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -60,5 +62,19 @@ impl std::str::FromStr for Device {
             "dla1" => Ok(Device::Dla(1)),
             other => Err(format!("unknown device `{other}`: use gpu, dla0 or dla1")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_reads_back_as_it_prints() {
+        for device in [Device::Gpu, Device::Dla(0), Device::Dla(1)] {
+            assert_eq!(device.to_string().parse(), Ok(device));
+        }
+        let error = "dla2".parse::<Device>().unwrap_err();
+        assert!(error.contains("`dla2`"), "{error}");
     }
 }
