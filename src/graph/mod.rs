@@ -1,7 +1,18 @@
 //! The neutral network: typed operators over named tensors, in topological order. Pure: no I/O, no TVM.
 
+mod builder;
+mod check;
+mod cost;
+mod error;
+mod infer;
 mod op;
+#[cfg(test)]
+mod tests;
+mod text;
 
+pub use builder::GraphBuilder;
+pub use error::GraphError;
+pub use infer::{elements, infer_shape};
 pub use op::{Activation, BinaryKind, Conv2d, Lrn, Op, Pad, Padding2d, Pool2d, PoolKind};
 
 use std::fmt;

@@ -1,0 +1,41 @@
+//! What a network costs: multiply-accumulates and bytes, from shapes alone.
+
+use super::{Graph, Node, Op};
+
+impl Graph {
+    /// Multiply-accumulate operations for the whole batch (convolution and dense only).
+    pub fn macs(&self) -> u64 {
+        self.nodes.iter().map(|node| self.node_macs(node)).sum()
+    }
+
+    /// Multiply-accumulate operations of one node.
+    pub fn node_macs(&self, node: &Node) -> u64 {
+        let outputs = product(&self.tensor(node.output).shape);
+        match node.op {
+            Op::Conv2d(_) | Op::Dense => outputs * product(&self.tensor(node.inputs[1]).shape[1..]),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of all weights.
+    pub fn weight_bytes(&self) -> u64 {
+        self.tensors
+            .iter()
+            .filter_map(|t| t.weight.as_ref())
+            .map(|w| w.len() as u64)
+            .sum()
+    }
+
+    /// Bytes of all node outputs, for the whole batch.
+    pub fn activation_bytes(&self) -> u64 {
+        let bytes = |node: &Node| {
+            let tensor = self.tensor(node.output);
+            product(&tensor.shape) * tensor.dtype.size() as u64
+        };
+        self.nodes.iter().map(bytes).sum()
+    }
+}
+
+fn product(shape: &[usize]) -> u64 {
+    shape.iter().map(|d| *d as u64).product()
+}
