@@ -1,1 +1,17 @@
-//! (room)
+//! Which nodes a DLA may run, and the cut into a prefix for every device and a suffix for the GPU.
+
+mod cut;
+mod expr;
+mod facts;
+mod parse;
+mod report;
+mod rules;
+mod target;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use cut::{cut, OutputSource, Side, SplitError, Stages, SuffixInput};
+pub use report::{report, NodeReport, Report, SideReport, TensorReport};
+pub use target::{Chip, DlaTarget, Precision, Version};
+pub use verdict::{batch_limit, platform_limit, verdict, GpuReason, Verdict};

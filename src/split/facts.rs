@@ -1,0 +1,214 @@
+//! What TensorRT would make of a node, and the facts its DLA rules ask for.
+
+use super::expr::{Facts, Value};
+use crate::graph::{
+    Activation, BinaryKind, Conv2d, Graph, Node, Op, Padding2d, Pool2d, PoolKind, Tensor,
+};
+
+/// One TensorRT layer with its facts.
+pub struct Layer {
+    pub name: &'static str,
+    pub facts: Facts,
+}
+
+/// The layers `node` becomes; more than one when an operand needs a layer of its own.
+pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
+    let x = graph.tensor(node.inputs[0]);
+    match &node.op {
+        Op::Conv2d(conv) => one("conv", conv_facts(graph, node, conv)),
+        Op::BiasAdd { .. } | Op::BatchNorm { .. } => one("scale", scale()),
+        Op::Activation(activation) => one("activation", activation_facts(*activation)),
+        Op::PRelu => {
+            let constant = graph.tensor(node.inputs[1]).weight.is_some();
+            one(
+                "prelu",
+                Facts::from([("slope_is_constant", constant.into())]),
+            )
+        }
+        Op::Binary(kind) => binary(graph, node, *kind),
+        Op::Pool2d(pool) if pool.dilation == [1, 1] => one("pool", pool_facts(pool)),
+        Op::Pool2d(_) => one("dilated pooling", Facts::new()),
+        Op::GlobalPool(kind) => one("pool", whole_map(*kind, x, [1, 1])),
+        Op::AdaptivePool { kind, output } if divides(x, *output) => {
+            one("pool", whole_map(*kind, x, *output))
+        }
+        Op::AdaptivePool { .. } => one("adaptive pooling with uneven windows", Facts::new()),
+        Op::Concat { axis } => one(
+            "concat",
+            Facts::from([("axis", (*axis).into()), ("n", node.inputs.len().into())]),
+        ),
+        Op::Pad(_) => one("padding", Facts::new()),
+        Op::Lrn(lrn) => one("lrn", Facts::from([("window", lrn.size.into())])),
+        Op::Mean { .. } => one("reduce", Facts::from([("op", "AVG".into())])),
+        Op::Flatten
+        | Op::Reshape { .. }
+        | Op::Squeeze { .. }
+        | Op::ExpandDims { .. }
+        | Op::Transpose { .. } => one("shuffle", Facts::new()),
+        Op::Dense => one("fc", dense_facts(graph, node)),
+        Op::Softmax { axis } => one("softmax", softmax_facts(x, *axis)),
+    }
+}
+
+/// Facts of a map for the rules that hold for every layer.
+pub fn map_facts(tensor: &Tensor) -> Facts {
+    let mut facts = Facts::from([("rank", tensor.shape.len().into())]);
+    if let [_, c, h, w] = tensor.shape[..] {
+        facts.extend([("C", c.into()), ("H", h.into()), ("W", w.into())]);
+    }
+    facts
+}
+
+fn one(name: &'static str, facts: Facts) -> Vec<Layer> {
+    vec![Layer { name, facts }]
+}
+
+fn scale() -> Facts {
+    Facts::from([("power", Value::from(1))])
+}
+
+fn conv_facts(graph: &Graph, node: &Node, conv: &Conv2d) -> Facts {
+    let kernel = &graph.tensor(node.inputs[1]).shape;
+    let mut facts = padding(&conv.padding);
+    facts.extend([
+        ("spatial_dims", Value::from(kernel.len() - 2)),
+        ("K", kernel[0].into()),
+        ("kh", kernel[2].into()),
+        ("kw", kernel[3].into()),
+        ("sh", conv.stride[0].into()),
+        ("sw", conv.stride[1].into()),
+        ("dh", conv.dilation[0].into()),
+        ("dw", conv.dilation[1].into()),
+        ("groups", conv.groups.into()),
+    ]);
+    facts
+}
+
+/// A dense layer is a 1x1 convolution over a map without width.
+fn dense_facts(graph: &Graph, node: &Node) -> Facts {
+    let weight = &graph.tensor(node.inputs[1]).shape;
+    Facts::from([
+        ("spatial_dims", Value::from(2)),
+        ("kh", 1.into()),
+        ("kw", 1.into()),
+        ("K", weight[0].into()),
+        ("C", weight[1].into()),
+        ("W", 1.into()),
+        ("dh", 1.into()),
+    ])
+}
+
+fn padding(p: &Padding2d) -> Facts {
+    Facts::from([
+        ("pt", Value::from(p.top)),
+        ("pl", p.left.into()),
+        ("pb", p.bottom.into()),
+        ("pr", p.right.into()),
+    ])
+}
+
+fn activation_facts(activation: Activation) -> Facts {
+    let kind = |name: &str| Facts::from([("kind", Value::from(name))]);
+    match activation {
+        Activation::Relu => kind("RELU"),
+        Activation::LeakyRelu { .. } => kind("LEAKY_RELU"),
+        Activation::Sigmoid => kind("SIGMOID"),
+        Activation::Tanh => kind("TANH"),
+        Activation::Clip { min, max } => {
+            let mut facts = kind("CLIP");
+            facts.insert("alpha", Value::Number(min.into()));
+            facts.insert("beta", Value::Number(max.into()));
+            facts
+        }
+    }
+}
+
+fn binary(graph: &Graph, node: &Node, kind: BinaryKind) -> Vec<Layer> {
+    let op = match kind {
+        BinaryKind::Add => "SUM",
+        BinaryKind::Sub => "SUB",
+        BinaryKind::Mul => "PROD",
+        BinaryKind::Max => "MAX",
+        BinaryKind::Min => "MIN",
+    };
+    let operands = [node.inputs[0], node.inputs[1]].map(|id| graph.tensor(id));
+    let constant = operands.iter().find(|t| t.weight.is_some());
+    let out = &graph.tensor(node.output).shape;
+    let linear = matches!(kind, BinaryKind::Add | BinaryKind::Sub | BinaryKind::Mul);
+    if constant.is_some_and(|c| linear && scales(&c.shape, out)) {
+        return one("scale", scale());
+    }
+    let same = operands
+        .iter()
+        .all(|t| t.weight.is_some() || t.shape == *out);
+    let elementwise = Facts::from([("op", op.into()), ("same_shape", same.into())]);
+    let mut layers = one("elementwise", elementwise);
+    if constant.is_some() {
+        layers.extend(one(
+            "constant",
+            Facts::from([("constant_operand", true.into())]),
+        ));
+    }
+    layers
+}
+
+/// Whether a constant is one value, one per channel or one per element of a row: what a scale layer takes.
+fn scales(constant: &[usize], out: &[usize]) -> bool {
+    let mut full = vec![1; out.len().saturating_sub(constant.len())];
+    full.extend(constant);
+    let rest = full.get(2..).unwrap_or_default();
+    let uniform_or_channel = rest.iter().all(|d| *d == 1);
+    full.first().is_none_or(|rows| *rows == 1)
+        && full.len() == out.len()
+        && (uniform_or_channel || full[1..] == out[1..])
+}
+
+fn pool_facts(pool: &Pool2d) -> Facts {
+    let exclusive = pool.kind == PoolKind::Average && !pool.count_include_pad;
+    let mut facts = padding(&pool.padding);
+    facts.extend(window(pool.kind, pool.window, pool.stride));
+    facts.insert("exclusive_padding", exclusive.into());
+    facts
+}
+
+fn window(kind: PoolKind, window: [usize; 2], stride: [usize; 2]) -> Facts {
+    let op = match kind {
+        PoolKind::Max => "MAX",
+        PoolKind::Average => "AVERAGE",
+    };
+    Facts::from([
+        ("op", Value::from(op)),
+        ("wh", window[0].into()),
+        ("ww", window[1].into()),
+        ("sh", stride[0].into()),
+        ("sw", stride[1].into()),
+    ])
+}
+
+/// Equal windows that tile the map into `output`. One window has no stride that matters.
+fn whole_map(kind: PoolKind, x: &Tensor, output: [usize; 2]) -> Facts {
+    let side = [x.shape[2] / output[0], x.shape[3] / output[1]];
+    let stride = if output == [1, 1] { [1, 1] } else { side };
+    let mut facts = padding(&Padding2d::default());
+    facts.extend(window(kind, side, stride));
+    facts.insert("exclusive_padding", false.into());
+    facts
+}
+
+fn divides(x: &Tensor, output: [usize; 2]) -> bool {
+    x.shape[2].is_multiple_of(output[0]) && x.shape[3].is_multiple_of(output[1])
+}
+
+fn softmax_facts(x: &Tensor, axis: usize) -> Facts {
+    let others: usize = x
+        .shape
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != 0 && *i != axis)
+        .map(|(_, d)| d)
+        .product();
+    Facts::from([
+        ("axis_len", Value::from(x.shape[axis])),
+        ("others", others.into()),
+    ])
+}

@@ -1,0 +1,133 @@
+//! The cut in figures, for `inspect`.
+
+use serde::Serialize;
+
+use super::cut::{Side, Stages};
+use super::verdict::Verdict;
+use crate::graph::{Graph, Node, TensorId};
+
+/// One node: where it may run, where it does, and what it costs for the network's batch.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeReport {
+    pub name: String,
+    pub op: &'static str,
+    /// Output shape.
+    pub shape: Vec<usize>,
+    pub side: Side,
+    pub may_run_on_dla: bool,
+    /// Why it is not in the prefix; empty for a prefix node.
+    pub reason: String,
+    pub macs: u64,
+}
+
+/// Totals of one side.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SideReport {
+    pub nodes: usize,
+    /// Multiply-accumulates for the network's batch.
+    pub macs: u64,
+    /// Bytes of the weights as stored.
+    pub weight_bytes: u64,
+    /// Bytes of all node outputs for the network's batch, as float32.
+    pub activation_bytes: u64,
+}
+
+/// A tensor that crosses the cut.
+#[derive(Debug, Clone, Serialize)]
+pub struct TensorReport {
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// Bytes for the network's batch, as float32.
+    pub bytes: u64,
+}
+
+/// Everything `inspect` says about one network.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub network: String,
+    pub batch: usize,
+    pub nodes: Vec<NodeReport>,
+    pub prefix: SideReport,
+    pub suffix: SideReport,
+    pub cut: Vec<TensorReport>,
+}
+
+/// Describes `graph` and its cut.
+pub fn report(graph: &Graph, stages: &Stages) -> Report {
+    let nodes = (0..graph.nodes.len())
+        .map(|index| node_report(graph, stages, index))
+        .collect();
+    Report {
+        network: graph.name.clone(),
+        batch: graph.batch(),
+        nodes,
+        prefix: side_report(stages.prefix.as_ref()),
+        suffix: side_report(stages.suffix.as_ref()),
+        cut: cut_tensors(stages),
+    }
+}
+
+fn node_report(graph: &Graph, stages: &Stages, index: usize) -> NodeReport {
+    let node = &graph.nodes[index];
+    NodeReport {
+        name: node.name.clone(),
+        op: node.op.name(),
+        shape: graph.tensor(node.output).shape.clone(),
+        side: stages.side[index],
+        may_run_on_dla: stages.verdicts[index] == Verdict::Dla,
+        reason: reason(graph, stages, index),
+        macs: graph.node_macs(node),
+    }
+}
+
+fn reason(graph: &Graph, stages: &Stages, index: usize) -> String {
+    match (&stages.verdicts[index], stages.side[index]) {
+        (Verdict::Gpu(reason), _) => reason.to_string(),
+        (Verdict::Dla, Side::Prefix) => String::new(),
+        (Verdict::Dla, Side::Suffix) => match blocker(graph, stages, &graph.nodes[index]) {
+            Some(name) => format!("comes after `{name}`, which the DLA does not run"),
+            None => {
+                "no convolution or pooling makes a hand-over to the DLA worth while".to_string()
+            }
+        },
+    }
+}
+
+/// The suffix node that keeps `node` out of the prefix.
+fn blocker<'a>(graph: &'a Graph, stages: &Stages, node: &Node) -> Option<&'a str> {
+    let suffix = |id: &TensorId| {
+        graph
+            .nodes
+            .iter()
+            .zip(&stages.side)
+            .find(|(n, side)| n.output == *id && **side == Side::Suffix)
+    };
+    let (node, _) = node.inputs.iter().find_map(suffix)?;
+    Some(&node.name)
+}
+
+fn side_report(part: Option<&Graph>) -> SideReport {
+    part.map_or_else(SideReport::default, |graph| SideReport {
+        nodes: graph.nodes.len(),
+        macs: graph.macs(),
+        weight_bytes: graph.weight_bytes(),
+        activation_bytes: graph.activation_bytes(),
+    })
+}
+
+fn cut_tensors(stages: &Stages) -> Vec<TensorReport> {
+    let (Some(prefix), Some(_)) = (&stages.prefix, &stages.suffix) else {
+        return Vec::new();
+    };
+    prefix
+        .outputs
+        .iter()
+        .map(|id| prefix.tensor(*id))
+        .map(|tensor| TensorReport {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            bytes: tensor.shape.iter().map(|d| *d as u64).product::<u64>()
+                * tensor.dtype.size() as u64,
+        })
+        .collect()
+}
