@@ -1,1 +1,147 @@
-//! (room)
+//! A network with its options as bytes: what an artifact carries. The layout is in FORMAT.md.
+
+mod error;
+mod header;
+mod options;
+mod preprocess;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+pub use error::BundleError;
+pub use options::{Options, OptionsError};
+pub use preprocess::{Channels, Fit, Preprocess};
+
+use crate::graph::{DType, Graph, TensorId};
+use crate::plan::Plan;
+use header::Header;
+
+const MAGIC: &[u8; 8] = b"tvm-dla\0";
+const VERSION: u32 = 1;
+/// Weights start at multiples of this, so that they can be mapped and handed to any engine as they lie.
+const ALIGN: usize = 64;
+/// Magic, version, header length, digest.
+const PREAMBLE: usize = 8 + 4 + 8 + 32;
+
+/// A network, how it was compiled, and optionally how to deal its batches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bundle {
+    pub graph: Graph,
+    pub options: Options,
+    /// The plan to use when the caller gives none.
+    pub plan: Option<Plan>,
+}
+
+impl Bundle {
+    /// The bytes that [`Bundle::from_bytes`] reads back.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header = serde_json::to_vec(&Header::of(self)).expect("a header is plain data");
+        let mut bytes =
+            Vec::with_capacity(self.graph.weight_bytes() as usize + header.len() + 4096);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&[0; 32]);
+        bytes.extend_from_slice(&header);
+        for weight in self.graph.tensors.iter().filter_map(|t| t.weight.as_ref()) {
+            bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+            bytes.extend_from_slice(weight);
+        }
+        let digest = Sha256::digest(&bytes[PREAMBLE..]);
+        bytes[PREAMBLE - 32..PREAMBLE].copy_from_slice(&digest);
+        bytes
+    }
+
+    /// Reads and validates a bundle. Allocates no more than the input's size.
+    ///
+    /// # Errors
+    /// [`BundleError`] for anything that [`Bundle::to_bytes`] would not have written.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
+        let header = checked_header(bytes)?;
+        let length = header.len();
+        let header: Header = serde_json::from_slice(header)
+            .map_err(|error| BundleError::Header(error.to_string()))?;
+        let (mut graph, weights, options, plan) = header.into_parts();
+        read_weights(&mut graph, &weights, bytes, PREAMBLE + length)?;
+        graph.validate()?;
+        Ok(Bundle {
+            graph,
+            options,
+            plan,
+        })
+    }
+
+    /// SHA-256 of the content, as hexadecimal text: equal for equal bundles.
+    pub fn digest(&self) -> String {
+        let bytes = self.to_bytes();
+        bytes[PREAMBLE - 32..PREAMBLE]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+fn checked_header(bytes: &[u8]) -> Result<&[u8], BundleError> {
+    let cut = |range: std::ops::Range<usize>| {
+        bytes.get(range.clone()).ok_or(BundleError::Truncated {
+            needed: range.end,
+            size: bytes.len(),
+        })
+    };
+    if cut(0..8)? != MAGIC {
+        return Err(BundleError::Foreign);
+    }
+    let version = u32::from_le_bytes(cut(8..12)?.try_into().expect("four bytes"));
+    if version != VERSION {
+        return Err(BundleError::Version {
+            found: version,
+            known: VERSION,
+        });
+    }
+    let length = u64::from_le_bytes(cut(12..20)?.try_into().expect("eight bytes"));
+    let digest = cut(20..PREAMBLE)?;
+    let end = usize::try_from(length)
+        .ok()
+        .and_then(|length| length.checked_add(PREAMBLE))
+        .unwrap_or(usize::MAX);
+    let header = cut(PREAMBLE..end)?;
+    if digest != Sha256::digest(&bytes[PREAMBLE..]).as_slice() {
+        return Err(BundleError::Digest);
+    }
+    Ok(header)
+}
+
+/// Copies the weights out of `bytes`; they must follow each other and fill the rest exactly.
+fn read_weights(
+    graph: &mut Graph,
+    weights: &[TensorId],
+    bytes: &[u8],
+    mut at: usize,
+) -> Result<(), BundleError> {
+    for id in weights {
+        let tensor = &mut graph.tensors[id.0 as usize];
+        let start = at.next_multiple_of(ALIGN);
+        let end = weight_size(&tensor.shape, tensor.dtype)
+            .and_then(|size| start.checked_add(size))
+            .unwrap_or(usize::MAX);
+        let data = bytes.get(start..end).ok_or(BundleError::Truncated {
+            needed: end,
+            size: bytes.len(),
+        })?;
+        tensor.weight = Some(Arc::new(data.to_vec()));
+        at = end;
+    }
+    match bytes.len() - at {
+        0 => Ok(()),
+        extra => Err(BundleError::Trailing { extra }),
+    }
+}
+
+fn weight_size(shape: &[usize], dtype: DType) -> Option<usize> {
+    shape
+        .iter()
+        .try_fold(dtype.size(), |size, d| size.checked_mul(*d))
+}

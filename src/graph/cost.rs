@@ -5,14 +5,19 @@ use super::{Graph, Node, Op};
 impl Graph {
     /// Multiply-accumulate operations for the whole batch (convolution and dense only).
     pub fn macs(&self) -> u64 {
-        self.nodes.iter().map(|node| self.node_macs(node)).sum()
+        self.nodes
+            .iter()
+            .map(|node| self.node_macs(node))
+            .fold(0, u64::saturating_add)
     }
 
     /// Multiply-accumulate operations of one node.
     pub fn node_macs(&self, node: &Node) -> u64 {
         let outputs = product(&self.tensor(node.output).shape);
         match node.op {
-            Op::Conv2d(_) | Op::Dense => outputs * product(&self.tensor(node.inputs[1]).shape[1..]),
+            Op::Conv2d(_) | Op::Dense => {
+                outputs.saturating_mul(product(&self.tensor(node.inputs[1]).shape[1..]))
+            }
             _ => 0,
         }
     }
@@ -30,12 +35,14 @@ impl Graph {
     pub fn activation_bytes(&self) -> u64 {
         let bytes = |node: &Node| {
             let tensor = self.tensor(node.output);
-            product(&tensor.shape) * tensor.dtype.size() as u64
+            product(&tensor.shape).saturating_mul(tensor.dtype.size() as u64)
         };
-        self.nodes.iter().map(bytes).sum()
+        self.nodes.iter().map(bytes).fold(0, u64::saturating_add)
     }
 }
 
 fn product(shape: &[usize]) -> u64 {
-    shape.iter().map(|d| *d as u64).product()
+    shape
+        .iter()
+        .fold(1, |p: u64, d| p.saturating_mul(*d as u64))
 }

@@ -1,6 +1,6 @@
 //! Shape inference: one exhaustive match, so that a new operator has to be learned here.
 
-use super::{Conv2d, Op, Pad, Padding2d, Pool2d};
+use super::{Activation, Conv2d, Op, Pad, Padding2d, Pool2d};
 
 type Shape = Vec<usize>;
 type Result<T> = std::result::Result<T, String>;
@@ -14,7 +14,8 @@ pub fn infer_shape(op: &Op, inputs: &[&[usize]]) -> Result<Shape> {
         Op::Conv2d(conv) => conv2d(conv, x, inputs[1]),
         Op::BiasAdd { axis } => per_channel(x, *axis, &inputs[1..]),
         Op::BatchNorm { .. } | Op::PRelu => per_channel(x, 1, &inputs[1..]),
-        Op::Activation(_) | Op::Lrn(_) => Ok(x.to_vec()),
+        Op::Activation(activation) => activation_range(*activation).map(|()| x.to_vec()),
+        Op::Lrn(_) => Ok(x.to_vec()),
         Op::Binary(_) => broadcast(x, inputs[1]),
         Op::Pool2d(pool) => pool2d(pool, x),
         Op::GlobalPool(_) => rank4(x).map(|[n, c, ..]| vec![n, c, 1, 1]),
@@ -61,6 +62,20 @@ fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<()> {
         Ok(())
     } else {
         Err(reason())
+    }
+}
+
+fn activation_range(activation: Activation) -> Result<()> {
+    match activation {
+        Activation::Clip { min, max } => {
+            ensure(min.is_finite() && max.is_finite() && min <= max, || {
+                format!("clip to {min}..{max} is not a finite range")
+            })
+        }
+        Activation::LeakyRelu { alpha } => {
+            ensure(alpha.is_finite(), || format!("slope {alpha} is not finite"))
+        }
+        Activation::Relu | Activation::Sigmoid | Activation::Tanh => Ok(()),
     }
 }
 

@@ -1,0 +1,209 @@
+use super::*;
+use crate::graph::{Activation, Conv2d, GraphBuilder, Op, Padding2d};
+use crate::plan::{Device, Share};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn sample() -> Bundle {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[2, 3, 4, 4]);
+    let w = b.weight("w", &[2, 3, 1, 1], (0..6).map(|i| i as f32).collect());
+    let bias = b.weight("b", &[2], vec![0.5, -0.5]);
+    let conv = Op::Conv2d(Conv2d {
+        stride: [1, 1],
+        padding: Padding2d::default(),
+        dilation: [1, 1],
+        groups: 1,
+    });
+    let c = b.node("c", conv, &[x, w]).unwrap();
+    let a = b.node("a", Op::BiasAdd { axis: 1 }, &[c, bias]).unwrap();
+    let clip = Op::Activation(Activation::Clip { min: 0.0, max: 6.0 });
+    let y = b.node("y", clip, &[a]).unwrap();
+    b.output(y);
+    Bundle {
+        graph: b.finish().unwrap(),
+        options: Options {
+            gpu_only: vec!["softmax".to_string()],
+            preprocess: Some("imagenet".parse().unwrap()),
+            ..Options::default()
+        },
+        plan: Some(Plan {
+            prefix: vec![Share {
+                device: Device::Dla(1),
+                batch: 2,
+                rounds: 1,
+            }],
+            suffix_batch: 2,
+        }),
+    }
+}
+
+/// Rewrites the header and signs the result, so that only the header is wrong.
+fn with_header(edit: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+    let bytes = sample().to_bytes();
+    let length = u64::from_le_bytes(bytes[12..20].try_into().unwrap()) as usize;
+    let mut header = serde_json::from_slice(&bytes[PREAMBLE..PREAMBLE + length]).unwrap();
+    edit(&mut header);
+    let header = serde_json::to_vec(&header).unwrap();
+    let weights = &bytes[(PREAMBLE + length).next_multiple_of(ALIGN)..];
+    let mut out = bytes[..12].to_vec();
+    out.extend((header.len() as u64).to_le_bytes());
+    out.extend([0; 32]);
+    out.extend(header);
+    out.resize(out.len().next_multiple_of(ALIGN), 0);
+    out.extend(weights);
+    sign(out)
+}
+
+fn sign(mut bytes: Vec<u8>) -> Vec<u8> {
+    let digest = Sha256::digest(&bytes[PREAMBLE..]);
+    bytes[PREAMBLE - 32..PREAMBLE].copy_from_slice(&digest);
+    bytes
+}
+
+#[test]
+fn a_bundle_reads_back_as_it_was() {
+    let bundle = sample();
+    let bytes = bundle.to_bytes();
+    let back = Bundle::from_bytes(&bytes).unwrap();
+    assert_eq!(back, bundle);
+    assert_eq!(back.to_bytes(), bytes, "writing is deterministic");
+    assert_eq!(back.digest(), bundle.digest());
+    assert_eq!(bundle.digest().len(), 64);
+}
+
+#[test]
+fn every_single_damaged_byte_is_found() {
+    let bytes = sample().to_bytes();
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        assert!(Bundle::from_bytes(&damaged).is_err(), "byte {at}");
+    }
+    for length in 0..bytes.len() {
+        assert!(
+            Bundle::from_bytes(&bytes[..length]).is_err(),
+            "{length} bytes"
+        );
+    }
+}
+
+#[test]
+fn each_way_to_be_wrong_has_its_error() {
+    let good = sample().to_bytes();
+    let mut newer = good.clone();
+    newer[8] = 2;
+    let mut longer = good.clone();
+    longer.extend([0; 4]);
+    let mut huge = good.clone();
+    huge[12..20].copy_from_slice(&u64::MAX.to_le_bytes());
+    let cases: Vec<(Vec<u8>, &str, &str)> = vec![
+        (
+            b"ELF and more than eight".to_vec(),
+            "not a tvm-dla bundle",
+            "another file",
+        ),
+        (vec![], "truncated", "an empty file"),
+        (newer, "format 2 is not format 1", "a newer format"),
+        (huge, "truncated", "a header longer than any file"),
+        (longer.clone(), "digest", "bytes appended"),
+        (sign(longer), "4 bytes follow", "bytes appended and signed"),
+        (
+            with_header(|h| h["nodes"][0]["output"] = 99.into()),
+            "outside the",
+            "an id that does not exist",
+        ),
+        (
+            with_header(|h| h["nodes"][0]["op"] = "conv9d".into()),
+            "header",
+            "an unknown operator",
+        ),
+        (
+            with_header(|h| h["extra"] = 1.into()),
+            "unknown field `extra`",
+            "an unknown key",
+        ),
+        (
+            with_header(|h| h["tensors"][1]["shape"][0] = (1u64 << 60).into()),
+            "truncated",
+            "a weight larger than memory",
+        ),
+        (
+            with_header(|h| h["tensors"][0]["shape"][2] = 5.into()),
+            "stated as",
+            "a shape that does not follow",
+        ),
+        (
+            with_header(|h| h["inputs"] = serde_json::json!([])),
+            "no input",
+            "no input",
+        ),
+        (
+            with_header(|h| h["plan"]["prefix"][0]["device"] = "tpu".into()),
+            "tpu",
+            "an unknown device",
+        ),
+    ];
+    for (bytes, want, why) in cases {
+        let error = Bundle::from_bytes(&bytes).unwrap_err().to_string();
+        assert!(error.contains(want), "{why}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        let _ = Bundle::from_bytes(&bytes);
+    }
+
+    #[test]
+    fn signed_damage_is_an_error_or_a_valid_network(
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = sample().to_bytes();
+        for (at, value) in edits {
+            let at = PREAMBLE + at.index(bytes.len() - PREAMBLE);
+            bytes[at] = value;
+        }
+        if let Ok(bundle) = Bundle::from_bytes(&sign(bytes)) {
+            prop_assert!(bundle.graph.validate().is_ok());
+        }
+    }
+}
+
+#[test]
+fn options_parse_or_say_what_is_near() {
+    let parse = |pairs: &[(&str, &str)]| {
+        let given: BTreeMap<String, String> = pairs
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
+        Options::parse(&given)
+    };
+    assert_eq!(
+        parse(&[("chip", "")]),
+        Ok(Options::default()),
+        "empty means default"
+    );
+    let orin = parse(&[
+        ("chip", "orin"),
+        ("tensorrt", "10.3"),
+        ("precision", "int8"),
+        ("cores", "1,0"),
+    ]);
+    assert_eq!(orin.unwrap().cores, [0, 1]);
+    let cases = [
+        (("precison", "fp16"), "the nearest is `precision`"),
+        (("precison", ""), "the nearest is `precision`"),
+        (("precision", "fp32"), "use fp16 or int8"),
+        (("cores", "2"), "list of DLA cores"),
+        (("cores", "0,0"), "list of DLA cores"),
+        (("tensorrt", "10.3"), "no such DLA"),
+        (("tensorrt", "eight"), "write it like 8.5.2"),
+        (("preprocess", "imagnet"), "unit-symmetric"),
+    ];
+    for (pair, want) in cases {
+        let error = parse(&[pair]).unwrap_err().to_string();
+        assert!(error.contains(want), "{pair:?}: {error}");
+    }
+}
