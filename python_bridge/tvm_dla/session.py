@@ -1,0 +1,67 @@
+"""Runs an artifact from Python: numpy in, numpy out, any batch size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Sequence, Union, cast
+
+import numpy as np
+import tvm
+
+from .library import function
+from .register import register
+
+Arrays = Union["np.ndarray[Any, Any]", Sequence["np.ndarray[Any, Any]"]]
+Inputs = Union[Arrays, Mapping[str, "np.ndarray[Any, Any]"]]
+
+
+class Session:
+    """A loaded artifact (`.tar` of tvmc, or `.so`) with its engines.
+
+    >>> Session("mobilenet.tar").run({"input": images})[0].shape
+    (512, 1000)
+    """
+
+    def __init__(self, path: str | Path, **config: Any) -> None:
+        register()
+        self._module = function("session_create")(str(path), json.dumps(config))
+        self._inputs = [str(entry["name"]) for entry in self.describe()["inputs"]]
+
+    def run(self, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
+        """The outputs for `inputs`, whose first dimension is the batch, of any size.
+
+        Inputs go by name, or in the order of `describe()["inputs"]`.
+        """
+        for index, array in enumerate(self._ordered(inputs)):
+            self._module["set_input"](index, tvm.nd.array(np.ascontiguousarray(array)))
+        self._module["run"]()
+        return [self._module["output"](i).numpy() for i in range(self._module["num_outputs"]())]
+
+    def describe(self) -> dict[str, Any]:
+        """Names and shapes of inputs and outputs, devices, backend."""
+        return cast(Dict[str, Any], json.loads(str(self._module["describe"]())))
+
+    def report(self) -> dict[str, Any]:
+        """What the last run did: plan, times per device, retries."""
+        return cast(Dict[str, Any], json.loads(str(self._module["report"]())))
+
+    def _ordered(self, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
+        if isinstance(inputs, Mapping):
+            return self._by_name(inputs)
+        arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+        if len(arrays) != len(self._inputs):
+            raise ValueError(
+                f"{len(arrays)} arrays given, and the artifact has {len(self._inputs)} inputs: "
+                f"{', '.join(self._inputs)}"
+            )
+        return arrays
+
+    def _by_name(self, inputs: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
+        wrong = sorted(set(inputs) ^ set(self._inputs))
+        if wrong:
+            kind = "is missing" if wrong[0] in self._inputs else "does not exist"
+            raise ValueError(
+                f"input `{wrong[0]}` {kind}: the artifact has {', '.join(self._inputs)}"
+            )
+        return [inputs[name] for name in self._inputs]
