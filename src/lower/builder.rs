@@ -1,0 +1,140 @@
+//! The layer vocabulary, TensorRT's: what a backend has to be able to build.
+
+use std::sync::Arc;
+
+use crate::graph::{Activation, BinaryKind, Conv2d, Lrn, Pad, Padding2d, PoolKind};
+
+/// The output of a layer, an input or a constant: a number the builder hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Value(pub u32);
+
+/// Why a builder cannot add a layer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BuildError(pub String);
+
+/// What adding a layer gives.
+pub type Built = Result<Value, BuildError>;
+
+/// A float32 constant: little-endian elements in row-major order, shared and never copied on the way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    pub shape: Vec<usize>,
+    pub data: Arc<Vec<u8>>,
+}
+
+impl Weights {
+    pub fn from_values(shape: &[usize], values: &[f32]) -> Weights {
+        Weights {
+            shape: shape.to_vec(),
+            data: Arc::new(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        }
+    }
+
+    pub fn values(&self) -> Vec<f32> {
+        self.data
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            .collect()
+    }
+
+    /// The same elements under another shape of the same size.
+    pub fn reshaped(&self, shape: Vec<usize>) -> Weights {
+        Weights {
+            shape,
+            data: self.data.clone(),
+        }
+    }
+
+    /// Elements per channel: `[C]` -> `[1, C, 1, ...]`, with the channels on `axis` of `rank` dimensions.
+    pub fn along(&self, axis: usize, rank: usize) -> Weights {
+        let mut shape = vec![1; rank];
+        shape[axis] = self.shape.iter().product();
+        self.reshaped(shape)
+    }
+}
+
+/// `x[N,C,H,W]` with a kernel `[O,C/groups,kh,kw]` and a bias `[O]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Convolution {
+    pub kernel: Weights,
+    pub bias: Option<Weights>,
+    pub geometry: Conv2d,
+}
+
+/// `x[N,I]` with a kernel `[O,I]` and a bias `[O]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FullyConnected {
+    pub kernel: Weights,
+    pub bias: Option<Weights>,
+}
+
+/// `x * scale + shift` per channel: both are `[1, C, 1, ...]` with the rank of `x`; at least one is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scale {
+    pub scale: Option<Weights>,
+    pub shift: Option<Weights>,
+}
+
+/// Pooling with explicit padding: every window starts inside the padded map and ends inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pooling {
+    pub kind: PoolKind,
+    pub window: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: Padding2d,
+    /// `[1, 1]` for averages.
+    pub dilation: [usize; 2],
+    /// Average only: whether padded elements count in the divisor.
+    pub count_padding: bool,
+    /// The window is the whole map.
+    pub global: bool,
+}
+
+/// Reduces `axes` and keeps them with length one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reduction {
+    pub kind: PoolKind,
+    pub axes: Vec<usize>,
+}
+
+/// A change of layout: first the permutation, then the new shape.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shuffle {
+    pub permutation: Option<Vec<usize>>,
+    pub shape: Option<Vec<usize>>,
+}
+
+/// Elements `start..start + len` of one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    pub axis: usize,
+    pub start: usize,
+    pub len: usize,
+}
+
+/// Builds one network layer by layer. `name` is the node's name in the graph; several layers may share it.
+pub trait NetworkBuilder {
+    fn input(&mut self, name: &str, shape: &[usize]) -> Built;
+    fn constant(&mut self, name: &str, value: &Weights) -> Built;
+    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built;
+    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built;
+    /// `a[N,I], b[O,I]` -> `[N,O]`.
+    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built;
+    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built;
+    fn activation(&mut self, name: &str, x: Value, function: Activation) -> Built;
+    /// `slope` is `[1, C, 1, ...]` with the rank of `x`.
+    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built;
+    /// Both operands have the same rank; lengths of one are broadcast.
+    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built;
+    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built;
+    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built;
+    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built;
+    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built;
+    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> Built;
+    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built;
+    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built;
+    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built;
+    /// Marks the next output of the network.
+    fn output(&mut self, name: &str, x: Value, shape: &[usize]) -> Result<(), BuildError>;
+}

@@ -1,0 +1,54 @@
+//! Layers that combine elements along axes: means, normalisation across channels, softmax.
+
+use super::{LowerError, Lowering, Reduction, Value};
+use crate::graph::{Lrn, Node, PoolKind};
+
+impl Lowering<'_> {
+    /// The mean over a whole map is global pooling, which every backend has its fastest code for.
+    pub(super) fn mean(
+        &mut self,
+        node: &Node,
+        axes: &[usize],
+        keepdims: bool,
+    ) -> Result<Value, LowerError> {
+        let value = if axes == [2, 3] && self.shape(node.inputs[0]).len() == 4 {
+            self.global_pool(node, PoolKind::Average)?
+        } else {
+            let layer = Reduction {
+                kind: PoolKind::Average,
+                axes: axes.to_vec(),
+            };
+            let x = self.operand(node, 0)?;
+            self.builder
+                .reduce(&node.name, x, &layer)
+                .map_err(|e| e.at(&node.name))?
+        };
+        match keepdims {
+            true => Ok(value),
+            false => self.reshaped(node, value, self.shape(node.output).to_vec()),
+        }
+    }
+
+    /// # Errors
+    /// An even window has no middle channel: TVM and the backends then place it differently.
+    pub(super) fn lrn(&mut self, node: &Node, lrn: &Lrn) -> Result<Value, LowerError> {
+        if lrn.size.is_multiple_of(2) {
+            return Err(LowerError::Unsupported {
+                node: node.name.clone(),
+                op: node.op.name(),
+                reason: format!("a window of {} channels must be odd", lrn.size),
+            });
+        }
+        let x = self.operand(node, 0)?;
+        self.builder
+            .lrn(&node.name, x, lrn)
+            .map_err(|e| e.at(&node.name))
+    }
+
+    pub(super) fn softmax(&mut self, node: &Node, axis: usize) -> Result<Value, LowerError> {
+        let x = self.operand(node, 0)?;
+        self.builder
+            .softmax(&node.name, x, axis)
+            .map_err(|e| e.at(&node.name))
+    }
+}
