@@ -43,6 +43,17 @@ pub struct EngineSpec {
     pub batch: usize,
 }
 
+impl EngineSpec {
+    /// A failure of this engine; `message` names the node where one is known.
+    pub fn error(&self, message: String) -> EngineError {
+        EngineError {
+            stage: self.stage,
+            device: self.device,
+            message,
+        }
+    }
+}
+
 /// A stage that cannot be built or run; names the stage, the device and, where known, the node.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{stage:?} engine on {device}: {message}")]

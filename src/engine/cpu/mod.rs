@@ -1,1 +1,95 @@
-//! (room)
+//! Every device emulated on the CPU: each engine is one ONNX Runtime session over one stage, in float32.
+
+mod engine;
+mod library;
+mod onnx;
+#[cfg(test)]
+mod tests;
+
+pub use library::{find_library, LibraryError, SearchPaths};
+pub use onnx::onnx_model;
+
+use std::path::PathBuf;
+
+use super::{Backend, Engine, EngineError, EngineSpec};
+use crate::graph::Graph;
+use crate::plan::Device;
+use engine::CpuEngine;
+use library::Library;
+
+/// What to emulate, and with how much of the machine.
+#[derive(Debug, Clone)]
+pub struct CpuOptions {
+    /// ONNX Runtime's shared library, see [`find_library`].
+    pub library: PathBuf,
+    /// Threads that one engine computes with; at least 1.
+    pub threads_per_device: usize,
+    /// The emulated devices, GPU first.
+    pub devices: Vec<Device>,
+}
+
+/// The embedded default backend.
+pub struct CpuBackend {
+    library: &'static Library,
+    threads: usize,
+    devices: Vec<Device>,
+}
+
+impl CpuBackend {
+    /// Loads ONNX Runtime. A process has one ONNX Runtime: later backends have to name the same file.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the file is missing, is no ONNX Runtime, is too old, or is another one than before.
+    pub fn new(options: CpuOptions) -> Result<CpuBackend, LibraryError> {
+        Ok(CpuBackend {
+            library: library::load(&options.library)?,
+            threads: options.threads_per_device.max(1),
+            devices: options.devices,
+        })
+    }
+
+    /// Idle threads may spin for work only where every device has cores of its own.
+    fn may_spin(&self) -> bool {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        self.threads * self.devices.len() <= cores
+    }
+}
+
+impl Backend for CpuBackend {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "emulated on the CPU by ONNX Runtime {}, {} thread{} per device, computed in float32",
+            self.library.version,
+            self.threads,
+            if self.threads == 1 { "" } else { "s" }
+        )
+    }
+
+    fn devices(&self) -> Vec<Device> {
+        self.devices.clone()
+    }
+
+    fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {
+        let fail = |message: String| spec.error(message);
+        if !self.devices.contains(&spec.device) {
+            return Err(fail("this backend does not emulate the device".into()));
+        }
+        if graph.batch() != spec.batch {
+            let rows = graph.batch();
+            return Err(fail(format!(
+                "the stage has {rows} rows instead of {}",
+                spec.batch
+            )));
+        }
+        let model = onnx_model(graph).map_err(|e| fail(e.to_string()))?;
+        let session = self
+            .library
+            .session(&model, self.threads, self.may_spin())
+            .map_err(|e| fail(format!("ONNX Runtime refuses the stage: {e}")))?;
+        Ok(Box::new(CpuEngine::new(session, graph, spec.clone())))
+    }
+}

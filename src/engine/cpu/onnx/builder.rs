@@ -1,0 +1,361 @@
+//! [`NetworkBuilder`] over ONNX nodes. Weights stay shared until the model is serialised.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use prost::bytes::Bytes;
+
+use super::proto::{self, Attribute};
+use crate::graph::{Activation, BinaryKind, Lrn, Pad, PoolKind};
+use crate::lower::{
+    BuildError, Built, Convolution, FullyConnected, NetworkBuilder, Pooling, Reduction, Scale,
+    Shuffle, Slice, Value, Weights,
+};
+
+/// Opset 17 is the last in which reductions take their axes as an attribute; ONNX Runtime has it since 1.12.
+const OPSET: i64 = 17;
+const IR_VERSION: i64 = 8;
+
+#[derive(Default)]
+pub(super) struct OnnxBuilder {
+    graph: proto::Graph,
+    values: Vec<Named>,
+    /// How often a name was asked for.
+    names: HashMap<String, usize>,
+}
+
+/// A value's name, and whether that name may still become an output's.
+struct Named {
+    name: String,
+    computed: bool,
+}
+
+/// Weight bytes that stay where the graph holds them.
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl OnnxBuilder {
+    pub fn finish(mut self, name: &str) -> proto::Model {
+        // A graph without a name is refused by ONNX's checker.
+        self.graph.name = match name {
+            "" => "network".into(),
+            name => name.into(),
+        };
+        proto::Model {
+            ir_version: IR_VERSION,
+            producer_name: env!("CARGO_PKG_NAME").into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            graph: Some(self.graph),
+            opset_import: vec![proto::OperatorSet {
+                domain: String::new(),
+                version: OPSET,
+            }],
+        }
+    }
+
+    /// `name`, or `name_2`, `name_3` ... where it is taken.
+    fn unique(&mut self, name: &str) -> String {
+        let count = self.names.entry(name.to_string()).or_default();
+        *count += 1;
+        match (*count, name) {
+            (1, name) if !name.is_empty() => name.to_string(),
+            (count, name) => {
+                let numbered = format!("{name}_{count}");
+                self.unique(&numbered)
+            }
+        }
+    }
+
+    fn value(&mut self, name: String, computed: bool) -> Value {
+        self.values.push(Named { name, computed });
+        Value(self.values.len() as u32 - 1)
+    }
+
+    fn name(&self, value: Value) -> String {
+        self.values[value.0 as usize].name.clone()
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[usize], data_type: i32, data: Bytes) -> String {
+        let name = self.unique(name);
+        self.graph.initializer.push(proto::Tensor {
+            dims: shape.iter().map(|d| *d as i64).collect(),
+            data_type,
+            name: name.clone(),
+            raw_data: data,
+        });
+        name
+    }
+
+    fn weights(&mut self, name: &str, weights: &Weights) -> String {
+        let data = Bytes::from_owner(Shared(weights.data.clone()));
+        self.tensor(name, &weights.shape, proto::FLOAT, data)
+    }
+
+    fn scalar(&mut self, name: &str, value: f32) -> String {
+        let data = Bytes::copy_from_slice(&value.to_le_bytes());
+        self.tensor(name, &[], proto::FLOAT, data)
+    }
+
+    fn integers(&mut self, name: &str, values: &[usize]) -> String {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|v| (*v as i64).to_le_bytes())
+            .collect();
+        self.tensor(name, &[values.len()], proto::INT64, bytes.into())
+    }
+
+    fn node(
+        &mut self,
+        op_type: &str,
+        name: &str,
+        input: Vec<String>,
+        attribute: Vec<Attribute>,
+    ) -> Value {
+        let output = self.unique(name);
+        self.graph.node.push(proto::Node {
+            input,
+            output: vec![output.clone()],
+            name: output.clone(),
+            op_type: op_type.into(),
+            attribute,
+        });
+        self.value(output, true)
+    }
+
+    fn normalisation(&mut self, name: &str, x: Value, scale: &Weights, shift: &Weights) -> Value {
+        let channels: usize = scale.shape.iter().product();
+        let fixed = |value: f32| Weights::from_values(&[channels], &vec![value; channels]);
+        let operands = [
+            ("scale", scale.reshaped(vec![channels])),
+            ("shift", shift.reshaped(vec![channels])),
+            ("mean", fixed(0.0)),
+            ("variance", fixed(1.0)),
+        ];
+        let mut inputs = vec![self.name(x)];
+        for (suffix, weights) in operands {
+            inputs.push(self.weights(&format!("{name}.{suffix}"), &weights));
+        }
+        let epsilon = Attribute::float("epsilon", 0.0);
+        self.node("BatchNormalization", name, inputs, vec![epsilon])
+    }
+
+    fn with_constant(&mut self, op: &str, name: &str, x: Value, constant: &Weights) -> Value {
+        let constant = self.weights(&format!("{name}.constant"), constant);
+        let inputs = vec![self.name(x), constant];
+        self.node(op, name, inputs, vec![])
+    }
+}
+
+fn pads(padding: &crate::graph::Padding2d) -> Attribute {
+    let p = padding;
+    Attribute::ints("pads", &[p.top, p.left, p.bottom, p.right])
+}
+
+impl NetworkBuilder for OnnxBuilder {
+    fn input(&mut self, name: &str, shape: &[usize]) -> Built {
+        let name = self.unique(name);
+        self.graph.input.push(proto::ValueInfo::float(&name, shape));
+        Ok(self.value(name, false))
+    }
+
+    fn constant(&mut self, name: &str, value: &Weights) -> Built {
+        let name = self.weights(name, value);
+        Ok(self.value(name, false))
+    }
+
+    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built {
+        let mut inputs = vec![self.name(x)];
+        inputs.push(self.weights(&format!("{name}.kernel"), &layer.kernel));
+        if let Some(bias) = &layer.bias {
+            inputs.push(self.weights(&format!("{name}.bias"), bias));
+        }
+        let geometry = &layer.geometry;
+        let attributes = vec![
+            Attribute::ints("kernel_shape", &layer.kernel.shape[2..]),
+            Attribute::ints("strides", &geometry.stride),
+            pads(&geometry.padding),
+            Attribute::ints("dilations", &geometry.dilation),
+            Attribute::int("group", geometry.groups),
+        ];
+        Ok(self.node("Conv", name, inputs, attributes))
+    }
+
+    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built {
+        let mut inputs = vec![self.name(x)];
+        inputs.push(self.weights(&format!("{name}.kernel"), &layer.kernel));
+        if let Some(bias) = &layer.bias {
+            inputs.push(self.weights(&format!("{name}.bias"), bias));
+        }
+        let attributes = vec![Attribute::int("transB", 1)];
+        Ok(self.node("Gemm", name, inputs, attributes))
+    }
+
+    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built {
+        let inputs = vec![self.name(a), self.name(b)];
+        let attributes = vec![Attribute::int("transB", 1)];
+        Ok(self.node("Gemm", name, inputs, attributes))
+    }
+
+    /// Both parts make a `BatchNormalization`: one pass over the data, and ONNX Runtime folds it into a convolution.
+    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built {
+        match (&layer.scale, &layer.shift) {
+            (Some(scale), Some(shift)) => Ok(self.normalisation(name, x, scale, shift)),
+            (Some(scale), None) => Ok(self.with_constant("Mul", name, x, scale)),
+            (None, Some(shift)) => Ok(self.with_constant("Add", name, x, shift)),
+            (None, None) => Err(BuildError("a scale layer with neither part".into())),
+        }
+    }
+
+    fn activation(&mut self, name: &str, x: Value, function: Activation) -> Built {
+        let mut inputs = vec![self.name(x)];
+        let (op, attributes) = match function {
+            Activation::Relu => ("Relu", vec![]),
+            Activation::Sigmoid => ("Sigmoid", vec![]),
+            Activation::Tanh => ("Tanh", vec![]),
+            Activation::LeakyRelu { alpha } => {
+                ("LeakyRelu", vec![Attribute::float("alpha", alpha)])
+            }
+            Activation::Clip { min, max } => {
+                inputs.push(self.scalar(&format!("{name}.min"), min));
+                inputs.push(self.scalar(&format!("{name}.max"), max));
+                ("Clip", vec![])
+            }
+        };
+        Ok(self.node(op, name, inputs, attributes))
+    }
+
+    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built {
+        Ok(self.with_constant("PRelu", name, x, slope))
+    }
+
+    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built {
+        let op = match kind {
+            BinaryKind::Add => "Add",
+            BinaryKind::Sub => "Sub",
+            BinaryKind::Mul => "Mul",
+            BinaryKind::Max => "Max",
+            BinaryKind::Min => "Min",
+        };
+        let inputs = vec![self.name(a), self.name(b)];
+        Ok(self.node(op, name, inputs, vec![]))
+    }
+
+    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built {
+        let inputs = vec![self.name(x)];
+        let mut attributes = vec![
+            Attribute::ints("kernel_shape", &layer.window),
+            Attribute::ints("strides", &layer.stride),
+            pads(&layer.padding),
+        ];
+        let op = match (layer.kind, layer.global) {
+            (PoolKind::Max, true) => return Ok(self.node("GlobalMaxPool", name, inputs, vec![])),
+            (PoolKind::Average, true) => {
+                return Ok(self.node("GlobalAveragePool", name, inputs, vec![]))
+            }
+            (PoolKind::Max, false) => {
+                attributes.push(Attribute::ints("dilations", &layer.dilation));
+                "MaxPool"
+            }
+            (PoolKind::Average, false) => {
+                let count = usize::from(layer.count_padding);
+                attributes.push(Attribute::int("count_include_pad", count));
+                "AveragePool"
+            }
+        };
+        Ok(self.node(op, name, inputs, attributes))
+    }
+
+    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built {
+        let widths = [&layer.before[..], &layer.after[..]].concat();
+        let widths = self.integers(&format!("{name}.widths"), &widths);
+        let value = self.scalar(&format!("{name}.value"), layer.value);
+        let inputs = vec![self.name(x), widths, value];
+        Ok(self.node("Pad", name, inputs, vec![]))
+    }
+
+    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built {
+        let attributes = vec![
+            Attribute::int("size", layer.size),
+            Attribute::float("alpha", layer.alpha),
+            Attribute::float("beta", layer.beta),
+            Attribute::float("bias", layer.bias),
+        ];
+        let inputs = vec![self.name(x)];
+        Ok(self.node("LRN", name, inputs, attributes))
+    }
+
+    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built {
+        let op = match layer.kind {
+            PoolKind::Max => "ReduceMax",
+            PoolKind::Average => "ReduceMean",
+        };
+        let inputs = vec![self.name(x)];
+        // No axes at all would mean all of them.
+        if layer.axes.is_empty() {
+            return Ok(self.node("Identity", name, inputs, vec![]));
+        }
+        let attributes = vec![
+            Attribute::ints("axes", &layer.axes),
+            Attribute::int("keepdims", 1),
+        ];
+        Ok(self.node(op, name, inputs, attributes))
+    }
+
+    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> Built {
+        let mut x = x;
+        if let Some(permutation) = &layer.permutation {
+            let inputs = vec![self.name(x)];
+            let attributes = vec![Attribute::ints("perm", permutation)];
+            x = self.node("Transpose", name, inputs, attributes);
+        }
+        if let Some(shape) = &layer.shape {
+            let shape = self.integers(&format!("{name}.shape"), shape);
+            let inputs = vec![self.name(x), shape];
+            x = self.node("Reshape", name, inputs, vec![]);
+        }
+        Ok(x)
+    }
+
+    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built {
+        let mut inputs = vec![self.name(x)];
+        let bounds = [
+            ("start", layer.start),
+            ("end", layer.start + layer.len),
+            ("axis", layer.axis),
+        ];
+        for (suffix, value) in bounds {
+            inputs.push(self.integers(&format!("{name}.{suffix}"), &[value]));
+        }
+        Ok(self.node("Slice", name, inputs, vec![]))
+    }
+
+    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built {
+        let inputs = xs.iter().map(|x| self.name(*x)).collect();
+        Ok(self.node("Concat", name, inputs, vec![Attribute::int("axis", axis)]))
+    }
+
+    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built {
+        let inputs = vec![self.name(x)];
+        Ok(self.node("Softmax", name, inputs, vec![Attribute::int("axis", axis)]))
+    }
+
+    fn output(&mut self, name: &str, x: Value, shape: &[usize]) -> Result<(), BuildError> {
+        let own = std::mem::replace(&mut self.values[x.0 as usize].computed, false);
+        let x = match own {
+            true => x,
+            // An input, a constant or an earlier output needs a name of its own.
+            false => {
+                let inputs = vec![self.name(x)];
+                self.node("Identity", name, inputs, vec![])
+            }
+        };
+        let info = proto::ValueInfo::float(&self.name(x), shape);
+        self.graph.output.push(info);
+        Ok(())
+    }
+}
