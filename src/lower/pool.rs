@@ -141,6 +141,7 @@ impl Lowering<'_> {
     }
 
     /// An average whose divisor no pooling layer counts as TVM does: the windows' sums times 1 / divisor.
+    /// A window wholly beyond the map averages to 0, where TVM divides 0 by 0 if padding counts.
     fn divided_pool(
         &mut self,
         node: &Node,

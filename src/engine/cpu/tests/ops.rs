@@ -327,7 +327,7 @@ fn elements() {
         ),
         one(
             Activation::Clip {
-                min: f32::NEG_INFINITY,
+                min: f32::MIN,
                 max: 0.1,
             },
             "clip on one side",
