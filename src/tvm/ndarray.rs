@@ -1,0 +1,282 @@
+//! TVM's n-dimensional arrays, and tensors that TVM lends to a callback.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::sync::Arc;
+
+use super::sys::{DataType, DlTensor};
+use super::{check, sys, TvmError};
+
+/// Where an array lives, as DLPack numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device {
+    pub kind: i32,
+    pub id: i32,
+}
+
+impl Device {
+    /// Host memory.
+    pub const CPU: Device = Device { kind: 1, id: 0 };
+}
+
+const FLOAT32: DataType = DataType {
+    code: 2,
+    bits: 32,
+    lanes: 1,
+};
+
+/// An array that TVM owns; clones share it.
+#[derive(Clone)]
+pub struct NDArray {
+    owned: Arc<Owned>,
+}
+
+/// The one reference to TVM's array, given back when the last clone goes.
+struct Owned(*mut DlTensor);
+
+// SAFETY: TVM counts references atomically; the array is written only before it is shared.
+unsafe impl Send for Owned {}
+// SAFETY: as above; shared references only read.
+unsafe impl Sync for Owned {}
+
+impl NDArray {
+    /// A new float32 array in host memory. `data` is row-major and as long as `shape` says.
+    pub fn from_f32(shape: &[usize], data: &[f32]) -> Result<NDArray, TvmError> {
+        if shape.iter().product::<usize>() != data.len() {
+            return Err(TvmError::Type {
+                want: "as many elements as the shape says",
+                got: format!("{} elements for {shape:?}", data.len()),
+            });
+        }
+        let array = NDArray::empty(shape, FLOAT32)?;
+        let api = sys::api()?;
+        // SAFETY: the array was just made with exactly this many bytes.
+        check(unsafe {
+            (api.array_from_bytes)(array.owned.0, data.as_ptr().cast(), size_of_val(data))
+        })?;
+        Ok(array)
+    }
+
+    fn empty(shape: &[usize], dtype: DataType) -> Result<NDArray, TvmError> {
+        let api = sys::api()?;
+        let shape: Vec<i64> = shape.iter().map(|d| *d as i64).collect();
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: `shape` has the stated rank; `handle` is written.
+        check(unsafe {
+            (api.array_alloc)(
+                shape.as_ptr(),
+                shape.len() as i32,
+                dtype.code.into(),
+                dtype.bits.into(),
+                dtype.lanes.into(),
+                Device::CPU.kind,
+                Device::CPU.id,
+                &mut handle,
+            )
+        })?;
+        Ok(NDArray::from_owned(handle))
+    }
+
+    /// A copy of a lent tensor in host memory.
+    pub(super) fn copy_of(tensor: &Tensor<'_>) -> Result<NDArray, TvmError> {
+        let array = NDArray::empty(&tensor.shape(), tensor.raw.dtype)?;
+        let bytes = tensor.bytes()?;
+        let api = sys::api()?;
+        // SAFETY: both have the same shape and element type.
+        check(unsafe {
+            (api.array_from_bytes)(array.owned.0, bytes.as_ptr().cast(), bytes.len())
+        })?;
+        Ok(array)
+    }
+
+    pub(super) fn from_owned(handle: *mut DlTensor) -> NDArray {
+        NDArray {
+            owned: Arc::new(Owned(handle)),
+        }
+    }
+
+    pub(super) fn handle(&self) -> *mut c_void {
+        self.owned.0.cast()
+    }
+
+    fn tensor(&self) -> Tensor<'_> {
+        Tensor {
+            // SAFETY: the handle points at the array's DLTensor for as long as the reference lives.
+            raw: unsafe { &*self.owned.0 },
+        }
+    }
+
+    /// All dimensions.
+    pub fn shape(&self) -> Vec<usize> {
+        self.tensor().shape()
+    }
+
+    /// The element type as TVM prints it.
+    pub fn dtype(&self) -> String {
+        self.tensor().dtype()
+    }
+
+    /// The elements' bytes, row-major, copied to host memory.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, TvmError> {
+        let raw = self.tensor().raw;
+        let count: usize = self.shape().iter().product();
+        let mut bytes = vec![0u8; count * usize::from(raw.dtype.bits).div_ceil(8)];
+        let api = sys::api()?;
+        // SAFETY: the buffer has the array's size.
+        check(unsafe {
+            (api.array_to_bytes)(self.owned.0, bytes.as_mut_ptr().cast(), bytes.len())
+        })?;
+        Ok(bytes)
+    }
+
+    /// The elements of a float32 array, row-major.
+    pub fn to_f32(&self) -> Result<Vec<f32>, TvmError> {
+        if self.tensor().raw.dtype != FLOAT32 {
+            return Err(TvmError::Type {
+                want: "a float32 array",
+                got: self.dtype(),
+            });
+        }
+        let bytes = self.to_bytes()?;
+        let element = |b: &[u8]| f32::from_le_bytes(b.try_into().expect("four bytes"));
+        Ok(bytes.chunks_exact(4).map(element).collect())
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Ok(api) = sys::api() {
+            // SAFETY: this reference is given back exactly once; a failure has no remedy here.
+            unsafe { (api.array_free)(self.0) };
+        }
+    }
+}
+
+impl fmt::Debug for NDArray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NDArray({:?}, {})", self.shape(), self.dtype())
+    }
+}
+
+/// A tensor that TVM lends for the length of a call.
+#[derive(Clone, Copy)]
+pub struct Tensor<'a> {
+    raw: &'a DlTensor,
+}
+
+impl<'a> Tensor<'a> {
+    /// # Safety
+    /// `raw` is null or points at a DLTensor that lives for `'a`.
+    pub(super) unsafe fn from_raw(raw: *const DlTensor) -> Result<Tensor<'a>, TvmError> {
+        // SAFETY: promised by the caller.
+        match unsafe { raw.as_ref() } {
+            Some(raw) => Ok(Tensor { raw }),
+            None => Err(TvmError::Type {
+                want: "a tensor",
+                got: "null".to_string(),
+            }),
+        }
+    }
+
+    pub fn shape(&self) -> Vec<usize> {
+        let rank = self.raw.ndim as usize;
+        (0..rank)
+            // SAFETY: TVM keeps `ndim` dimensions behind `shape`.
+            .map(|i| unsafe { *self.raw.shape.add(i) } as usize)
+            .collect()
+    }
+
+    pub fn dtype(&self) -> String {
+        self.raw.dtype.to_string()
+    }
+
+    /// The elements of a dense float32 tensor in host memory, borrowed.
+    pub fn as_f32(&self) -> Result<&'a [f32], TvmError> {
+        self.require_f32()?;
+        let count = self.shape().iter().product();
+        // SAFETY: checked to be dense float32 host memory of this shape.
+        Ok(unsafe { std::slice::from_raw_parts(self.start().cast(), count) })
+    }
+
+    fn bytes(&self) -> Result<&'a [u8], TvmError> {
+        self.require_dense()?;
+        let count: usize = self.shape().iter().product();
+        let size = count * usize::from(self.raw.dtype.bits).div_ceil(8);
+        // SAFETY: checked to be dense host memory of this shape.
+        Ok(unsafe { std::slice::from_raw_parts(self.start().cast(), size) })
+    }
+
+    fn start(&self) -> *mut c_void {
+        self.raw
+            .data
+            .wrapping_byte_add(self.raw.byte_offset as usize)
+    }
+
+    fn require_f32(&self) -> Result<(), TvmError> {
+        match self.raw.dtype {
+            FLOAT32 => self.require_dense(),
+            other => Err(TvmError::Type {
+                want: "a float32 tensor",
+                got: other.to_string(),
+            }),
+        }
+    }
+
+    fn require_dense(&self) -> Result<(), TvmError> {
+        let wrong = |got: &str| {
+            Err(TvmError::Type {
+                want: "a dense tensor in host memory",
+                got: got.to_string(),
+            })
+        };
+        if self.raw.device.kind != Device::CPU.kind {
+            return wrong("memory of another device");
+        }
+        if !self.raw.strides.is_null() && !self.is_row_major() {
+            return wrong("strides");
+        }
+        match self.raw.data.is_null() {
+            true => wrong("no data"),
+            false => Ok(()),
+        }
+    }
+
+    fn is_row_major(&self) -> bool {
+        let mut step = 1;
+        self.shape().iter().enumerate().rev().all(|(i, d)| {
+            // SAFETY: TVM keeps `ndim` strides behind `strides`, checked not to be null.
+            let stride = unsafe { *self.raw.strides.add(i) };
+            let ok = *d == 1 || stride == step;
+            step *= *d as i64;
+            ok
+        })
+    }
+}
+
+/// A tensor that TVM lends to be written.
+pub struct TensorMut<'a>(Tensor<'a>);
+
+impl<'a> TensorMut<'a> {
+    pub(super) fn new(tensor: Tensor<'a>) -> TensorMut<'a> {
+        TensorMut(tensor)
+    }
+
+    pub fn shape(&self) -> Vec<usize> {
+        self.0.shape()
+    }
+
+    /// Overwrites a dense float32 tensor in host memory; the lengths must agree.
+    pub fn write_f32(&mut self, data: &[f32]) -> Result<(), TvmError> {
+        self.0.require_f32()?;
+        let count: usize = self.shape().iter().product();
+        if count != data.len() {
+            return Err(TvmError::Type {
+                want: "an output of the network's shape",
+                got: format!("{:?} for {} elements", self.shape(), data.len()),
+            });
+        }
+        // SAFETY: checked to be dense float32 host memory of this length; TVM lends it for writing.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.0.start().cast(), count) };
+        Ok(())
+    }
+}
