@@ -8,7 +8,7 @@ use super::expr::{Facts, Value};
 use super::facts::{layers, map_facts};
 use super::rules::{first_broken, knows, Broken};
 use super::target::DlaTarget;
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, TensorId};
 
 /// Where a node may run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,7 +36,9 @@ pub enum GpuReason {
 
 /// What the rule table says about one node.
 pub fn verdict(graph: &Graph, node: &Node, target: &DlaTarget) -> Verdict {
-    let x = map_facts(graph.tensor(node.inputs[0]));
+    let activation = |id: &&TensorId| graph.tensor(**id).weight.is_none();
+    let x = node.inputs.iter().find(activation);
+    let x = map_facts(graph.tensor(*x.unwrap_or(&node.inputs[0])));
     for layer in layers(graph, node) {
         if !knows(layer.name) {
             return Verdict::Gpu(GpuReason::NoLayer {

@@ -1,0 +1,56 @@
+//! Element-wise functions of one or two tensors.
+
+use super::{op, require_constant, Taken};
+use crate::graph::{Activation, BinaryKind, Op};
+use crate::relay::error::RelayError;
+use crate::relay::expr::Call;
+
+pub fn relu(_: &Call) -> Result<Taken, RelayError> {
+    op(Op::Activation(Activation::Relu), 1)
+}
+
+/// Bounds beyond float32 mean no bound; the network holds finite numbers only.
+pub fn clip(call: &Call) -> Result<Taken, RelayError> {
+    let bound =
+        |name| -> Result<f32, RelayError> { Ok(call.attrs.float(name)?.clamp(f32::MIN, f32::MAX)) };
+    let (min, max) = (bound("a_min")?, bound("a_max")?);
+    op(Op::Activation(Activation::Clip { min, max }), 1)
+}
+
+pub fn leaky_relu(call: &Call) -> Result<Taken, RelayError> {
+    let alpha = call.attrs.float("alpha")?;
+    op(Op::Activation(Activation::LeakyRelu { alpha }), 1)
+}
+
+pub fn sigmoid(_: &Call) -> Result<Taken, RelayError> {
+    op(Op::Activation(Activation::Sigmoid), 1)
+}
+
+pub fn tanh(_: &Call) -> Result<Taken, RelayError> {
+    op(Op::Activation(Activation::Tanh), 1)
+}
+
+pub fn prelu(call: &Call) -> Result<Taken, RelayError> {
+    require_constant(call, 1)?;
+    let axis = call.attrs.axis("axis", call.x().len())?;
+    call.attrs
+        .ensure(axis == 1, || format!("axis is {axis}, not 1"))?;
+    op(Op::PRelu, 2)
+}
+
+pub fn binary(call: &Call) -> Result<Taken, RelayError> {
+    let kind = match call.op.as_str() {
+        "add" => BinaryKind::Add,
+        "subtract" => BinaryKind::Sub,
+        "multiply" => BinaryKind::Mul,
+        "maximum" => BinaryKind::Max,
+        "minimum" => BinaryKind::Min,
+        other => return Err(RelayError::UnknownOp(other.to_string())),
+    };
+    op(Op::Binary(kind), 2)
+}
+
+/// Without training, dropout passes its operand on.
+pub fn dropout(_: &Call) -> Result<Taken, RelayError> {
+    Ok(Taken::Identity)
+}

@@ -1,0 +1,63 @@
+//! Normalisation, means and softmax.
+
+use super::{op, require_constant, Taken};
+use crate::graph::{Lrn, Op};
+use crate::relay::error::RelayError;
+use crate::relay::expr::Call;
+
+/// Relay allows to leave out scale and centre, and any axis; both are spelled out here or refused.
+pub fn batch_norm(call: &Call) -> Result<Taken, RelayError> {
+    require_constant(call, 1)?;
+    let attrs = &call.attrs;
+    let axis = attrs.axis("axis", call.x().len())?;
+    attrs.ensure(axis == 1, || format!("axis is {axis}, not 1"))?;
+    attrs.ensure(attrs.flag("center")? && attrs.flag("scale")?, || {
+        "without centre or scale: run SimplifyInference first".to_string()
+    })?;
+    let epsilon = attrs.float("epsilon")?;
+    op(Op::BatchNorm { epsilon }, 5)
+}
+
+pub fn lrn(call: &Call) -> Result<Taken, RelayError> {
+    let attrs = &call.attrs;
+    let axis = attrs.axis("axis", call.x().len())?;
+    attrs.ensure(axis == 1 && call.x().len() == 4, || {
+        format!("axis is {axis} of rank {}, not 1 of 4", call.x().len())
+    })?;
+    let size = usize::try_from(attrs.int("size")?)
+        .ok()
+        .filter(|size| size % 2 == 1)
+        .ok_or_else(|| attrs.refuse("its window is not odd"))?;
+    let lrn = Lrn {
+        size,
+        alpha: attrs.float("alpha")?,
+        beta: attrs.float("beta")?,
+        bias: attrs.float("bias")?,
+    };
+    op(Op::Lrn(lrn), 1)
+}
+
+pub fn softmax(call: &Call) -> Result<Taken, RelayError> {
+    let axis = call.attrs.axis("axis", call.x().len())?;
+    op(Op::Softmax { axis }, 1)
+}
+
+pub fn mean(call: &Call) -> Result<Taken, RelayError> {
+    let attrs = &call.attrs;
+    let rank = call.x().len();
+    let named: Result<Vec<usize>, RelayError> = attrs
+        .ints("axis")?
+        .unwrap_or_else(|| (0..rank as i64).collect())
+        .into_iter()
+        .map(|axis| attrs.in_rank(axis, rank))
+        .collect();
+    let (named, exclude) = (named?, attrs.flag("exclude")?);
+    let axes: Vec<usize> = (0..rank)
+        .filter(|axis| named.contains(axis) != exclude)
+        .collect();
+    attrs.ensure(!axes.contains(&0), || {
+        "it averages over the batch".to_string()
+    })?;
+    let keepdims = attrs.flag("keepdims")?;
+    op(Op::Mean { axes, keepdims }, 1)
+}
