@@ -7,6 +7,8 @@ pub mod graph;
 pub mod lower;
 pub mod pipeline;
 pub mod plan;
+#[cfg(feature = "plugin")]
+mod plugin;
 pub mod relay;
 pub mod schedule;
 pub mod session;

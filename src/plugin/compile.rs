@@ -1,0 +1,147 @@
+//! The functions of compile time: what the Python bridge asks, and TVM's code generator for `dla`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::ffi::make_module;
+use super::run::DlaModule;
+use crate::bundle::{Bundle, Options};
+use crate::relay::{self, Converted};
+use crate::split::{self, Side};
+use crate::tvm::{register as global, Arguments, CallError, Function, Object, TvmError, Value};
+
+pub fn register() -> Result<(), CallError> {
+    global("tvm_dla.version", |_| Ok(env!("CARGO_PKG_VERSION").into()))?;
+    global(
+        "tvm_dla.built_for",
+        |_| Ok(env!("TVM_DLA_BUILT_FOR").into()),
+    )?;
+    global("tvm_dla.op_names", |_| json(&relay::op_names()))?;
+    global("tvm_dla.parse_options", parse_options)?;
+    global("tvm_dla.supported", supported)?;
+    global("tvm_dla.cut", cut)?;
+    global("tvm_dla.describe", describe)?;
+    global("relay.ext.dla", code_generator)?;
+    // Weights travel in the bundle: TVM need not keep them a second time.
+    global("relay.ext.dla.constant_updater", |_| {
+        Ok(Function::global("runtime.Map")?.call(&[])?)
+    })?;
+    Ok(())
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Value, CallError> {
+    Ok(serde_json::to_string(value)?.into())
+}
+
+/// Options as a JSON object of texts -> the canonical options.
+fn parse_options(arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let given: BTreeMap<String, String> = serde_json::from_str(&arguments.text(0)?)?;
+    json(&Options::parse(&given)?)
+}
+
+/// A type-checked call -> empty when it is taken, otherwise the reason why it stays with TVM.
+fn supported(arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let call = arguments.get(0)?.object()?;
+    Ok(match relay::supported(&call) {
+        Ok(()) => "".into(),
+        Err(reason) => reason.to_string().into(),
+    })
+}
+
+#[derive(Serialize)]
+struct CutAnswer {
+    sides: Vec<Side>,
+    verdicts: Vec<String>,
+}
+
+/// A region and its calls -> the side of the cut of each call.
+fn cut(arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let region = arguments.get(0)?.object()?;
+    let calls = arguments.get(1)?.object()?.array()?;
+    let options: Options = serde_json::from_str(&arguments.text(2)?)?;
+    let converted = relay::convert(&region, "region")?;
+    let stages = split::cut(&converted.graph, &options.target, &options.gpu_only)?;
+    let by_call = nodes_of_calls(&converted);
+    let mut answer = CutAnswer {
+        sides: Vec::new(),
+        verdicts: Vec::new(),
+    };
+    for call in calls {
+        let node = by_call.get(&call.object()?.id()).copied().flatten();
+        answer.sides.push(match node {
+            Some(node) => stages.side[node],
+            // A call that passes an input on belongs to whoever comes first.
+            None if stages.prefix.is_some() => Side::Prefix,
+            None => Side::Suffix,
+        });
+        let verdict = node.map(|node| stages.verdicts[node].to_string());
+        answer.verdicts.push(verdict.unwrap_or_default());
+    }
+    json(&answer)
+}
+
+/// Object id of each call -> the node that computes its tensor, `None` when that is an input.
+fn nodes_of_calls(converted: &Converted) -> HashMap<usize, Option<usize>> {
+    let producer: HashMap<_, usize> = converted
+        .graph
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(index, node)| (node.output, index))
+        .collect();
+    let node = |tensor| producer.get(tensor).copied();
+    let pairs = converted.tensors.iter();
+    pairs.map(|(call, tensor)| (*call, node(tensor))).collect()
+}
+
+/// A region -> what `inspect` reports about it.
+fn describe(arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let region = arguments.get(0)?.object()?;
+    let options: Options = serde_json::from_str(&arguments.text(1)?)?;
+    let name = attribute(&region, "global_symbol")?.unwrap_or_else(|| "region".to_string());
+    let graph = relay::convert(&region, &name)?.graph;
+    let stages = split::cut(&graph, &options.target, &options.gpu_only)?;
+    json(&split::report(&graph, &stages))
+}
+
+/// TVM's hook: an external function -> the module that runs it.
+fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let function = arguments.get(0)?.object()?;
+    let symbol = attribute(&function, "global_symbol")?
+        .ok_or("an external function without global_symbol")?;
+    let options = match attribute(&function, "dla_options")? {
+        Some(text) => serde_json::from_str(&text)?,
+        None => Options::default(),
+    };
+    let bundle = Bundle {
+        graph: relay::convert(&function, &symbol)?.graph,
+        options,
+        plan: None,
+    };
+    // The cut is made again where the network runs; a network it cannot be made for must not get that far.
+    split::cut(
+        &bundle.graph,
+        &bundle.options.target,
+        &bundle.options.gpu_only,
+    )?;
+    Ok(make_module(Box::new(DlaModule::new(bundle)))?.into())
+}
+
+/// A text attribute of a Relay function.
+fn attribute(function: &Object, name: &str) -> Result<Option<String>, TvmError> {
+    let attrs = Function::global("ir.BaseFunc_Attrs")?.call(&[function.clone().into()])?;
+    let Value::Object(attrs) = attrs else {
+        return Ok(None);
+    };
+    let map = Function::global("ir.DictAttrsGetDict")?.call(&[attrs.into()])?;
+    let key = Function::global("runtime.String")?.call(&[name.into()])?;
+    let count = Function::global("runtime.MapCount")?.call(&[map.clone(), key.clone()])?;
+    match count.int()? {
+        0 => Ok(None),
+        _ => {
+            let value = Function::global("runtime.MapGetItem")?.call(&[map, key])?;
+            value.text().map(Some)
+        }
+    }
+}

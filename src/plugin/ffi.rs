@@ -1,0 +1,140 @@
+//! The C side of the plugin: what the shim calls, and what runs when TVM loads the library.
+
+use std::ffi::{c_char, c_int, c_void, CStr};
+
+use super::module::PluginModule;
+use super::run::DlaModule;
+use crate::tvm::{guard, returns, Arguments, CallError, Module, RawValue, TvmError};
+
+/// Doubly boxed: a trait object has no thin pointer.
+type State = Box<dyn PluginModule>;
+
+extern "C" {
+    fn tvm_dla_make_module(state: *mut c_void, handle: *mut *mut c_void) -> c_int;
+    fn tvm_dla_register_loader() -> c_int;
+}
+
+/// What the shim's module node calls; `state` is a `Box<State>` that the node owns.
+#[repr(C)]
+pub struct Callbacks {
+    from_bytes: unsafe extern "C" fn(*const c_char, usize) -> *mut c_void,
+    drop: unsafe extern "C" fn(*mut c_void),
+    bytes: unsafe extern "C" fn(*mut c_void, *mut *const c_char, *mut usize) -> c_int,
+    has_function: unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int,
+    call: unsafe extern "C" fn(
+        *mut c_void,
+        *const c_char,
+        *const RawValue,
+        *const c_int,
+        c_int,
+        *mut c_void,
+    ) -> c_int,
+}
+
+#[no_mangle]
+#[allow(non_upper_case_globals)]
+pub static tvm_dla_callbacks: Callbacks = Callbacks {
+    from_bytes,
+    drop: drop_state,
+    bytes,
+    has_function,
+    call,
+};
+
+/// Runs when the library is loaded, by Python or as a dependency of an artifact.
+#[used]
+#[link_section = ".init_array"]
+static INITIALISE: extern "C" fn() = initialise;
+
+extern "C" fn initialise() {
+    if guard(super::register) != 0 {
+        eprintln!("tvm-dla: {}", crate::tvm::last_error_text());
+    }
+}
+
+/// Lets TVM load compiled networks.
+pub fn register_loader() -> Result<(), CallError> {
+    // SAFETY: no arguments; the shim catches everything.
+    status(unsafe { tvm_dla_register_loader() })
+}
+
+/// Hands `module` to TVM.
+pub fn make_module(module: State) -> Result<Module, CallError> {
+    let mut handle = std::ptr::null_mut();
+    let state = Box::into_raw(Box::new(module));
+    // SAFETY: the shim takes over `state` and writes `handle`.
+    status(unsafe { tvm_dla_make_module(state.cast(), &mut handle) })?;
+    // SAFETY: the shim gave one reference to a module.
+    Ok(unsafe { Module::from_handle(handle) })
+}
+
+fn status(status: c_int) -> Result<(), CallError> {
+    match status {
+        0 => Ok(()),
+        _ => Err(TvmError::Call(crate::tvm::last_error_text()).into()),
+    }
+}
+
+unsafe extern "C" fn from_bytes(data: *const c_char, size: usize) -> *mut c_void {
+    let mut state = std::ptr::null_mut();
+    guard(|| {
+        // SAFETY: the shim passes a live buffer of `size` bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) };
+        let module: State = Box::new(DlaModule::from_bytes(bytes)?);
+        state = Box::into_raw(Box::new(module));
+        Ok(())
+    });
+    state.cast()
+}
+
+unsafe extern "C" fn drop_state(state: *mut c_void) {
+    guard(|| {
+        // SAFETY: the node calls this once, with what it took over.
+        drop(unsafe { Box::from_raw(state.cast::<State>()) });
+        Ok(())
+    });
+}
+
+unsafe extern "C" fn bytes(
+    state: *mut c_void,
+    data: *mut *const c_char,
+    size: *mut usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the node owns `state`, and both results are written.
+        unsafe {
+            let bytes = (*state.cast::<State>()).bytes()?;
+            *data = bytes.as_ptr().cast();
+            *size = bytes.len();
+        }
+        Ok(())
+    })
+}
+
+unsafe extern "C" fn has_function(state: *mut c_void, name: *const c_char) -> c_int {
+    let mut found = false;
+    guard(|| {
+        // SAFETY: the node owns `state`; the shim passes a NUL-terminated name.
+        found = unsafe { (*state.cast::<State>()).has_function(CStr::from_ptr(name).to_str()?) };
+        Ok(())
+    });
+    found.into()
+}
+
+unsafe extern "C" fn call(
+    state: *mut c_void,
+    name: *const c_char,
+    values: *const RawValue,
+    codes: *const c_int,
+    count: c_int,
+    result: *mut c_void,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the node owns `state`; TVM keeps name, arguments and result slot alive during the call.
+        unsafe {
+            let arguments = Arguments::from_raw(values, codes, count);
+            let name = CStr::from_ptr(name).to_str()?;
+            returns(result, &(*state.cast::<State>()).call(name, &arguments)?)
+        }
+    })
+}
