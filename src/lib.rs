@@ -1,5 +1,6 @@
 //! tvm-dla: run a TVM-compiled CNN on the GPU and both DLA cores of an NVIDIA Jetson at the same time.
 
+pub mod artifact;
 pub mod bundle;
 pub mod cli;
 pub mod engine;

@@ -14,6 +14,7 @@ pub(super) mod code {
     pub const FLOAT: i32 = 2;
     pub const NULL: i32 = 4;
     pub const DATA_TYPE: i32 = 5;
+    pub const DEVICE: i32 = 6;
     pub const DL_TENSOR: i32 = 7;
     pub const OBJECT: i32 = 8;
     pub const MODULE: i32 = 9;
@@ -66,6 +67,7 @@ pub union RawValue {
     pub handle: *mut c_void,
     pub text: *const c_char,
     pub dtype: DataType,
+    pub device: DlDevice,
 }
 
 pub type PackedCFunc = unsafe extern "C" fn(

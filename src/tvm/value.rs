@@ -4,8 +4,8 @@ use std::ffi::{c_int, c_void, CStr, CString};
 use std::rc::Rc;
 
 use super::ndarray::{NDArray, Tensor};
-use super::sys::{code, ByteArray, DataType, RawValue};
-use super::{c_text, Function, Module, Object, TvmError};
+use super::sys::{code, ByteArray, DataType, DlDevice, RawValue};
+use super::{c_text, Device, Function, Module, Object, TvmError};
 
 /// Anything a TVM function takes or gives.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// An element type, as TVM prints it: `float32`.
     DType(String),
+    Device(Device),
     Object(Object),
     Module(Module),
     Function(Function),
@@ -102,6 +103,13 @@ impl Value {
                 }));
                 let array: *const ByteArray = &**keep.bytes.last().expect("just pushed");
                 handle(array.cast_mut().cast(), code::BYTES)
+            }
+            Value::Device(device) => {
+                let device = DlDevice {
+                    kind: device.kind,
+                    id: device.id,
+                };
+                (RawValue { device }, code::DEVICE)
             }
             Value::Object(object) => handle(object.handle(), code::OBJECT),
             Value::Module(module) => handle(module.handle(), code::MODULE),

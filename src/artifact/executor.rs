@@ -1,0 +1,111 @@
+//! A model that TVM drives: its graph executor, with our networks inside it.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::error::ArtifactError;
+use super::graph_json::GraphJson;
+use crate::engine::Array;
+use crate::tvm::{Device, Function, Module, NDArray, Value};
+
+/// TVM's graph executor over one model, at the batch it was compiled for, on the host.
+pub struct Executor {
+    module: Module,
+    inputs: Vec<String>,
+    /// The library's file has to stay while TVM uses it.
+    _unpacked: Option<TempDir>,
+}
+
+impl Executor {
+    /// The parts of a tvmc package.
+    pub(super) fn from_parts(
+        runtime: &Path,
+        library: &[u8],
+        graph: &GraphJson,
+        params: &[u8],
+    ) -> Result<Executor, ArtifactError> {
+        crate::tvm::open(runtime)?;
+        let unpack = |error: std::io::Error| ArtifactError::Unpack(error.to_string());
+        let folder = tempfile::tempdir().map_err(unpack)?;
+        let file = folder.path().join("mod.so");
+        fs::write(&file, library).map_err(unpack)?;
+        let library = Module::load(&file)?;
+        let module = Function::global("tvm.graph_executor.create")?
+            .call(&[
+                graph.text().into(),
+                library.into(),
+                i64::from(Device::CPU.kind).into(),
+                i64::from(Device::CPU.id).into(),
+            ])?
+            .module()?;
+        if !params.is_empty() {
+            let params = Value::Bytes(params.to_vec());
+            module.function("load_params")?.call(&[params])?;
+        }
+        Executor::new(module, graph, Some(folder))
+    }
+
+    /// A library that carries its own graph and parameters.
+    pub(super) fn from_library(
+        runtime: &Path,
+        library: &Path,
+        graph: &GraphJson,
+    ) -> Result<Executor, ArtifactError> {
+        crate::tvm::open(runtime)?;
+        let path = fs::canonicalize(library).map_err(|e| ArtifactError::Unpack(e.to_string()))?;
+        let factory = Module::load(&path)?.function("default")?;
+        let module = factory.call(&[Value::Device(Device::CPU)])?.module()?;
+        Executor::new(module, graph, None)
+    }
+
+    fn new(
+        module: Module,
+        graph: &GraphJson,
+        unpacked: Option<TempDir>,
+    ) -> Result<Executor, ArtifactError> {
+        let inputs = graph.input_names();
+        Ok(Executor {
+            module,
+            inputs,
+            _unpacked: unpacked,
+        })
+    }
+
+    /// Names of the inputs, in the order [`Executor::run`] takes them.
+    pub fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+
+    /// Runs the model once; inputs have the shape it was compiled for.
+    pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>, ArtifactError> {
+        if inputs.len() != self.inputs.len() {
+            return Err(ArtifactError::Input {
+                name: self.inputs.join(", "),
+                reason: format!("{} arrays given for {}", inputs.len(), self.inputs.len()),
+            });
+        }
+        let set = self.module.function("set_input")?;
+        for (name, array) in self.inputs.iter().zip(inputs) {
+            let data = NDArray::from_f32(&array.shape, &array.data)?;
+            set.call(&[name.as_str().into(), data.into()])
+                .map_err(|error| ArtifactError::Input {
+                    name: name.clone(),
+                    reason: format!("shape {:?}: {error}", array.shape),
+                })?;
+        }
+        self.module.function("run")?.call(&[])?;
+        let count = self.module.function("get_num_outputs")?.call(&[])?.int()?;
+        let output = self.module.function("get_output")?;
+        (0..count)
+            .map(|index| {
+                let array = output.call(&[index.into()])?.ndarray()?;
+                Ok(Array {
+                    shape: array.shape(),
+                    data: array.to_f32()?.into(),
+                })
+            })
+            .collect()
+    }
+}

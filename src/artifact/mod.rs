@@ -1,0 +1,181 @@
+//! Compiled models on disk: what `tvmc compile` or `export_library` wrote, or a bundle alone.
+//!
+//! Reading needs no TVM. Only a model of which TVM kept a part needs one to run, through [`Executor`].
+
+mod error;
+mod executor;
+mod graph_json;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+pub use error::ArtifactError;
+pub use executor::Executor;
+
+use crate::bundle::Bundle;
+use graph_json::GraphJson;
+
+/// A compiled model.
+pub struct Artifact {
+    path: PathBuf,
+    /// Every network in it that was compiled for the target `dla`, in the order of the file.
+    pub bundles: Vec<Bundle>,
+    /// TVM's execution graph; a bundle alone has none.
+    graph: Option<GraphJson>,
+    package: Package,
+}
+
+/// How the model lies on disk.
+enum Package {
+    /// A bundle without TVM around it.
+    Bundle,
+    /// A shared library.
+    Library,
+    /// A tar archive of tvmc: library, graph and parameters.
+    Tar { library: Vec<u8>, params: Vec<u8> },
+}
+
+impl Artifact {
+    /// Reads a `.tar` of tvmc, a `.so`, or a bundle.
+    ///
+    /// # Errors
+    /// [`ArtifactError`] naming the file: unreadable, another kind of file, damaged, or without a network for `dla`.
+    pub fn read(path: &Path) -> Result<Artifact, ArtifactError> {
+        let bytes = fs::read(path).map_err(|error| ArtifactError::Unreadable {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        })?;
+        let mut artifact = Artifact::parse(path, bytes)?;
+        artifact.name_inputs();
+        Ok(artifact)
+    }
+
+    fn parse(path: &Path, bytes: Vec<u8>) -> Result<Artifact, ArtifactError> {
+        if bytes.starts_with(b"tvm-dla\0") {
+            let bundle = Bundle::from_bytes(&bytes).map_err(|e| ArtifactError::bundle(path, e))?;
+            return Ok(Artifact {
+                path: path.to_path_buf(),
+                bundles: vec![bundle],
+                graph: None,
+                package: Package::Bundle,
+            });
+        }
+        if bytes.starts_with(b"\x7fELF") {
+            return Ok(Artifact {
+                path: path.to_path_buf(),
+                bundles: scan::bundles(path, &bytes)?,
+                graph: scan::graph(&bytes)
+                    .map(|(text, params)| Ok(GraphJson::parse(path, text)?.with_params(params)))
+                    .transpose()?,
+                package: Package::Library,
+            });
+        }
+        Artifact::from_tar(path, &bytes)
+    }
+
+    fn from_tar(path: &Path, bytes: &[u8]) -> Result<Artifact, ArtifactError> {
+        let foreign = |reason: String| ArtifactError::Foreign {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let (mut library, mut json, mut params) = (None, None, Vec::new());
+        let mut archive = tar::Archive::new(bytes);
+        for entry in archive.entries().map_err(|e| foreign(e.to_string()))? {
+            let mut entry = entry.map_err(|e| foreign(e.to_string()))?;
+            let name = entry
+                .path()
+                .map_err(|e| foreign(e.to_string()))?
+                .into_owned();
+            let mut content = Vec::new();
+            entry
+                .read_to_end(&mut content)
+                .map_err(|e| foreign(e.to_string()))?;
+            match name.file_name().and_then(|n| n.to_str()) {
+                Some("mod.so") => library = Some(content),
+                Some("mod.json") => json = Some(content),
+                Some("mod.params") => params = content,
+                _ => {}
+            }
+        }
+        let missing = |what: &str| {
+            foreign(format!("it has no {what}: make it with `tvmc-dla compile --target \"dla, llvm\"` and tvmc's default output format"))
+        };
+        let library = library.ok_or_else(|| missing("mod.so"))?;
+        let json = json.ok_or_else(|| missing("mod.json"))?;
+        Ok(Artifact {
+            path: path.to_path_buf(),
+            bundles: scan::bundles(path, &library)?,
+            graph: Some(GraphJson::parse(path, &json)?.with_params(scan::param_names(&params))),
+            package: Package::Tar { library, params },
+        })
+    }
+
+    /// The one network that is all of the model, so that it runs without TVM and at any batch.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Parts`] when TVM kept some of the model: run it through [`Artifact::executor`].
+    pub fn whole(&self) -> Result<&Bundle, ArtifactError> {
+        let alone = match &self.graph {
+            None => true,
+            Some(graph) => graph.is_only(&self.bundles[0].graph.name),
+        };
+        match &self.bundles[..] {
+            [bundle] if alone => Ok(bundle),
+            _ => Err(ArtifactError::Parts {
+                path: self.path.clone(),
+                kept: self.graph.as_ref().map_or(0, GraphJson::own_functions),
+                networks: self.bundles.len(),
+            }),
+        }
+    }
+
+    /// TVM's own executor over this model, with the runtime library of the TVM that compiled it.
+    ///
+    /// # Errors
+    /// [`ArtifactError`] when the library or the model cannot be loaded, or the artifact is a bundle alone.
+    pub fn executor(&self, runtime: &Path) -> Result<Executor, ArtifactError> {
+        let graph = self.graph.as_ref().ok_or_else(|| ArtifactError::NoGraph {
+            path: self.path.clone(),
+        })?;
+        match &self.package {
+            Package::Tar { library, params } => {
+                Executor::from_parts(runtime, library, graph, params)
+            }
+            Package::Library | Package::Bundle => {
+                Executor::from_library(runtime, &self.path, graph)
+            }
+        }
+    }
+
+    /// Names of the model's inputs, in the order of its signature.
+    pub fn input_names(&self) -> Vec<String> {
+        match (&self.graph, &self.bundles[..]) {
+            (Some(graph), _) => graph.input_names(),
+            (None, [bundle, ..]) => {
+                let graph = &bundle.graph;
+                graph
+                    .inputs
+                    .iter()
+                    .map(|id| graph.tensor(*id).name.clone())
+                    .collect()
+            }
+            (None, []) => Vec::new(),
+        }
+    }
+
+    /// Gives the network of a whole model the input names its user knows, in place of the region's own.
+    fn name_inputs(&mut self) {
+        if self.graph.is_none() || self.whole().is_err() {
+            return;
+        }
+        let names = self.input_names();
+        let graph = &mut self.bundles[0].graph;
+        for (id, name) in graph.inputs.iter().zip(names) {
+            graph.tensors[id.0 as usize].name = name;
+        }
+    }
+}

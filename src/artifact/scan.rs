@@ -1,0 +1,83 @@
+//! Finds our networks in a shared library without loading it.
+//!
+//! TVM serialises the modules a library imports one after the other: a type key and then the module's bytes, each text
+//! with a 64-bit length before it. Modules of other kinds do not say how long they are, so the blob cannot be walked;
+//! our record is found by its key and the bundle's magic instead, and the bundle's digest says whether it is whole.
+
+use std::path::Path;
+
+use super::error::ArtifactError;
+use crate::bundle::Bundle;
+
+const FACTORY: &[u8] = b"GraphExecutorFactory";
+
+/// Every bundle in the file, in order.
+pub fn bundles(path: &Path, bytes: &[u8]) -> Result<Vec<Bundle>, ArtifactError> {
+    let mut found = Vec::new();
+    let key = text_record(b"dla");
+    for at in memchr::memmem::find_iter(bytes, &key) {
+        let Some(content) = sized(bytes, at + key.len()) else {
+            continue;
+        };
+        if content.starts_with(b"tvm-dla\0") {
+            found.push(Bundle::from_bytes(content).map_err(|e| ArtifactError::bundle(path, e))?);
+        }
+    }
+    match found.is_empty() {
+        true => Err(ArtifactError::NoDla {
+            path: path.to_path_buf(),
+        }),
+        false => Ok(found),
+    }
+}
+
+/// The execution graph inside a library that TVM's `export_library` wrote for a graph executor, and the names of the
+/// parameters that follow it.
+pub fn graph(bytes: &[u8]) -> Option<(&[u8], Vec<String>)> {
+    let key = text_record(FACTORY);
+    memchr::memmem::find_iter(bytes, &key)
+        .map(|at| at + key.len())
+        .filter_map(|at| sized(bytes, at).map(|content| (at, content)))
+        .find(|(_, content)| content.starts_with(b"{"))
+        .map(|(at, content)| (content, names(bytes, at + 8 + content.len())))
+}
+
+/// Names in a file of parameters: a magic number and a reserved word come first.
+pub fn param_names(bytes: &[u8]) -> Vec<String> {
+    names(bytes, 16)
+}
+
+/// A list of texts at `at`: their number, then each with its length.
+fn names(bytes: &[u8], mut at: usize) -> Vec<String> {
+    let count = number(bytes, at).unwrap_or(0);
+    let mut names = Vec::new();
+    at += 8;
+    while (names.len() as u64) < count {
+        let Some(text) = sized(bytes, at) else { break };
+        names.push(String::from_utf8_lossy(text).into_owned());
+        at += 8 + text.len();
+    }
+    names
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    let end = at.checked_add(8)?;
+    Some(u64::from_le_bytes(bytes.get(at..end)?.try_into().ok()?))
+}
+
+/// A text as TVM's streams write it.
+fn text_record(text: &[u8]) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes(), text].concat()
+}
+
+/// The bytes behind the 64-bit length at `at`; a length beyond the file gives what there is, which the reader of the
+/// content then finds to be truncated.
+fn sized(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let start = at.checked_add(8)?;
+    let length = number(bytes, at)?;
+    let end = usize::try_from(length)
+        .ok()
+        .and_then(|length| start.checked_add(length))
+        .map_or(bytes.len(), |end| end.min(bytes.len()));
+    bytes.get(start..end)
+}
