@@ -40,7 +40,7 @@ def _is_idle(function: Any) -> bool:
     return is_region(function) and all(c.op.name in DATA_MOVEMENT for c in calls_of(function.body))
 
 
-class _Inline(DFPatternCallback):  # type: ignore[misc]
+class _Inline(DFPatternCallback):
     """Replaces calls of one global function by its body."""
 
     def __init__(self, name: Any, function: Any) -> None:

@@ -64,7 +64,7 @@ def split_off(mod: Any, mod_name: str) -> Any:
     return tvm.transform.Sequential(steps)(mod)
 
 
-class _LayoutAsTranspose(DFPatternCallback):  # type: ignore[misc]
+class _LayoutAsTranspose(DFPatternCallback):
     """What ConvertLayout leaves at the edges, in the operator the converter knows."""
 
     def __init__(self) -> None:
