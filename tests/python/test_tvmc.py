@@ -1,0 +1,200 @@
+"""tvmc with the target `dla`, as a user runs it, and its artifacts in a TVM that knows nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tvm
+from conftest import BIN, INPUT_SHAPE, LLVM, command, library_in, tvmc_dla
+from tvm import relay
+
+import tvm_dla
+
+# The whole program of a user who has TVM and the artifact, and nothing of ours in the source.
+STOCK = """
+import sys, numpy as np, tvm
+from tvm.contrib import graph_executor
+lib, graph, params, inputs, outputs = sys.argv[1:]
+module = graph_executor.create(open(graph).read(), tvm.runtime.load_module(lib), tvm.cpu())
+module.load_params(open(params, "rb").read())
+module.run(**{"x": np.load(inputs)})
+np.save(outputs, module.get_output(0).numpy())
+assert "tvm_dla" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def package(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("package") / "small.tar"
+    done = compile_for(model, path, f"dla -precision=fp16, {LLVM}", "--dump-code", "relay")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def compile_for(
+    model: Path, output: Path, target: str, *more: object
+) -> subprocess.CompletedProcess[str]:
+    return tvmc_dla("compile", model, "--target", target, "--output", output, *more)
+
+
+def images() -> np.ndarray:
+    return np.random.default_rng(1).standard_normal(INPUT_SHAPE).astype("float32")
+
+
+def reference(model: Path, x: np.ndarray) -> np.ndarray:
+    """What TVM's own LLVM build computes."""
+    mod, params = relay.frontend.from_onnx(onnx.load(str(model)), {"x": INPUT_SHAPE})
+    with tvm.transform.PassContext(opt_level=3):
+        built = relay.build(mod, LLVM, params=params)
+    executor = tvm.contrib.graph_executor.GraphModule(built["default"](tvm.cpu()))
+    executor.run(x=x)
+    return executor.get_output(0).numpy()
+
+
+@pytest.mark.parametrize(
+    ("inline", "flags"),
+    [
+        ("", []),
+        (" -precision=fp16 -cores=0,1", []),
+        ("", ["--target-dla-chip", "orin", "--target-dla-precision=int8"]),
+        (" -precision=int8", ["--target-dla-chip=orin"]),
+    ],
+    ids=["none", "inline", "flags", "mixed"],
+)
+def test_options_go_inline_by_flag_or_both(
+    inline: str, flags: list[str], model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "m.tar"
+    done = compile_for(model, output, f"dla{inline}, {LLVM}", "--dump-code", "relay", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "in the prefix (GPU and DLA)" in done.stderr
+    text = (tmp_path / "m.tar.relay").read_text()
+    for value in ("fp16", "int8", "orin"):
+        assert (value in text) == (value in inline + " ".join(flags) or value in default_of(text))
+
+
+def default_of(text: str) -> str:
+    return "fp16" if "int8" not in text else ""
+
+
+@pytest.mark.parametrize(
+    ("target", "flags", "complaint"),
+    [
+        (f"dla -precison=fp16, {LLVM}", [], "`precision`"),
+        (f"dla -chip=nano, {LLVM}", [], "xavier"),
+        (f"dla, {LLVM}", ["--target-dla-cores=7"], "7"),
+        ("dla", [], '--target "dla, llvm"'),
+        (f"dla, dla, {LLVM}", [], "-cores=0,1"),
+    ],
+    ids=["unknown name", "unknown value", "flag value", "no host", "twice"],
+)
+def test_a_wrong_target_is_one_clean_error(
+    target: str, flags: list[str], complaint: str, model: Path, tmp_path: Path
+) -> None:
+    done = compile_for(model, tmp_path / "m.tar", target, *flags)
+    assert done.returncode == 4, done.stderr
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_command_of_tvmc_is_there() -> None:
+    assert tvmc_dla("--version").stdout.strip() == tvm.__version__
+    text = tvmc_dla("--help").stdout
+    assert all(word in text for word in ("run", "tune", "compile"))
+    assert "--target-dla-gpu_only" in tvmc_dla("compile", "--help").stdout
+
+
+def test_relay_dump_shows_both_sides(package: Path) -> None:
+    text = Path(f"{package}.relay").read_text()
+    assert 'Composite="dla.prefix"' in text
+    assert 'Composite="dla.suffix"' in text
+
+
+def test_weights_are_stored_once(package: Path, tmp_path: Path) -> None:
+    library_in(package, tmp_path)
+    assert not tvm.runtime.load_param_dict((tmp_path / "mod.params").read_bytes())
+
+
+def test_artifact_runs_in_a_process_that_never_imports_ours(
+    package: Path, model: Path, tmp_path: Path
+) -> None:
+    library_in(package, tmp_path)
+    x = images()
+    np.save(tmp_path / "x.npy", x)
+    files = [tmp_path / name for name in ("mod.so", "mod.json", "mod.params", "x.npy", "y.npy")]
+    done = command(sys.executable, "-c", STOCK, *files, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    got = np.load(tmp_path / "y.npy")
+    np.testing.assert_allclose(got, reference(model, x), rtol=1e-4, atol=1e-6)
+
+
+def test_artifact_names_the_plugin_it_needs(package: Path, tmp_path: Path) -> None:
+    dynamic = command("readelf", "-d", library_in(package, tmp_path)).stdout
+    assert "Shared library: [libtvm_dla.so]" in dynamic
+    assert "$ORIGIN" in dynamic
+
+
+def test_a_given_compiler_links_the_plugin_too(model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "m.tar"
+    done = compile_for(model, output, f"dla, {LLVM}", "--cross-compiler", "gcc")
+    assert done.returncode == 0, done.stderr
+    dynamic = command("readelf", "-d", library_in(output, tmp_path)).stdout
+    assert "Shared library: [libtvm_dla.so]" in dynamic
+
+
+def test_an_artifact_without_our_target_is_left_alone(model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "m.tar"
+    assert compile_for(model, output, LLVM).returncode == 0
+    assert "libtvm_dla" not in command("readelf", "-d", library_in(output, tmp_path)).stdout
+
+
+@pytest.mark.skipif(
+    not tvm.__version__.startswith("0.9"),
+    reason="`tvmc run` is broken in the wheel of TVM 0.16 itself (RPC server without arguments)",
+)
+def test_plain_tvmc_runs_the_artifact(package: Path, model: Path, tmp_path: Path) -> None:
+    x = images()
+    np.savez(tmp_path / "in.npz", x=x)
+    words = ["run", package, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz"]
+    done = command(BIN / "tvmc", *words)
+    assert done.returncode == 0, done.stderr
+    got = np.load(tmp_path / "out.npz")["output_0"]
+    np.testing.assert_allclose(got, reference(model, x), rtol=1e-4, atol=1e-6)
+
+
+def test_plain_tvmc_knows_the_target_once_enabled(model: Path, tmp_path: Path) -> None:
+    words = [BIN / "tvmc", "compile", model, "--target", f"dla, {LLVM}", "-o", tmp_path / "m.tar"]
+    try:
+        assert command(BIN / "tvm-dla-tvmc", "enable").returncode == 0
+        enabled = command(*words, "--target-dla-precision=int8")
+    finally:
+        assert command(BIN / "tvm-dla-tvmc", "disable").returncode == 0
+    assert enabled.returncode == 0, enabled.stderr
+    assert "Composite target dla is not defined" in command(*words).stderr
+
+
+def test_library_users_get_the_same_artifact(model: Path, tmp_path: Path) -> None:
+    mod, params = relay.frontend.from_onnx(onnx.load(str(model)), {"x": INPUT_SHAPE})
+    with tvm.transform.PassContext(opt_level=3):
+        built = relay.build(tvm_dla.partition_for_dla(mod, params), LLVM)
+    tvm_dla.export_library(built, tmp_path / "m.so")
+    dynamic = command("readelf", "-d", tmp_path / "m.so").stdout
+    assert "Shared library: [libtvm_dla.so]" in dynamic
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_session_takes_any_batch(batch: int, package: Path, model: Path) -> None:
+    x = np.random.default_rng(batch).standard_normal((batch, *INPUT_SHAPE[1:])).astype("float32")
+    session = tvm_dla.Session(package)
+    assert [entry["name"] for entry in session.describe()["inputs"]] == ["x"]
+    runtime = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    want = np.concatenate([runtime.run(None, {"x": row[None]})[0] for row in x])
+    np.testing.assert_allclose(session.run({"x": x})[0], want, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(session.run(x)[0], want, rtol=1e-4, atol=1e-6)
+    assert session.report()
