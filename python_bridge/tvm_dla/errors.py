@@ -21,7 +21,7 @@ class NothingToOffload(TvmDlaError):
 
 def message(error: BaseException) -> str:
     """The text a plugin function failed with, without the C++ frames TVM puts around it."""
-    text = str(error).strip()
+    text = str(error).split("Stack trace:")[0].strip()
     if text.startswith("Traceback"):
         text = text.split("\n\n", 1)[-1].strip()
     for prefix in ("TVMError:", "ValueError:"):

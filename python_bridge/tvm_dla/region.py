@@ -18,6 +18,7 @@ from typing import Any
 import tvm
 from tvm import relay
 
+from .errors import TvmDlaError, message
 from .library import function
 from .stage import Stage, leaves, source_call
 
@@ -48,8 +49,7 @@ def calls_of(body: Any) -> list[Any]:
 def cut_region(func: Any, options: str) -> Any:
     """The same function with its calls grouped into the composites `dla.prefix`, `dla.suffix`."""
     calls = calls_of(func.body)
-    answer = json.loads(str(function("cut")(func, calls, options)))
-    sides = dict(zip(calls, answer["sides"]))
+    sides = dict(zip(calls, _sides(func, calls, options)))
     prefix = Stage("dla.prefix", [c for c in calls if sides[c] == "prefix"])
     suffix = Stage("dla.suffix", [c for c in calls if sides[c] == "suffix"])
     outputs = leaves(func.body)
@@ -61,6 +61,14 @@ def cut_region(func: Any, options: str) -> Any:
     body = _assemble(func.body, values)
     whole = relay.Function(func.params, body, func.ret_type, func.type_params, func.attrs)
     return whole.with_attr("dla_options", options)
+
+
+def _sides(func: Any, calls: list[Any], options: str) -> list[str]:
+    try:
+        answer = json.loads(str(function("cut")(func, calls, options)))
+    except (tvm.TVMError, ValueError) as error:
+        raise TvmDlaError(message(error)) from error
+    return [str(side) for side in answer["sides"]]
 
 
 def _assemble(expr: Any, values: dict[Any, Any]) -> Any:

@@ -138,29 +138,29 @@ def test_session_of_something_that_is_no_artifact(how: str, tmp_path: Path) -> N
         tvm_dla.Session(path)
 
 
-class TestSession:
-    """Wrong arrays, on a session that stays usable."""
+@pytest.fixture(scope="module")
+def session(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tvm_dla.Session:
+    path = tmp_path_factory.mktemp("session") / "m.tar"
+    done = tvmc_dla("compile", model, "--target", f"dla, {LLVM}", "-o", path)
+    assert done.returncode == 0, done.stderr
+    return tvm_dla.Session(path)
 
-    @pytest.fixture(scope="class")
-    def session(self, model: Path, tmp_path_factory: pytest.TempPathFactory) -> tvm_dla.Session:
-        path = tmp_path_factory.mktemp("session") / "m.tar"
-        done = tvmc_dla("compile", model, "--target", f"dla, {LLVM}", "-o", path)
-        assert done.returncode == 0, done.stderr
-        return tvm_dla.Session(path)
 
-    @pytest.mark.parametrize(
-        ("inputs", "complaint"),
-        [
-            ([np.zeros(INPUT_SHAPE, "float32")] * 2, "2 arrays given"),
-            ({"photo": np.zeros(INPUT_SHAPE, "float32")}, "`photo` does not exist"),
-            ({}, "`x` is missing"),
-            (np.zeros((1, 3, 9, 8), "float32"), "9"),
-            (np.zeros(INPUT_SHAPE, "float64"), "float64"),
-            (np.zeros((0, 3, 8, 8), "float32"), "batch"),
-        ],
-        ids=["number", "name", "none", "shape", "dtype", "batch 0"],
-    )
-    def test_wrong_inputs(self, inputs: object, complaint: str, session: tvm_dla.Session) -> None:
-        with pytest.raises(Exception, match=complaint):
-            session.run(inputs)
-        assert session.run(np.zeros(INPUT_SHAPE, "float32"))[0].shape == (1, 10)
+@pytest.mark.parametrize(
+    ("inputs", "complaint"),
+    [
+        ([np.zeros(INPUT_SHAPE, "float32")] * 2, "2 arrays given"),
+        ({"photo": np.zeros(INPUT_SHAPE, "float32")}, "`photo` does not exist"),
+        ({}, "`x` is missing"),
+        (np.zeros((1, 3, 9, 8), "float32"), "9"),
+        (np.zeros(INPUT_SHAPE, "float64"), "float64"),
+        (np.zeros((0, 3, 8, 8), "float32"), "batch"),
+    ],
+    ids=["number", "name", "none", "shape", "dtype", "batch 0"],
+)
+def test_wrong_arrays_leave_the_session_usable(
+    inputs: object, complaint: str, session: tvm_dla.Session
+) -> None:
+    with pytest.raises(Exception, match=complaint):
+        session.run(inputs)
+    assert session.run(np.zeros(INPUT_SHAPE, "float32"))[0].shape == (1, 10)

@@ -188,10 +188,17 @@ def test_gpu_only_moves_calls_into_the_suffix(rng: np.random.Generator) -> None:
     mod = tvm.IRModule.from_expr(plain(rng))
     free = tvm_dla.partition_report(tvm_dla.partition_for_dla(mod)).regions[0]
     held = tvm_dla.partition_report(
-        tvm_dla.partition_for_dla(mod, gpu_only=["nn.max_pool2d"])
+        tvm_dla.partition_for_dla(mod, gpu_only=["max_pool2d"])
     ).regions[0]
     assert held.prefix < free.prefix
     assert held.prefix + held.suffix == free.prefix + free.suffix
+
+
+def test_gpu_only_of_something_that_is_not_there(rng: np.random.Generator) -> None:
+    mod = tvm.IRModule.from_expr(plain(rng))
+    with pytest.raises(tvm_dla.TvmDlaError, match="`max_pool2d`") as refused:
+        tvm_dla.partition_for_dla(mod, gpu_only="max_pol2d")
+    assert "TVMFuncCall" not in str(refused.value)
 
 
 def test_params_are_bound(rng: np.random.Generator) -> None:
