@@ -1,0 +1,116 @@
+//! Plans made without measurements.
+
+use super::{Device, Plan, Share};
+
+/// Smallest and largest rows per round that a default plan uses for more rows than one round: fewer rows waste the
+/// fixed cost of an execution, more push a round's activations out of the caches.
+const ROUND: std::ops::RangeInclusive<usize> = 16..=64;
+
+/// Below this many rows sharing costs more than it gives: the paper measured a loss at 4 rows and the first gain
+/// between 16 and 32.
+const SHARED_FROM: usize = 16;
+
+/// Largest batch of a default suffix that still divides the total; see [`suffix_batch`].
+const SUFFIX: usize = 512;
+
+impl Plan {
+    /// Every row on the GPU, which then runs the network uncut.
+    pub fn gpu_only(batch: usize) -> Plan {
+        Plan::alone(Device::Gpu, batch)
+    }
+
+    /// The paper's scheme: `r_d` rounds of `n_d` rows on each of two DLA cores, `r_g` rounds of `n_g` rows on the GPU,
+    /// one merged suffix. A device with no rows is left out.
+    pub fn paper(n_d: usize, r_d: usize, n_g: usize, r_g: usize) -> Plan {
+        let share = |device, batch, rounds| Share {
+            device,
+            batch,
+            rounds,
+        };
+        let mut prefix = vec![
+            share(Device::Gpu, n_g, r_g),
+            share(Device::Dla(0), n_d, r_d),
+            share(Device::Dla(1), n_d, r_d),
+        ];
+        prefix.retain(|s| s.rows() > 0);
+        let mut plan = Plan {
+            prefix,
+            suffix_batch: 0,
+        };
+        plan.suffix_batch = plan.total();
+        plan
+    }
+
+    /// An equal deal to all `devices`, the default until speeds have been measured.
+    ///
+    /// Below 16 rows the first device runs alone. Otherwise each device gets as near an equal number of rows as whole
+    /// rounds of 16 to 64 rows allow; what is left goes to the first device, as a share of its own if need be, so that
+    /// every row is dealt and no row is padded.
+    pub fn balanced(batch: usize, devices: &[Device]) -> Plan {
+        let first = devices.first().copied().unwrap_or(Device::Gpu);
+        if batch < SHARED_FROM || devices.len() < 2 {
+            return Plan::alone(first, batch);
+        }
+        let (rows, rounds) = best_rounds(batch / devices.len());
+        let others = &devices[1..];
+        let mut prefix = shares(first, batch - rows * rounds * others.len());
+        prefix.extend(others.iter().map(|&device| Share {
+            device,
+            batch: rows,
+            rounds,
+        }));
+        Plan {
+            prefix,
+            suffix_batch: suffix_batch(batch),
+        }
+    }
+
+    fn alone(device: Device, batch: usize) -> Plan {
+        Plan {
+            prefix: shares(device, batch),
+            suffix_batch: suffix_batch(batch),
+        }
+    }
+}
+
+/// One share if `rows` is a number of equal rounds, otherwise a second one for the rest.
+fn shares(device: Device, rows: usize) -> Vec<Share> {
+    let (batch, rounds) = best_rounds(rows);
+    let mut shares = vec![Share {
+        device,
+        batch,
+        rounds,
+    }];
+    let rest = rows - batch * rounds;
+    if rest > 0 {
+        shares.push(Share {
+            device,
+            batch: rest,
+            rounds: 1,
+        });
+    }
+    shares
+}
+
+/// The batch and rounds that cover most of `rows`, without exceeding it; larger batches win ties.
+fn best_rounds(rows: usize) -> (usize, usize) {
+    if rows <= *ROUND.end() {
+        return (rows, 1);
+    }
+    ROUND
+        .map(|batch| (batch, rows / batch))
+        .max_by_key(|(batch, rounds)| (batch * rounds, *batch))
+        .unwrap_or((rows, 1))
+}
+
+/// One suffix over everything up to 512 rows, as in the paper. Beyond that the largest divisor up to 512, if it is not
+/// so small that the suffix would run row by row.
+fn suffix_batch(total: usize) -> usize {
+    if total <= SUFFIX {
+        return total;
+    }
+    (*ROUND.start()..=SUFFIX)
+        .rev()
+        .find(|batch| total.is_multiple_of(*batch))
+        .unwrap_or(total)
+}
