@@ -76,9 +76,7 @@ impl GraphJson {
                 .inputs
                 .iter()
                 .all(|entry| self.nodes[entry.0].op == "null")
-            && outputs
-                .map(|(i, head)| *head == (index, i, head.2))
-                .all(|same| same)
+            && outputs.all(|(i, head)| *head == (index, i, head.2))
     }
 
     /// Functions that TVM compiled itself.

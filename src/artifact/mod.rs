@@ -68,9 +68,10 @@ impl Artifact {
             return Ok(Artifact {
                 path: path.to_path_buf(),
                 bundles: scan::bundles(path, &bytes)?,
-                graph: scan::graph(&bytes)
-                    .map(|(text, params)| Ok(GraphJson::parse(path, text)?.with_params(params)))
-                    .transpose()?,
+                graph: match scan::graph(&bytes) {
+                    Some((text, params)) => Some(GraphJson::parse(path, text)?.with_params(params)),
+                    None => None,
+                },
                 package: Package::Library,
             });
         }
