@@ -29,8 +29,10 @@ impl Rows {
 }
 
 /// Which part of the network an engine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StageKind {
+    /// The network uncut.
+    Whole,
     Prefix,
     Suffix,
 }
