@@ -1,0 +1,50 @@
+//! From an artifact on disk to a session with the defaults.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Session, SessionConfig, SessionError};
+use crate::artifact::Artifact;
+use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use crate::plan::Device;
+
+impl Session {
+    /// Loads an artifact onto the CPU backend, which emulates the GPU and both DLA cores with one thread each.
+    /// ONNX Runtime is looked for as [`default_search`] says.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the artifact is damaged or not whole, or ONNX Runtime is missing.
+    pub fn load(path: impl AsRef<Path>) -> Result<Session, SessionError> {
+        let artifact = Artifact::read(path.as_ref())?;
+        let backend = CpuBackend::new(CpuOptions {
+            library: find_library(&default_search())?,
+            threads_per_device: 1,
+            devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+        })?;
+        let bundle = artifact.whole()?.clone();
+        Session::from_bundle(bundle, Arc::new(backend), SessionConfig::default())
+    }
+}
+
+/// The environments of the project at hand (`.venv/*` in the working directory and above, and above the running
+/// program), then the system.
+pub fn default_search() -> SearchPaths {
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_default();
+    let folders = here.ancestors().chain(program.ancestors());
+    SearchPaths {
+        roots: folders
+            .flat_map(|folder| environments(&folder.join(".venv")))
+            .collect(),
+        ..SearchPaths::default()
+    }
+}
+
+/// A folder of environments, or one environment; in a stable order.
+fn environments(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    found.sort();
+    found.push(folder.to_path_buf());
+    found
+}

@@ -1,0 +1,161 @@
+use super::*;
+use crate::bundle::Options;
+use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
+use crate::graph::*;
+use proptest::prelude::*;
+
+/// conv -> relu -> pool | flatten -> dense, with small integers everywhere: float32 computes them exactly.
+fn integers() -> Graph {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[2, 3, 6, 6]);
+    let values = |n: usize| (0..n).map(|i| (i % 5) as f32 - 2.0).collect();
+    let w = b.weight("w", &[4, 3, 3, 3], values(108));
+    let d = b.weight("d", &[5, 16], values(80));
+    let conv = Op::Conv2d(Conv2d {
+        stride: [1, 1],
+        padding: Padding2d::default(),
+        dilation: [1, 1],
+        groups: 1,
+    });
+    let pool = Op::Pool2d(Pool2d {
+        kind: PoolKind::Max,
+        window: [2, 2],
+        stride: [2, 2],
+        padding: Padding2d::default(),
+        dilation: [1, 1],
+        ceil_mode: false,
+        count_include_pad: false,
+    });
+    let c = b.node("c", conv, &[x, w]).unwrap();
+    let r = b.node("r", Op::Activation(Activation::Relu), &[c]).unwrap();
+    let p = b.node("p", pool, &[r]).unwrap();
+    let f = b.node("f", Op::Flatten, &[p]).unwrap();
+    let y = b.node("y", Op::Dense, &[f, d]).unwrap();
+    b.output(y);
+    b.output(p);
+    b.finish().unwrap()
+}
+
+fn bundle(graph: Graph) -> Bundle {
+    Bundle {
+        graph,
+        options: Options::default(),
+        plan: None,
+    }
+}
+
+fn session(graph: Graph, config: SessionConfig) -> Result<Session, SessionError> {
+    let library = find_library(&default_search()).expect("ONNX Runtime: run ./scripts/setup");
+    let backend = CpuBackend::new(CpuOptions {
+        library,
+        threads_per_device: 1,
+        devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+    });
+    Session::from_bundle(bundle(graph), Arc::new(backend.unwrap()), config)
+}
+
+fn batch(rows: usize) -> Array {
+    let count = rows * 108;
+    Array {
+        shape: vec![rows, 3, 6, 6],
+        data: Arc::new((0..count).map(|i| ((i * 7) % 11) as f32 - 5.0).collect()),
+    }
+}
+
+#[test]
+fn integer_networks_give_the_same_bits_for_every_plan() {
+    let session = session(integers(), SessionConfig::default()).unwrap();
+    let want = session.run_with(&Plan::gpu_only(40), &[batch(40)]).unwrap();
+    assert_eq!(want.outputs[0].shape, [40, 5]);
+    assert_eq!(want.outputs[1].shape, [40, 4, 2, 2]);
+    for plan in [
+        "gpu=4x4,dla0=4x3,dla1=4x3,suffix=40",
+        "gpu=1x20,dla0=20x1,suffix=5",
+        "dla0=8x5,suffix=8",
+        "dla1=5x2,dla0=5x2,gpu=20x1,suffix=40",
+    ] {
+        let got = session
+            .run_with(&plan.parse().unwrap(), &[batch(40)])
+            .unwrap();
+        assert_eq!(got.outputs, want.outputs, "{plan}");
+    }
+    let got = session.run(&[batch(40)]).unwrap();
+    assert_eq!(got.outputs, want.outputs, "{}", got.plan);
+    assert_eq!(got.plan.devices().len(), 3, "40 rows are shared by default");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_batch_runs_by_the_default_plan(rows in 1usize..100) {
+        let session = session(integers(), SessionConfig::default()).unwrap();
+        let whole = session.run(&[batch(rows)]).unwrap();
+        let alone = session.run_with(&Plan::gpu_only(rows), &[batch(rows)]).unwrap();
+        prop_assert_eq!(whole.outputs, alone.outputs);
+    }
+}
+
+#[test]
+fn wrong_inputs_are_named() {
+    let session = session(integers(), SessionConfig::default()).unwrap();
+    let mut torn = batch(2);
+    torn.shape[0] = 3;
+    let mut flat = batch(2);
+    flat.shape = vec![2, 108];
+    let cases = [
+        (vec![], "0 inputs are given, but the network takes 1: x"),
+        (vec![batch(2), batch(2)], "2 inputs"),
+        (vec![flat], "[rows, 3, 6, 6]"),
+        (vec![torn], "216 elements"),
+        (vec![batch(0)], "no rows"),
+    ];
+    for (inputs, want) in cases {
+        let error = session.run(&inputs).unwrap_err().to_string();
+        assert!(error.contains(want), "{want}: {error}");
+    }
+}
+
+#[test]
+fn wrong_plans_and_devices_are_named() {
+    let all = session(integers(), SessionConfig::default()).unwrap();
+    let plan = |text: &str| text.parse::<Plan>().unwrap();
+    let rows = all
+        .run_with(&plan("gpu=4x4,suffix=16"), &[batch(40)])
+        .unwrap_err();
+    assert!(
+        rows.to_string().contains("16 rows but the batch has 40"),
+        "{rows}"
+    );
+    let huge = all
+        .run_with(&plan("dla0=5000x1,suffix=5000"), &[batch(5000)])
+        .unwrap_err();
+    assert!(huge.to_string().contains("gen.batch"), "{huge}");
+    let only = |devices: &[Device]| SessionConfig {
+        devices: Some(devices.to_vec()),
+        ..SessionConfig::default()
+    };
+    let gpu = session(integers(), only(&[Device::Gpu])).unwrap();
+    let missing = gpu
+        .run_with(&plan("dla0=40x1,suffix=40"), &[batch(40)])
+        .unwrap_err();
+    assert!(missing.to_string().contains("dla0"), "{missing}");
+    let error = session(integers(), only(&[Device::Dla(0)])).err().unwrap();
+    assert!(matches!(error, SessionError::NoGpu), "{error}");
+}
+
+#[test]
+fn a_network_that_mixes_rows_runs_only_as_compiled() {
+    let mut b = GraphBuilder::new("mix");
+    let x = b.input("x", &[2, 4]);
+    let y = b.node("s", Op::Softmax { axis: 0 }, &[x]).unwrap();
+    b.output(y);
+    let session = session(b.finish().unwrap(), SessionConfig::default()).unwrap();
+    let rows = |n: usize| Array {
+        shape: vec![n, 4],
+        data: Arc::new(vec![1.0; n * 4]),
+    };
+    let two = session.run(&[rows(2)]).unwrap();
+    assert_eq!(*two.outputs[0].data, vec![0.5; 8]);
+    let error = session.run(&[rows(3)]).unwrap_err().to_string();
+    assert!(error.contains("compiled for"), "{error}");
+}
