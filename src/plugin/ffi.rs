@@ -2,6 +2,8 @@
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
+use std::path::PathBuf;
+
 use super::module::PluginModule;
 use super::run::DlaModule;
 use crate::tvm::{guard, returns, Arguments, CallError, Module, RawValue, TvmError};
@@ -66,6 +68,21 @@ pub fn make_module(module: State) -> Result<Module, CallError> {
     status(unsafe { tvm_dla_make_module(state.cast(), &mut handle) })?;
     // SAFETY: the shim gave one reference to a module.
     Ok(unsafe { Module::from_handle(handle) })
+}
+
+/// The folder this library was loaded from.
+pub fn own_folder() -> Option<PathBuf> {
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    let own = own_folder as fn() -> Option<PathBuf> as *const c_void;
+    // SAFETY: `own` is an address in this library and `info` is written on success.
+    let path = unsafe {
+        if libc::dladdr(own, info.as_mut_ptr()) == 0 {
+            return None;
+        }
+        CStr::from_ptr(info.assume_init().dli_fname)
+    };
+    let path = PathBuf::from(path.to_string_lossy().into_owned());
+    path.canonicalize().ok()?.parent().map(PathBuf::from)
 }
 
 fn status(status: c_int) -> Result<(), CallError> {

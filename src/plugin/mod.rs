@@ -6,6 +6,8 @@ mod compile;
 mod ffi;
 mod module;
 mod run;
+mod session;
+mod settings;
 
 use crate::tvm::CallError;
 
@@ -13,5 +15,6 @@ use crate::tvm::CallError;
 fn register() -> Result<(), CallError> {
     crate::tvm::attach()?;
     ffi::register_loader()?;
-    compile::register()
+    compile::register()?;
+    session::register()
 }

@@ -1,26 +1,45 @@
 //! A compiled network inside TVM: its external function runs on GPU and DLAs like everything else here.
 
+use std::sync::{Arc, OnceLock};
+
 use super::module::PluginModule;
+use super::settings::Settings;
 use crate::bundle::{Bundle, BundleError};
+use crate::engine::Array;
+use crate::session::Session;
 use crate::tvm::{Arguments, CallError, Value};
 
 /// The module that an artifact carries for one external function.
 pub struct DlaModule {
     bundle: Bundle,
     bytes: Vec<u8>,
+    /// Made at the first call, so that a model can be loaded where nothing could run it.
+    session: OnceLock<Session>,
 }
 
 impl DlaModule {
     pub fn new(bundle: Bundle) -> DlaModule {
-        let bytes = bundle.to_bytes();
-        DlaModule { bundle, bytes }
+        DlaModule {
+            bytes: bundle.to_bytes(),
+            bundle,
+            session: OnceLock::new(),
+        }
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Result<DlaModule, BundleError> {
         Ok(DlaModule {
             bundle: Bundle::from_bytes(bytes)?,
             bytes: bytes.to_vec(),
+            session: OnceLock::new(),
         })
+    }
+
+    fn session(&self) -> Result<&Session, CallError> {
+        if let Some(session) = self.session.get() {
+            return Ok(session);
+        }
+        let session = Settings::from_environment()?.session(self.bundle.clone())?;
+        Ok(self.session.get_or_init(|| session))
     }
 }
 
@@ -33,7 +52,33 @@ impl PluginModule for DlaModule {
         name == self.bundle.graph.name
     }
 
-    fn call(&self, _: &str, _: &Arguments<'_>) -> Result<Value, CallError> {
-        Err("this plugin compiles networks; it does not run them yet".into())
+    /// TVM's convention: the inputs, then the outputs to write.
+    fn call(&self, _: &str, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+        let (inputs, outputs) = (&self.bundle.graph.inputs, &self.bundle.graph.outputs);
+        if arguments.len() != inputs.len() + outputs.len() {
+            return Err(format!(
+                "{} takes {} inputs and {} outputs, not {} tensors",
+                self.bundle.graph.name,
+                inputs.len(),
+                outputs.len(),
+                arguments.len()
+            )
+            .into());
+        }
+        let arrays: Result<Vec<Array>, CallError> = (0..inputs.len())
+            .map(|index| {
+                let tensor = arguments.tensor(index)?;
+                Ok(Array {
+                    shape: tensor.shape(),
+                    data: Arc::new(tensor.as_f32()?.to_vec()),
+                })
+            })
+            .collect();
+        let outcome = self.session()?.run(&arrays?)?;
+        for (index, array) in outcome.outputs.iter().enumerate() {
+            let mut output = arguments.output(inputs.len() + index)?;
+            output.write_f32(&array.data)?;
+        }
+        Ok(Value::Null)
     }
 }

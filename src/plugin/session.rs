@@ -1,0 +1,164 @@
+//! A session as a TVM module: what Python's `tvm_dla.Session` calls.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::ffi::make_module;
+use super::module::PluginModule;
+use super::settings::Settings;
+use crate::artifact::Artifact;
+use crate::engine::Array;
+use crate::graph::Graph;
+use crate::plan::Plan;
+use crate::session::{Outcome, Session};
+use crate::tvm::{register as global, Arguments, CallError, NDArray, Value};
+
+const FUNCTIONS: [&str; 6] = [
+    "set_input",
+    "run",
+    "num_outputs",
+    "output",
+    "report",
+    "describe",
+];
+
+pub fn register() -> Result<(), CallError> {
+    global("tvm_dla.session_create", |arguments| {
+        let artifact = Artifact::read(Path::new(&arguments.text(0)?))?;
+        let settings = Settings::from_json(&arguments.text(1)?)?;
+        let session = settings.session(artifact.whole()?.clone())?;
+        let count = session.graph().inputs.len();
+        let module = SessionModule {
+            session,
+            state: Mutex::new(State {
+                inputs: vec![None; count],
+                outcome: None,
+            }),
+        };
+        Ok(make_module(Box::new(module))?.into())
+    })?;
+    Ok(())
+}
+
+struct SessionModule {
+    session: Session,
+    state: Mutex<State>,
+}
+
+struct State {
+    inputs: Vec<Option<Array>>,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    name: String,
+    /// The first dimension is the batch it was compiled for; any other is accepted.
+    shape: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct Description {
+    inputs: Vec<Entry>,
+    outputs: Vec<Entry>,
+    devices: Vec<String>,
+    backend: String,
+}
+
+#[derive(Serialize)]
+struct RunReport<'a> {
+    plan: String,
+    schedule: &'a Plan,
+    stats: &'a crate::pipeline::Stats,
+}
+
+impl State {
+    fn set_input(&mut self, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+        let index = usize::try_from(arguments.get(0)?.int()?)?;
+        let tensor = arguments.tensor(1)?;
+        let count = self.inputs.len();
+        let slot = self.inputs.get_mut(index);
+        let slot = slot.ok_or_else(|| format!("there is no input {index} of {count}"))?;
+        *slot = Some(Array {
+            shape: tensor.shape(),
+            data: Arc::new(tensor.as_f32()?.to_vec()),
+        });
+        Ok(Value::Null)
+    }
+
+    fn run(&mut self, session: &Session) -> Result<Value, CallError> {
+        let inputs: Option<Vec<Array>> = self.inputs.iter().cloned().collect();
+        let inputs = inputs.ok_or("not every input has been set")?;
+        self.outcome = Some(session.run(&inputs)?);
+        Ok(Value::Null)
+    }
+
+    fn output(&self, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+        let index = usize::try_from(arguments.get(0)?.int()?)?;
+        let outputs = &self.outcome()?.outputs;
+        let array = outputs.get(index);
+        let array =
+            array.ok_or_else(|| format!("there is no output {index} of {}", outputs.len()))?;
+        Ok(NDArray::from_f32(&array.shape, &array.data)?.into())
+    }
+
+    fn report(&self) -> Result<Value, CallError> {
+        let outcome = self.outcome()?;
+        let report = RunReport {
+            plan: outcome.plan.to_string(),
+            schedule: &outcome.plan,
+            stats: &outcome.stats,
+        };
+        Ok(serde_json::to_string(&report)?.into())
+    }
+
+    fn outcome(&self) -> Result<&Outcome, CallError> {
+        Ok(self.outcome.as_ref().ok_or("nothing has been run")?)
+    }
+}
+
+impl PluginModule for SessionModule {
+    fn bytes(&self) -> Result<&[u8], CallError> {
+        Err("a session cannot be saved: save the artifact".into())
+    }
+
+    fn has_function(&self, name: &str) -> bool {
+        FUNCTIONS.contains(&name)
+    }
+
+    fn call(&self, name: &str, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match name {
+            "set_input" => state.set_input(arguments),
+            "run" => state.run(&self.session),
+            "num_outputs" => Ok((self.session.graph().outputs.len() as i64).into()),
+            "output" => state.output(arguments),
+            "report" => state.report(),
+            "describe" => describe(&self.session),
+            other => Err(format!("a session has no function `{other}`").into()),
+        }
+    }
+}
+
+fn describe(session: &Session) -> Result<Value, CallError> {
+    let graph = session.graph();
+    let description = Description {
+        inputs: entries(graph, &graph.inputs),
+        outputs: entries(graph, &graph.outputs),
+        devices: session.devices().iter().map(|d| d.to_string()).collect(),
+        backend: session.backend().describe(),
+    };
+    Ok(serde_json::to_string(&description)?.into())
+}
+
+fn entries(graph: &Graph, ids: &[crate::graph::TensorId]) -> Vec<Entry> {
+    let tensors = ids.iter().map(|id| graph.tensor(*id));
+    tensors
+        .map(|tensor| Entry {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+        })
+        .collect()
+}

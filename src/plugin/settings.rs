@@ -1,0 +1,123 @@
+//! How networks run inside TVM: from the environment, or from a session's configuration.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::ffi::own_folder;
+use crate::bundle::Bundle;
+use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use crate::engine::Backend;
+use crate::plan::{Device, Plan};
+use crate::session::{Session, SessionConfig};
+use crate::tvm::CallError;
+
+/// What a user can say; everything has a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `cpu`.
+    pub backend: Option<String>,
+    /// ONNX Runtime's library, or a folder to look in.
+    pub onnxruntime: Option<PathBuf>,
+    /// Threads per emulated device.
+    pub threads: Option<usize>,
+    /// A plan as text; used for batches it adds up to.
+    pub plan: Option<String>,
+    /// Devices as text: `gpu,dla0`.
+    pub devices: Option<String>,
+    /// Seconds after which an execution counts as hung.
+    pub time_limit: Option<u64>,
+}
+
+impl Settings {
+    /// The variables `TVM_DLA_BACKEND`, `TVM_DLA_ONNXRUNTIME`, `TVM_DLA_THREADS`, `TVM_DLA_PLAN`,
+    /// `TVM_DLA_DEVICES` and `TVM_DLA_TIME_LIMIT`.
+    pub fn from_environment() -> Result<Settings, CallError> {
+        let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        Ok(Settings {
+            backend: text("TVM_DLA_BACKEND"),
+            onnxruntime: text("TVM_DLA_ONNXRUNTIME").map(PathBuf::from),
+            threads: number("TVM_DLA_THREADS", text("TVM_DLA_THREADS"))?,
+            plan: text("TVM_DLA_PLAN"),
+            devices: text("TVM_DLA_DEVICES"),
+            time_limit: number("TVM_DLA_TIME_LIMIT", text("TVM_DLA_TIME_LIMIT"))?,
+        })
+    }
+
+    /// Settings as JSON, over those of the environment.
+    pub fn from_json(text: &str) -> Result<Settings, CallError> {
+        let given: Settings = serde_json::from_str(text)?;
+        let base = Settings::from_environment()?;
+        Ok(Settings {
+            backend: given.backend.or(base.backend),
+            onnxruntime: given.onnxruntime.or(base.onnxruntime),
+            threads: given.threads.or(base.threads),
+            plan: given.plan.or(base.plan),
+            devices: given.devices.or(base.devices),
+            time_limit: given.time_limit.or(base.time_limit),
+        })
+    }
+
+    /// A session for `bundle`.
+    pub fn session(&self, bundle: Bundle) -> Result<Session, CallError> {
+        let mut config = SessionConfig::default();
+        if let Some(seconds) = self.time_limit {
+            config.time_limit = Duration::from_secs(seconds);
+        }
+        config.plan = self
+            .plan
+            .as_ref()
+            .map(|text| text.parse::<Plan>())
+            .transpose()?;
+        if let Some(text) = &self.devices {
+            let devices: Result<Vec<Device>, String> = text.split(',').map(str::parse).collect();
+            config.devices = Some(devices?);
+        }
+        Ok(Session::from_bundle(bundle, self.backend()?, config)?)
+    }
+
+    fn backend(&self) -> Result<Arc<dyn Backend>, CallError> {
+        match self.backend.as_deref() {
+            None | Some("cpu") => {}
+            Some(other) => {
+                return Err(
+                    format!("there is no backend `{other}` in this version: use cpu").into(),
+                )
+            }
+        }
+        let site_packages = own_folder().and_then(|own| own.parent().map(PathBuf::from));
+        let paths = SearchPaths {
+            environment: self.onnxruntime.clone(),
+            roots: site_packages.into_iter().collect(),
+            ..crate::session::default_search()
+        };
+        let backend = CpuBackend::new(CpuOptions {
+            library: find_library(&paths)?,
+            threads_per_device: self.threads.unwrap_or(1),
+            devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+        })?;
+        say_once(&backend.describe());
+        Ok(Arc::new(backend))
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, CallError> {
+    let parse = |text: String| {
+        text.parse()
+            .map_err(|_| format!("{name} is `{text}`, not a number").into())
+    };
+    text.map(parse).transpose()
+}
+
+/// Whoever runs a network through TVM should know what computes it; once per process is enough.
+fn say_once(text: &str) {
+    static SAID: Mutex<bool> = Mutex::new(false);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if !std::mem::replace(&mut *said, true) {
+        eprintln!("tvm-dla: GPU and DLA {text}");
+    }
+}
