@@ -18,7 +18,7 @@ use crate::engine::{Array, Backend, EngineSpec, StageKind};
 use crate::graph::{Graph, GraphError};
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats};
 use crate::plan::{Device, Plan, Share};
-use crate::split::{self, OutputSource, Stages};
+use crate::split::{self, GpuReason, OutputSource, Stages};
 
 /// How to run; the default fits most uses.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ impl Session {
         let plan = match &self.plan {
             Some(plan) if plan.total() == batch => plan.clone(),
             _ if self.fixed.is_some() || batch == 0 => uncut(batch),
-            _ => Plan::balanced(batch, &self.devices()),
+            _ => Plan::balanced_within(batch, &self.devices(), self.most_dla_rows()),
         };
         self.check(&plan, batch)?;
         Ok(plan)
@@ -238,14 +238,8 @@ impl Session {
     }
 
     fn check_dla(&self, plan: &Plan) -> Result<(), SessionError> {
-        let Some(prefix) = &self.stages.prefix else {
-            return Ok(());
-        };
-        let target = &self.options.target;
-        let elements = prefix.activation_bytes() as usize / 4 / prefix.batch();
-        let row_bytes = elements * target.precision.bytes();
         for share in plan.prefix.iter().filter(|s| s.device != Device::Gpu) {
-            if let Some(reason) = split::batch_limit(target, share.batch, row_bytes) {
+            if let Some(reason) = self.dla_limit(share.batch) {
                 return Err(SessionError::DlaBatch {
                     device: share.device,
                     batch: share.batch,
@@ -254,6 +248,19 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// The rule of the DLA that an engine of `batch` rows breaks.
+    fn dla_limit(&self, batch: usize) -> Option<GpuReason> {
+        let target = &self.options.target;
+        let prefix = self.stages.prefix.as_ref()?;
+        split::batch_limit(target, batch, split::internal_row_bytes(prefix, target))
+    }
+
+    /// Most rows, up to 64, that a DLA runs at once.
+    fn most_dla_rows(&self) -> usize {
+        let fits = |rows: &usize| self.dla_limit(*rows).is_none();
+        (1..=64).rev().find(fits).unwrap_or(1)
     }
 
     /// Without a DLA in the plan, or without a prefix, the network runs uncut.

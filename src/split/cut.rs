@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::target::DlaTarget;
 use super::verdict::{verdict, weight_limit, GpuReason, Verdict};
 use crate::graph::{Graph, GraphError, Node, NodeId, Op, TensorId};
 
 /// On which side of the cut a node lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     Prefix,

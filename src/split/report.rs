@@ -1,16 +1,16 @@
 //! The cut in figures, for `inspect`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cut::{Side, Stages};
 use super::verdict::Verdict;
 use crate::graph::{Graph, Node, TensorId};
 
 /// One node: where it may run, where it does, and what it costs for the network's batch.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NodeReport {
     pub name: String,
-    pub op: &'static str,
+    pub op: String,
     /// Output shape.
     pub shape: Vec<usize>,
     pub side: Side,
@@ -21,7 +21,7 @@ pub struct NodeReport {
 }
 
 /// Totals of one side.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SideReport {
     pub nodes: usize,
     /// Multiply-accumulates for the network's batch.
@@ -33,7 +33,7 @@ pub struct SideReport {
 }
 
 /// A tensor that crosses the cut.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TensorReport {
     pub name: String,
     pub shape: Vec<usize>,
@@ -42,7 +42,7 @@ pub struct TensorReport {
 }
 
 /// Everything `inspect` says about one network.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     pub network: String,
     pub batch: usize,
@@ -71,7 +71,7 @@ fn node_report(graph: &Graph, stages: &Stages, index: usize) -> NodeReport {
     let node = &graph.nodes[index];
     NodeReport {
         name: node.name.clone(),
-        op: node.op.name(),
+        op: node.op.name().to_string(),
         shape: graph.tensor(node.output).shape.clone(),
         side: stages.side[index],
         may_run_on_dla: stages.verdicts[index] == Verdict::Dla,
