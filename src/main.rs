@@ -1,1 +1,5 @@
-fn main() {}
+//! The command `tvm-dla`.
+
+fn main() -> std::process::ExitCode {
+    tvm_dla::cli::main()
+}

@@ -1,1 +1,111 @@
-//! (room)
+//! The command line: the only room besides the plugin that prints, reads the environment, or exits.
+
+mod arrays;
+mod bench;
+mod doctor;
+mod engines;
+mod images;
+mod inputs;
+mod inspect;
+mod labels;
+mod model;
+mod output;
+mod run;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use output::Output;
+
+/// Runs TVM-compiled CNNs on the GPU and both DLA cores of an NVIDIA Jetson, or emulated on the CPU.
+#[derive(Parser)]
+#[command(name = "tvm-dla", version)]
+struct Cli {
+    /// Print one JSON object on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// No progress and no remarks
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run an artifact on images or arrays
+    Run(run::Arguments),
+    /// Show where every node runs and why, the cut, and what each side costs
+    Inspect(inspect::Arguments),
+    /// Measure the GPU alone against GPU + DLA, in turn in one run
+    Bench(bench::Arguments),
+    /// Say what each backend needs, what is missing, and how to get it
+    Doctor(doctor::Arguments),
+}
+
+/// What a command answers with; errors are status 2.
+enum Answer {
+    Yes,
+    No,
+}
+
+type Outcome = Result<Answer, Box<dyn Error>>;
+
+/// A failure with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}\nhelp: {help}")]
+struct Helped {
+    what: String,
+    help: String,
+}
+
+fn helped(what: impl Into<String>, help: impl Into<String>) -> Box<dyn Error> {
+    Box::new(Helped {
+        what: what.into(),
+        help: help.into(),
+    })
+}
+
+/// Parses the command line and runs it. Status: 0 done, 1 the answer is no, 2 error, 130 interrupted.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json, cli.quiet);
+    let cancel = interruptible();
+    let outcome = match cli.command {
+        Command::Run(arguments) => run::run(&arguments, &output, cancel.clone()),
+        Command::Inspect(arguments) => inspect::run(&arguments, &output),
+        Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
+        Command::Doctor(arguments) => doctor::run(&arguments, &output),
+    };
+    match outcome {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(_) if cancel.load(Ordering::Relaxed) => {
+            eprintln!("interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Ctrl-C ends the run at the next opportunity; a second one ends the process.
+fn interruptible() -> Arc<AtomicBool> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = cancel.clone();
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        eprintln!("Ctrl-C will end the process at once: {error}");
+    }
+    cancel
+}

@@ -1,0 +1,147 @@
+//! `tvm-dla doctor`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::engines::search;
+use super::output::Output;
+use super::{Answer, Outcome};
+use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
+use crate::engine::Backend;
+use crate::plan::Device;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// ONNX Runtime's library, or a folder to look in
+    #[arg(long, env = "TVM_DLA_ONNXRUNTIME")]
+    onnxruntime: Option<PathBuf>,
+    /// TVM's libtvm_runtime.so
+    #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
+    tvm_runtime: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    part: &'static str,
+    needed_for: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Findings {
+    findings: Vec<Finding>,
+}
+
+pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    let cpu = cpu(arguments);
+    let answer = if cpu.ok { Answer::Yes } else { Answer::No };
+    let findings = Findings {
+        findings: vec![cpu, plugin(arguments), tvm(arguments), tensorrt()],
+    };
+    let human = || {
+        let lines = findings.findings.iter().map(|finding| {
+            let mark = if finding.ok { "ok      " } else { "missing " };
+            let Finding {
+                part,
+                needed_for,
+                detail,
+                ..
+            } = finding;
+            format!("{mark} {part} ({needed_for}): {detail}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    output.answer(&findings, human, answer)
+}
+
+fn cpu(arguments: &Arguments) -> Finding {
+    let found = find_library(&search(arguments.onnxruntime.as_deref()));
+    let backend = found.and_then(|library| {
+        let options = CpuOptions {
+            library: library.clone(),
+            threads_per_device: 1,
+            devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+        };
+        Ok((library, CpuBackend::new(options)?))
+    });
+    let (ok, detail) = match backend {
+        Ok((library, backend)) => (
+            true,
+            format!("{} ({})", library.display(), backend.describe()),
+        ),
+        Err(error) => (false, error.to_string()),
+    };
+    Finding {
+        part: "ONNX Runtime",
+        needed_for: "backend cpu",
+        ok,
+        detail,
+    }
+}
+
+fn plugin(arguments: &Arguments) -> Finding {
+    let installed = places(arguments, "tvm_dla/libtvm_dla.so");
+    Finding {
+        part: "plugin",
+        needed_for: "compiling with tvmc, and running inside TVM",
+        ok: !installed.is_empty(),
+        detail: match installed.is_empty() {
+            true => "not installed: run ./scripts/build_plugin PYTHON for a Python that has TVM 0.9 to 0.19".to_string(),
+            false => listed(&installed),
+        },
+    }
+}
+
+fn tvm(arguments: &Arguments) -> Finding {
+    let mut found = places(arguments, "tvm/libtvm_runtime.so");
+    if let Some(named) = &arguments.tvm_runtime {
+        found = named.is_file().then(|| named.clone()).into_iter().collect();
+    }
+    Finding {
+        part: "TVM runtime",
+        needed_for: "models of which TVM kept a part",
+        ok: !found.is_empty(),
+        detail: match found.is_empty() {
+            true => "no libtvm_runtime.so found: `pip install hhb-tvm==2.4.5` (TVM 0.9), or name one with --tvm-runtime".to_string(),
+            false => listed(&found),
+        },
+    }
+}
+
+fn tensorrt() -> Finding {
+    Finding {
+        part: "TensorRT",
+        needed_for: "a board's GPU and DLA",
+        ok: false,
+        detail: "this version has no TensorRT backend: every device is emulated on the CPU"
+            .to_string(),
+    }
+}
+
+/// `file` in the site-packages of every environment that is searched.
+fn places(arguments: &Arguments, file: &str) -> Vec<PathBuf> {
+    let roots = search(arguments.onnxruntime.as_deref()).roots;
+    let mut found: Vec<PathBuf> = roots
+        .iter()
+        .flat_map(|root| site_packages(root))
+        .map(|site| site.join(file))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn site_packages(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root.join("lib")).into_iter().flatten();
+    let folders = entries.flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("site-packages")).collect()
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    paths.join(", ")
+}

@@ -1,0 +1,150 @@
+//! Files on the command line -> the batch a network runs on.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::images::{row, Frame};
+use super::output::Output;
+use super::{arrays, helped};
+use crate::bundle::Preprocess;
+use crate::engine::Array;
+
+/// A batch, and what its rows are called.
+pub struct Batch {
+    pub arrays: Vec<Array>,
+    /// One per row of the files, for pictures; empty for arrays.
+    pub names: Vec<String>,
+}
+
+/// An input of the network: name, and shape as compiled.
+pub type Input = (String, Vec<usize>);
+
+/// Reads pictures, folders of pictures, one `.npy`, or one `.npz` with an array per input.
+pub fn read(
+    files: &[PathBuf],
+    inputs: &[Input],
+    preprocess: Option<&Preprocess>,
+    output: &Output,
+) -> Result<Batch, Box<dyn Error>> {
+    match files {
+        [file] if is(file, "npy") => Ok(Batch {
+            arrays: vec![arrays::read_npy(file)?],
+            names: Vec::new(),
+        }),
+        [file] if is(file, "npz") => Ok(Batch {
+            arrays: by_name(file, inputs)?,
+            names: Vec::new(),
+        }),
+        _ if files.iter().any(|file| is(file, "npy") || is(file, "npz")) => {
+            Err("give one .npy or .npz file, or pictures".into())
+        }
+        _ => pictures(&expand(files)?, inputs, preprocess, output),
+    }
+}
+
+fn is(file: &Path, extension: &str) -> bool {
+    file.extension().is_some_and(|e| e == extension)
+}
+
+fn by_name(file: &Path, inputs: &[Input]) -> Result<Vec<Array>, Box<dyn Error>> {
+    let mut arrays = arrays::read_npz(file)?;
+    let names: Vec<String> = arrays.iter().map(|(name, _)| name.clone()).collect();
+    let mut ordered = Vec::new();
+    for (name, _) in inputs {
+        let at = arrays.iter().position(|(other, _)| other == name);
+        let at = at.ok_or_else(|| {
+            format!(
+                "{} has no array `{name}`, only {}",
+                file.display(),
+                names.join(", ")
+            )
+        })?;
+        ordered.push(arrays.swap_remove(at).1);
+    }
+    match arrays.first() {
+        Some((name, _)) => {
+            Err(format!("{}: the network has no input `{name}`", file.display()).into())
+        }
+        None => Ok(ordered),
+    }
+}
+
+/// Files as they are, folders as the pictures in them, sorted.
+fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut expanded = Vec::new();
+    for file in files {
+        if !file.is_dir() {
+            expanded.push(file.clone());
+            continue;
+        }
+        let entries =
+            fs::read_dir(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        inside.retain(|path| ["jpg", "jpeg", "png", "bmp"].iter().any(|e| is(path, e)));
+        inside.sort();
+        if inside.is_empty() {
+            return Err(format!("{} has no .jpg, .png or .bmp files", file.display()).into());
+        }
+        expanded.extend(inside);
+    }
+    Ok(expanded)
+}
+
+fn pictures(
+    files: &[PathBuf],
+    inputs: &[Input],
+    preprocess: Option<&Preprocess>,
+    output: &Output,
+) -> Result<Batch, Box<dyn Error>> {
+    let frame = match inputs {
+        [(_, shape)] => Frame::of(shape),
+        _ => None,
+    };
+    let frame = frame.ok_or(
+        "the network does not take one picture of three channels per row: give a .npy or .npz file",
+    )?;
+    let preprocess = preprocess.ok_or_else(|| {
+        helped(
+            "the artifact does not say how pictures become input",
+            format!("give --preprocess {}", Preprocess::PRESETS.join("|")),
+        )
+    })?;
+    let bar = output.progress(files.len(), "reading pictures");
+    let mut data = Vec::new();
+    for file in files {
+        data.extend(row(file, frame, preprocess)?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let mut shape = inputs[0].1.clone();
+    shape[0] = files.len();
+    Ok(Batch {
+        arrays: vec![Array {
+            shape,
+            data: Arc::new(data),
+        }],
+        names: files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
+    })
+}
+
+/// The first `rows` rows, repeating from the front when there are fewer.
+pub fn repeat(array: &Array, rows: usize) -> Array {
+    let have = array.shape.first().copied().unwrap_or(0);
+    let width = array.data.len().checked_div(have).unwrap_or(0);
+    let mut data = Vec::with_capacity(rows * width);
+    while data.len() < rows * width {
+        let wanted = (rows * width - data.len()).min(array.data.len());
+        data.extend_from_slice(&array.data[..wanted]);
+    }
+    let mut shape = array.shape.clone();
+    shape[0] = rows;
+    Array {
+        shape,
+        data: Arc::new(data),
+    }
+}

@@ -1,0 +1,150 @@
+//! `tvm-dla inspect`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::output::{bytes, count, table, Output};
+use super::{helped, Answer, Outcome};
+use crate::artifact::Artifact;
+use crate::split::{self, NodeReport, Report, Side, SideReport};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle
+    #[arg(required_unless_present = "relay")]
+    artifact: Option<PathBuf>,
+    /// A Relay module instead, as text or as TVM's JSON; needs a Python with TVM and the plugin
+    #[arg(long, conflicts_with = "artifact")]
+    relay: Option<PathBuf>,
+    /// Options of the target for --relay, e.g. chip=orin
+    #[arg(long, requires = "relay")]
+    option: Vec<String>,
+    /// The Python for --relay
+    #[arg(long, env = "TVM_DLA_PYTHON", default_value = ".venv/0.9/bin/python")]
+    python: PathBuf,
+}
+
+/// Calls of one operator that TVM keeps for one reason.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    op: String,
+    count: usize,
+    reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Inspection {
+    networks: Vec<Report>,
+    #[serde(default)]
+    kept: Vec<Kept>,
+}
+
+pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    let inspection = match (&arguments.artifact, &arguments.relay) {
+        (Some(artifact), _) => of_artifact(artifact)?,
+        (None, Some(relay)) => of_relay(arguments, relay)?,
+        (None, None) => return Err("give an artifact or --relay FILE".into()),
+    };
+    output.answer(&inspection, || human(&inspection), Answer::Yes)
+}
+
+fn of_artifact(path: &Path) -> Result<Inspection, Box<dyn Error>> {
+    let artifact = Artifact::read(path)?;
+    let report = |bundle: &crate::bundle::Bundle| -> Result<Report, Box<dyn Error>> {
+        let options = &bundle.options;
+        let stages = split::cut(&bundle.graph, &options.target, &options.gpu_only)?;
+        Ok(split::report(&bundle.graph, &stages))
+    };
+    let networks: Result<Vec<Report>, _> = artifact.bundles.iter().map(report).collect();
+    Ok(Inspection {
+        networks: networks?,
+        kept: Vec::new(),
+    })
+}
+
+/// Relay needs TVM's own passes first: the Python bridge runs them and asks the plugin.
+fn of_relay(arguments: &Arguments, relay: &Path) -> Result<Inspection, Box<dyn Error>> {
+    let done = Command::new(&arguments.python)
+        .args(["-m", "tvm_dla.inspect"])
+        .arg(relay)
+        .args(&arguments.option)
+        .output()
+        .map_err(|e| {
+            helped(
+                format!("cannot run {}: {e}", arguments.python.display()),
+                "name a Python that has TVM and tvm_dla with --python, or run ./scripts/setup",
+            )
+        })?;
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stderr)
+            .trim()
+            .to_string()
+            .into());
+    }
+    Ok(serde_json::from_slice(&done.stdout)?)
+}
+
+fn human(inspection: &Inspection) -> String {
+    let mut parts: Vec<String> = inspection.networks.iter().map(network).collect();
+    for kept in &inspection.kept {
+        parts.push(format!(
+            "stays with TVM: {} ({}x): {}",
+            kept.op, kept.count, kept.reason
+        ));
+    }
+    parts.join("\n\n")
+}
+
+fn network(report: &Report) -> String {
+    let mut rows = vec![["node", "op", "output", "runs on", "why not on the DLA"]
+        .map(String::from)
+        .to_vec()];
+    rows.extend(report.nodes.iter().map(node));
+    let cut: Vec<String> = report
+        .cut
+        .iter()
+        .map(|t| format!("{} {:?} ({})", t.name, t.shape, bytes(t.bytes)))
+        .collect();
+    let cut = match cut.is_empty() {
+        true => "none".to_string(),
+        false => cut.join(", "),
+    };
+    format!(
+        "network {} (batch {})\n{}\n\ncut: {cut}\n{}",
+        report.network,
+        report.batch,
+        table(&rows),
+        table(&[
+            side("prefix", "GPU + DLA", &report.prefix),
+            side("suffix", "GPU", &report.suffix),
+        ])
+    )
+}
+
+fn node(node: &NodeReport) -> Vec<String> {
+    let place = match node.side {
+        Side::Prefix => "GPU + DLA",
+        Side::Suffix => "GPU",
+    };
+    vec![
+        node.name.clone(),
+        node.op.clone(),
+        format!("{:?}", node.shape),
+        place.to_string(),
+        node.reason.clone(),
+    ]
+}
+
+fn side(name: &str, place: &str, side: &SideReport) -> Vec<String> {
+    vec![
+        format!("{name} ({place})"),
+        format!("{} nodes", side.nodes),
+        format!("{} MACs", count(side.macs)),
+        format!("{} weights", bytes(side.weight_bytes)),
+        format!("{} activations", bytes(side.activation_bytes)),
+    ]
+}

@@ -1,0 +1,174 @@
+//! `tvm-dla run`.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::arrays::ResultFile;
+use super::engines::Engines;
+use super::labels::{self, Guess};
+use super::model::{preprocess, runtime, Done, Model};
+use super::output::{table, Output};
+use super::{inputs, Answer, Outcome};
+use crate::artifact::Artifact;
+use crate::pipeline::Stats;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle
+    artifact: PathBuf,
+    /// Pictures or folders of pictures (.jpg, .png, .bmp), or one .npy or .npz file
+    #[arg(long, short, required = true, num_args = 1..)]
+    input: Vec<PathBuf>,
+    /// Rows to run: the input is cut, or repeated from its front
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// Class names, one per line
+    #[arg(long)]
+    labels: Option<PathBuf>,
+    /// Classes to show per picture
+    #[arg(long, default_value_t = 1)]
+    top: usize,
+    /// How pictures become input: unit-symmetric, efficientnet-lite, imagenet or none (default: the artifact's)
+    #[arg(long)]
+    preprocess: Option<String>,
+    /// Where to write the outputs: .npy for one, .npz for several
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// TVM's libtvm_runtime.so, for a model of which TVM kept a part
+    #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
+    tvm_runtime: Option<PathBuf>,
+    #[command(flatten)]
+    engines: Engines,
+}
+
+#[derive(Serialize)]
+struct Row {
+    input: String,
+    top: Vec<Guess>,
+}
+
+#[derive(Serialize)]
+struct Answered {
+    artifact: PathBuf,
+    devices: String,
+    rows: usize,
+    images_per_second: f64,
+    plan: Option<String>,
+    stats: Option<Stats>,
+    output_shapes: Vec<Vec<usize>>,
+    results: Vec<Row>,
+}
+
+pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
+    let file = arguments
+        .output
+        .as_deref()
+        .map(ResultFile::create)
+        .transpose()?;
+    let artifact = Artifact::read(&arguments.artifact)?;
+    let runtime = runtime(arguments.tvm_runtime.as_ref());
+    let model = Model::load(&artifact, &arguments.engines, runtime, cancel, output)?;
+    let preprocess = preprocess(arguments.preprocess.as_deref(), &artifact)?;
+    let mut batch = inputs::read(
+        &arguments.input,
+        &model.inputs(),
+        preprocess.as_ref(),
+        output,
+    )?;
+    if let Some(rows) = arguments.batch {
+        batch.arrays = batch
+            .arrays
+            .iter()
+            .map(|array| inputs::repeat(array, rows as usize))
+            .collect();
+    }
+    let done = model.run(&batch.arrays)?;
+    let answer = answered(arguments, &model, &done, &batch.names)?;
+    if let Some(file) = file {
+        file.write(&done.outputs)?;
+    }
+    output.answer(&answer, || human(&answer), Answer::Yes)
+}
+
+fn answered(
+    arguments: &Arguments,
+    model: &Model,
+    done: &Done,
+    names: &[String],
+) -> Result<Answered, Box<dyn std::error::Error>> {
+    let first = &done.outputs[0];
+    let labels = match (&arguments.labels, labels::classes(first)) {
+        (Some(path), Some(classes)) => labels::read(path, classes)?,
+        (Some(_), None) => {
+            return Err(format!(
+                "the network's output {:?} has no classes to label",
+                first.shape
+            )
+            .into())
+        }
+        (None, _) => Vec::new(),
+    };
+    let best = labels::best(first, names.len(), arguments.top, &labels);
+    let rows = first.shape.first().copied().unwrap_or(0);
+    let (plan, stats) = done.detail.clone().unzip();
+    Ok(Answered {
+        artifact: arguments.artifact.clone(),
+        devices: model.describe(),
+        rows,
+        images_per_second: rows as f64 / done.seconds,
+        plan: plan.map(|plan| plan.to_string()),
+        stats,
+        output_shapes: done.outputs.iter().map(|o| o.shape.clone()).collect(),
+        results: names
+            .iter()
+            .zip(best)
+            .map(|(name, top)| Row {
+                input: name.clone(),
+                top,
+            })
+            .collect(),
+    })
+}
+
+fn human(answer: &Answered) -> String {
+    let mut lines = Vec::new();
+    let rows: Vec<Vec<String>> = answer.results.iter().flat_map(guesses).collect();
+    if rows.is_empty() {
+        lines.push(format!("outputs  {:?}", answer.output_shapes));
+    } else {
+        lines.push(table(&rows));
+    }
+    lines.push(format!("devices  {}", answer.devices));
+    if let Some(plan) = &answer.plan {
+        lines.push(format!("plan     {plan}"));
+    }
+    lines.push(format!(
+        "speed    {} rows, {:.1} images/s",
+        answer.rows, answer.images_per_second
+    ));
+    for (device, stats) in answer.stats.iter().flat_map(|stats| &stats.devices) {
+        if let Some(failure) = &stats.failure {
+            lines.push(format!(
+                "lost     {device}: {failure}; {} rows went to other devices",
+                stats.redealt
+            ));
+        }
+    }
+    lines.join("\n")
+}
+
+fn guesses(row: &Row) -> Vec<Vec<String>> {
+    let file = row.input.rsplit('/').next().unwrap_or(&row.input);
+    row.top
+        .iter()
+        .map(|guess| {
+            let label = guess.label.clone();
+            let label = label.unwrap_or_else(|| format!("class {}", guess.class));
+            vec![file.to_string(), format!("{:.3}", guess.score), label]
+        })
+        .collect()
+}
