@@ -16,7 +16,7 @@ const SUFFIX: usize = 512;
 impl Plan {
     /// Every row on the GPU, which then runs the network uncut.
     pub fn gpu_only(batch: usize) -> Plan {
-        Plan::alone(Device::Gpu, batch)
+        Plan::alone(Device::Gpu, batch, *ROUND.end())
     }
 
     /// The paper's scheme: `r_d` rounds of `n_d` rows on each of two DLA cores, `r_g` rounds of `n_g` rows on the GPU,
@@ -54,7 +54,11 @@ impl Plan {
     pub fn balanced_within(batch: usize, devices: &[Device], most: usize) -> Plan {
         let first = devices.first().copied().unwrap_or(Device::Gpu);
         if batch < SHARED_FROM || devices.len() < 2 {
-            return Plan::alone(first, batch);
+            let most = match first {
+                Device::Gpu => *ROUND.end(),
+                Device::Dla(_) => most,
+            };
+            return Plan::alone(first, batch, most);
         }
         let (rows, rounds) = best_rounds(batch / devices.len(), most);
         let others = &devices[1..];
@@ -70,9 +74,9 @@ impl Plan {
         }
     }
 
-    fn alone(device: Device, batch: usize) -> Plan {
+    fn alone(device: Device, batch: usize, most: usize) -> Plan {
         Plan {
-            prefix: shares(device, batch, *ROUND.end()),
+            prefix: shares(device, batch, most),
             suffix_batch: suffix_batch(batch),
         }
     }
