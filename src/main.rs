@@ -1,5 +1,3 @@
-//! The command `tvm-dla`.
-
 fn main() -> std::process::ExitCode {
     tvm_dla::cli::main()
 }

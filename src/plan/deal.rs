@@ -16,7 +16,7 @@ const SUFFIX: usize = 512;
 impl Plan {
     /// Every row on the GPU, which then runs the network uncut.
     pub fn gpu_only(batch: usize) -> Plan {
-        Plan::alone(Device::Gpu, batch, *ROUND.end())
+        Plan::alone(Device::Gpu, batch)
     }
 
     /// The paper's scheme: `r_d` rounds of `n_d` rows on each of two DLA cores, `r_g` rounds of `n_g` rows on the GPU,
@@ -47,22 +47,13 @@ impl Plan {
     /// rounds of 16 to 64 rows allow; what is left goes to the first device, as a share of its own if need be, so that
     /// every row is dealt and no row is padded.
     pub fn balanced(batch: usize, devices: &[Device]) -> Plan {
-        Plan::balanced_within(batch, devices, *ROUND.end())
-    }
-
-    /// [`Plan::balanced`] with rounds of at most `most` rows, for devices that take no more at once.
-    pub fn balanced_within(batch: usize, devices: &[Device], most: usize) -> Plan {
         let first = devices.first().copied().unwrap_or(Device::Gpu);
         if batch < SHARED_FROM || devices.len() < 2 {
-            let most = match first {
-                Device::Gpu => *ROUND.end(),
-                Device::Dla(_) => most,
-            };
-            return Plan::alone(first, batch, most);
+            return Plan::alone(first, batch);
         }
-        let (rows, rounds) = best_rounds(batch / devices.len(), most);
+        let (rows, rounds) = best_rounds(batch / devices.len());
         let others = &devices[1..];
-        let mut prefix = shares(first, batch - rows * rounds * others.len(), most);
+        let mut prefix = shares(first, batch - rows * rounds * others.len());
         prefix.extend(others.iter().map(|&device| Share {
             device,
             batch: rows,
@@ -74,17 +65,17 @@ impl Plan {
         }
     }
 
-    fn alone(device: Device, batch: usize, most: usize) -> Plan {
+    fn alone(device: Device, batch: usize) -> Plan {
         Plan {
-            prefix: shares(device, batch, most),
+            prefix: shares(device, batch),
             suffix_batch: suffix_batch(batch),
         }
     }
 }
 
 /// One share if `rows` is a number of equal rounds, otherwise a second one for the rest.
-fn shares(device: Device, rows: usize, most: usize) -> Vec<Share> {
-    let (batch, rounds) = best_rounds(rows, most);
+fn shares(device: Device, rows: usize) -> Vec<Share> {
+    let (batch, rounds) = best_rounds(rows);
     let mut shares = vec![Share {
         device,
         batch,
@@ -101,13 +92,12 @@ fn shares(device: Device, rows: usize, most: usize) -> Vec<Share> {
     shares
 }
 
-/// The batch (at most `most`) and rounds that cover most of `rows`, without exceeding it; larger batches win ties.
-fn best_rounds(rows: usize, most: usize) -> (usize, usize) {
-    let most = most.clamp(1, *ROUND.end());
-    if rows <= most {
+/// The batch and rounds that cover most of `rows`, without exceeding it; larger batches win ties.
+fn best_rounds(rows: usize) -> (usize, usize) {
+    if rows <= *ROUND.end() {
         return (rows, 1);
     }
-    (most.min(*ROUND.start())..=most)
+    ROUND
         .map(|batch| (batch, rows / batch))
         .max_by_key(|(batch, rounds)| (batch * rounds, *batch))
         .unwrap_or((rows, 1))
