@@ -1,221 +1,248 @@
-//! `tvm-dla bench`: the GPU alone against GPU and DLAs, in turn in one run.
+//! `tvm-dla bench`: figures are ratios taken in one run, plans in turn, so that a noisy machine hurts all alike.
 
+use std::error::Error;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
+use clap::Args;
 use serde::Serialize;
 
-use super::args::{at_least_one, BackendArgs};
-use super::error::Failure;
-use super::inputs::{self, Port};
-use super::interrupt::Interrupt;
-use super::measure::{self, Coexecution, Overhead, Spread};
-use super::report::{self, DeviceReport};
-use super::run::PlanReport;
-use super::session::{self, PlanArgs};
-use super::ui::Ui;
-use super::{units, Answer};
+use super::engines::Engines;
+use super::output::{table, Output};
+use super::{Answer, Outcome};
 use crate::artifact::Artifact;
-use crate::bundle::{Bundle, Preprocess};
 use crate::engine::Array;
-use crate::plan::Plan;
+use crate::pipeline::Stats;
+use crate::plan::{Device, Plan};
 use crate::session::Session;
 
-#[derive(clap::Args)]
-pub struct Args {
-    /// A compiled model: .tar of tvmc, .so, or a bundle
+#[derive(Args)]
+pub struct Arguments {
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla
     artifact: PathBuf,
-    /// Rows per run
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
-    batch: usize,
-    /// Runs of each plan, after one that does not count
-    #[arg(long, value_name = "R", default_value_t = 5, value_parser = at_least_one)]
-    repeats: usize,
-    /// Images or arrays to run, repeated in turn up to the batch (default: noise)
-    #[arg(long, short, num_args = 1.., value_name = "FILE")]
-    input: Vec<PathBuf>,
-    /// How an image becomes input: unit-symmetric, efficientnet-lite, imagenet or none
-    #[arg(long, value_name = "PRESET")]
-    preprocess: Option<Preprocess>,
-    /// Measure also how well two devices run at once, and what a run costs beyond its engines
+    /// Rows per batch
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Runs of each plan
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// Also measure what running at the same time costs, and the runtime's own time
     #[arg(long)]
-    coexec: bool,
+    costs: bool,
     #[command(flatten)]
-    plan: PlanArgs,
-    #[command(flatten)]
-    backend: BackendArgs,
+    engines: Engines,
 }
 
-/// What is printed beside every figure.
-const NOTE: &str = "devices are emulated on this machine's CPU: these are not a board's figures";
-
-#[derive(Serialize)]
-struct Report {
-    artifact: PathBuf,
-    backend: String,
-    note: &'static str,
-    batch: usize,
-    repeats: usize,
-    plans: Vec<PlanFigures>,
-    /// Median images/s of the second plan over that of the first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ratio: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    coexecution: Option<Coexecution>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    overhead: Vec<Overhead>,
+/// Median, smallest and largest of several runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Spread {
+    median: f64,
+    min: f64,
+    max: f64,
 }
 
 #[derive(Serialize)]
-struct PlanFigures {
-    name: &'static str,
-    plan: PlanReport,
+struct Measured {
+    plan: String,
     images_per_second: Spread,
-    /// Of the last run.
-    devices: Vec<DeviceReport>,
+    /// Of the run with the median rate.
+    stats: Stats,
 }
 
-pub fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
-    let interrupt = Interrupt::install()?;
-    let artifact = Artifact::read(&args.artifact)?;
-    let bundle = artifact.whole()?;
-    let session = args.plan.open(bundle.clone(), &args.backend, &interrupt)?;
-    let inputs = read(args, &session, bundle, ui, &interrupt)?;
-    let plans = plans(args, &session)?;
-    let figures = in_turn(args, &session, &plans, &inputs, ui, &interrupt)?;
-    let ratio = match &figures[..] {
-        [gpu, both] => Some(both.images_per_second.median / gpu.images_per_second.median),
-        _ => None,
-    };
-    let mut report = Report {
-        artifact: args.artifact.clone(),
-        backend: session.backend().describe(),
-        note: NOTE,
-        batch: args.batch,
-        repeats: args.repeats,
-        plans: figures,
-        ratio,
-        coexecution: None,
-        overhead: Vec::new(),
-    };
-    drop(session);
-    if args.coexec {
-        let backend = BackendArgs {
-            threads: 1,
-            ..args.backend.clone()
-        };
-        report.coexecution = measure::coexecution(bundle, &backend, args.repeats, ui, &interrupt)?;
-        report.overhead = measure::overhead(bundle, &backend, ui, &interrupt)?;
-    }
-    ui.result("bench", &report, human)?;
-    Ok(Answer::Yes)
+#[derive(Serialize)]
+struct Costs {
+    /// Rate of gpu and dla0 at the same time over the sum of their rates alone.
+    co_execution: f64,
+    /// Microseconds of a run outside its engine, one row and 64 rows.
+    overhead_us_1: Spread,
+    overhead_us_64: Spread,
+    /// The latter over the run's time.
+    overhead_share_64: f64,
 }
 
-fn read(
-    args: &Args,
-    session: &Session,
-    bundle: &Bundle,
-    ui: &Ui,
-    interrupt: &Interrupt,
-) -> Result<Vec<Array>, Failure> {
-    let ports = session::ports(session);
-    if args.input.is_empty() {
-        return Ok(measure::noise(&ports, args.batch));
-    }
-    let recorded = bundle.options.preprocess.as_ref();
-    let how = args.preprocess.as_ref().or(recorded);
-    let mut inputs = inputs::read(&args.input, &ports as &[Port], how, ui, interrupt)?;
-    inputs.repeat_to(args.batch)?;
-    Ok(inputs.arrays)
+#[derive(Serialize)]
+struct Figures {
+    artifact: PathBuf,
+    devices: String,
+    rows: usize,
+    gpu_only: Measured,
+    shared: Measured,
+    ratio: f64,
+    costs: Option<Costs>,
 }
 
-/// The GPU alone; and the plan to compare with it, unless that is the same.
-fn plans(args: &Args, session: &Session) -> Result<Vec<(&'static str, Plan)>, Failure> {
-    let chosen = args.plan.choose(session, args.batch)?;
-    let alone = Plan::gpu_only(args.batch);
-    let mut plans = vec![("gpu only", alone)];
-    if !chosen.gpu_alone() {
-        plans.push(("gpu + dla", chosen));
-    } else if args.plan.plan.is_some() {
-        plans.push(("given", chosen));
-    }
-    for (_, plan) in &plans {
-        plan.validate(args.batch, &session.devices())?;
-    }
-    Ok(plans)
-}
-
-fn in_turn(
-    args: &Args,
-    session: &Session,
-    plans: &[(&'static str, Plan)],
-    inputs: &[Array],
-    ui: &Ui,
-    interrupt: &Interrupt,
-) -> Result<Vec<PlanFigures>, Failure> {
-    let bar = ui.progress("running", (args.repeats + 1) * plans.len());
-    let mut rates = vec![Vec::new(); plans.len()];
-    let mut devices = vec![Vec::new(); plans.len()];
-    for repeat in 0..=args.repeats {
-        for (index, (_, plan)) in plans.iter().enumerate() {
-            interrupt.check()?;
-            session.prepare(plan)?;
-            let started = Instant::now();
-            let outcome = session.run_with(plan, inputs)?;
-            let rate = args.batch as f64 / started.elapsed().as_secs_f64();
-            devices[index] = report::devices(&outcome.stats);
-            if repeat > 0 {
-                rates[index].push(rate);
-            }
-            bar.inc(1);
-        }
-    }
+pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
+    let artifact = Artifact::read(&arguments.artifact)?;
+    let session = arguments
+        .engines
+        .session(artifact.whole()?.clone(), cancel)?;
+    let rows = arguments.batch as usize;
+    let plans = [Plan::gpu_only(rows), session.plan_for(rows)?];
+    let bar = output.progress(arguments.repeats as usize * 2 + 2, "measuring");
+    let [alone, shared] = in_turn(&session, &plans, rows, arguments.repeats, || bar.inc(1))?;
     bar.finish_and_clear();
-    let figures = plans.iter().zip(rates).zip(devices);
-    Ok(figures
-        .map(|(((name, plan), rates), devices)| PlanFigures {
-            name,
-            plan: PlanReport::of(plan),
-            images_per_second: Spread::of(rates),
-            devices,
-        })
-        .collect())
+    let costs = match arguments.costs {
+        true => Some(costs(&session, arguments.repeats, output)?),
+        false => None,
+    };
+    let names: Vec<String> = session.devices().iter().map(|d| d.to_string()).collect();
+    let figures = Figures {
+        artifact: arguments.artifact.clone(),
+        devices: format!("{} {}", names.join(" + "), session.backend().describe()),
+        rows,
+        ratio: shared.images_per_second.median / alone.images_per_second.median,
+        gpu_only: alone,
+        shared,
+        costs,
+    };
+    output.answer(&figures, || human(&figures), Answer::Yes)
 }
 
-fn human(report: &Report) -> String {
-    let mut text = format!("backend: {}\n{}\n", report.backend, report.note);
-    for figures in &report.plans {
-        let rate = &figures.images_per_second;
-        text += &format!(
-            "\n{}: {:.1} images/s (median of {}, {:.1}..{:.1})\n  plan: {}\n        {}\n",
-            figures.name,
-            rate.median,
-            report.repeats,
-            rate.min,
-            rate.max,
-            figures.plan.text,
-            figures.plan.summary
-        );
-        text += &report::text(&figures.devices);
-    }
-    text.push('\n');
-    match (report.ratio, &report.plans[..]) {
-        (Some(ratio), [first, second]) => {
-            text += &format!("{} over {}: {ratio:.2}x\n", second.name, first.name);
+/// Runs every plan once to warm up, then all of them `repeats` times, one after the other.
+fn in_turn<const N: usize>(
+    session: &Session,
+    plans: &[Plan; N],
+    rows: usize,
+    repeats: u32,
+    step: impl Fn(),
+) -> Result<[Measured; N], Box<dyn Error>> {
+    let inputs = noise(session, rows);
+    let mut runs: Vec<Vec<Stats>> = vec![Vec::new(); N];
+    for round in 0..=repeats {
+        for (plan, runs) in plans.iter().zip(&mut runs) {
+            let stats = session.run_with(plan, &inputs)?.stats;
+            if round > 0 {
+                runs.push(stats);
+            }
+            step();
         }
-        _ => text += "the DLAs have no part in this plan\n",
     }
-    if let Some(both) = &report.coexecution {
-        text += &both.text();
+    let mut measured = plans.iter().zip(runs).map(|(plan, mut runs)| {
+        let rates: Vec<f64> = runs.iter().map(Stats::rate).collect();
+        runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+        Measured {
+            plan: plan.to_string(),
+            images_per_second: spread(rates),
+            stats: runs.swap_remove(runs.len() / 2),
+        }
+    });
+    Ok(std::array::from_fn(|_| {
+        measured.next().expect("one per plan")
+    }))
+}
+
+/// Seeded rows between -1 and 1: what is computed does not matter here, but zeros would be a special case.
+fn noise(session: &Session, rows: usize) -> Vec<Array> {
+    let graph = session.graph();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
+    tensors
+        .map(|tensor| {
+            let mut shape = tensor.shape.clone();
+            shape[0] = rows;
+            let count = shape.iter().product();
+            Array {
+                shape,
+                data: Arc::new(std::iter::repeat_with(&mut next).take(count).collect()),
+            }
+        })
+        .collect()
+}
+
+fn costs(session: &Session, repeats: u32, output: &Output) -> Result<Costs, Box<dyn Error>> {
+    if !session.devices().contains(&Device::Dla(0)) {
+        return Err("--costs needs the devices gpu and dla0".into());
     }
-    for overhead in &report.overhead {
-        text += &format!(
-            "runtime beyond the engines at batch {}: {:.1} us, {:.2} % of the engines' {}\n",
-            overhead.batch,
-            overhead.runtime_us,
-            100.0 * overhead.share,
-            units::seconds(overhead.engine_us / 1e6)
-        );
+    output.say("measuring costs");
+    let plans: Result<Vec<Plan>, _> = [
+        "gpu=16x8,dla0=16x8,suffix=256",
+        "gpu=16x16,suffix=256",
+        "dla0=16x16,suffix=256",
+    ]
+    .iter()
+    .map(|text| text.parse::<Plan>())
+    .collect();
+    let plans: [Plan; 3] = plans?.try_into().map_err(|_| "three plans")?;
+    let [both, gpu, dla] = in_turn(session, &plans, 256, repeats, || ())?;
+    let rate = |measured: &Measured| measured.images_per_second.median;
+    let (one, _) = overhead(session, 1, 50 * repeats)?;
+    let (many, share) = overhead(session, 64, repeats)?;
+    Ok(Costs {
+        co_execution: rate(&both) / (rate(&gpu) + rate(&dla)),
+        overhead_us_1: one,
+        overhead_us_64: many,
+        overhead_share_64: share,
+    })
+}
+
+/// Microseconds of one uncut execution on the GPU that its engine was not busy, and their share of the run.
+fn overhead(session: &Session, rows: usize, runs: u32) -> Result<(Spread, f64), Box<dyn Error>> {
+    let plan: Plan = format!("gpu={rows}x1").parse()?;
+    let inputs = noise(session, rows);
+    session.run_with(&plan, &inputs)?;
+    let (mut micros, mut shares) = (Vec::new(), Vec::new());
+    for _ in 0..runs.max(3) {
+        let stats = session.run_with(&plan, &inputs)?.stats;
+        let idle = stats.seconds - stats.devices["gpu"].busy;
+        micros.push(idle * 1e6);
+        shares.push(idle / stats.seconds);
     }
-    text
+    Ok((spread(micros), spread(shares).median))
+}
+
+fn spread(mut values: Vec<f64>) -> Spread {
+    values.sort_by(f64::total_cmp);
+    Spread {
+        median: values[values.len() / 2],
+        min: values[0],
+        max: values[values.len() - 1],
+    }
+}
+
+fn human(figures: &Figures) -> String {
+    let row = |name: &str, measured: &Measured| {
+        let rate = measured.images_per_second;
+        vec![
+            name.to_string(),
+            format!("{:.1} images/s", rate.median),
+            format!("({:.1} to {:.1})", rate.min, rate.max),
+            measured.plan.clone(),
+        ]
+    };
+    let mut lines = vec![
+        format!("devices    {}", figures.devices),
+        table(&[
+            row("GPU only", &figures.gpu_only),
+            row("GPU + DLA", &figures.shared),
+        ]),
+        format!(
+            "ratio      {:.2} at {} rows; this is not a figure of a board",
+            figures.ratio, figures.rows
+        ),
+    ];
+    let busy = figures.shared.stats.devices.iter().map(|(device, stats)| {
+        let share = 100.0 * stats.busy / figures.shared.stats.seconds;
+        format!("{device} {} rows, {share:.0} % busy", stats.rows)
+    });
+    lines.push(format!(
+        "shares     {}",
+        busy.collect::<Vec<_>>().join("; ")
+    ));
+    if let Some(costs) = &figures.costs {
+        lines.push(format!(
+            "costs      gpu and dla0 at once: {:.3} of the sum of each alone; runtime beyond the engine: {:.0} us at 1 row, {:.0} us ({:.2} %) at 64",
+            costs.co_execution,
+            costs.overhead_us_1.median,
+            costs.overhead_us_64.median,
+            100.0 * costs.overhead_share_64
+        ));
+    }
+    lines.join("\n")
 }

@@ -1,210 +1,147 @@
-//! `tvm-dla doctor`: what each backend needs, what is missing, how to get it.
+//! `tvm-dla doctor`.
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde::Serialize;
 
-use super::args::BackendArgs;
-use super::error::Failure;
-use super::ui::Ui;
-use super::{search, Answer};
-use crate::engine::{EngineSpec, Rows, StageKind};
-use crate::graph::{Activation, Graph, GraphBuilder, Op};
+use super::engines::search;
+use super::output::Output;
+use super::{Answer, Outcome};
+use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
+use crate::engine::Backend;
 use crate::plan::Device;
 
-#[derive(clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    backend: BackendArgs,
-    /// TVM's runtime library
-    #[arg(long, value_name = "LIB", env = "TVM_DLA_TVM_RUNTIME")]
+#[derive(Args)]
+pub struct Arguments {
+    /// ONNX Runtime's library, or a folder to look in
+    #[arg(long, env = "TVM_DLA_ONNXRUNTIME")]
+    onnxruntime: Option<PathBuf>,
+    /// TVM's libtvm_runtime.so
+    #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
     tvm_runtime: Option<PathBuf>,
 }
 
-/// Every finding.
 #[derive(Serialize)]
-struct Diagnosis {
-    /// Whether networks can be run here.
-    usable: bool,
+struct Finding {
+    part: &'static str,
+    needed_for: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Findings {
     findings: Vec<Finding>,
 }
 
-/// One thing that some purpose needs.
-#[derive(Serialize)]
-struct Finding {
-    /// What it is needed for.
-    purpose: &'static str,
-    what: &'static str,
-    state: State,
-    detail: String,
-    /// What to do about it; empty if nothing.
-    help: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    Ok,
-    Missing,
-    NotBuilt,
-}
-
-pub fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
-    let cpu = cpu_backend(&args.backend);
-    let usable = cpu.state == State::Ok;
-    let mut findings = vec![cpu, tvm_runtime(args.tvm_runtime.as_deref())];
-    findings.extend(plugins());
-    findings.push(tensorrt());
-    let diagnosis = Diagnosis { usable, findings };
-    ui.result("doctor", &diagnosis, human)?;
-    Ok(if usable { Answer::Yes } else { Answer::No })
-}
-
-fn cpu_backend(args: &BackendArgs) -> Finding {
-    let (state, detail, help) = match try_cpu(args) {
-        Ok(detail) => (State::Ok, detail, String::new()),
-        Err(failure) => (
-            State::Missing,
-            failure.message,
-            "pip install onnxruntime==1.23.2 (or run scripts/setup), or name the library with --onnxruntime".into(),
-        ),
+pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    let cpu = cpu(arguments);
+    let answer = if cpu.ok { Answer::Yes } else { Answer::No };
+    let findings = Findings {
+        findings: vec![cpu, plugin(arguments), tvm(arguments), tensorrt()],
     };
-    Finding {
-        purpose: "backend cpu: emulates the GPU and both DLA cores",
-        what: "ONNX Runtime",
-        state,
-        detail,
-        help,
-    }
-}
-
-/// Computes a tiny network, so that a library which merely loads does not pass.
-fn try_cpu(args: &BackendArgs) -> Result<String, Failure> {
-    let device = Device::Gpu;
-    let backend = args.open(&[device])?;
-    let spec = EngineSpec {
-        stage: StageKind::Prefix,
-        device,
-        batch: 1,
-    };
-    let mut engine = backend.build(&tiny()?, &spec)?;
-    engine.enqueue(vec![Rows {
-        data: vec![-1.0, 2.0].into(),
-        offset: 0,
-        len: 2,
-    }])?;
-    let outputs = engine.wait()?;
-    match outputs[..] == [vec![0.0, 2.0]] {
-        true => Ok(backend.describe()),
-        false => Err(spec.error(format!("relu(-1, 2) gave {outputs:?}")).into()),
-    }
-}
-
-fn tiny() -> Result<Graph, Failure> {
-    let mut builder = GraphBuilder::new("doctor");
-    let x = builder.input("x", &[1, 2, 1, 1]);
-    let y = builder.node("relu", Op::Activation(Activation::Relu), &[x])?;
-    builder.output(y);
-    Ok(builder.finish()?)
-}
-
-fn tvm_runtime(named: Option<&Path>) -> Finding {
-    let (state, detail, help) = match search::tvm_runtime(named) {
-        Ok(path) => (State::Ok, path.display().to_string(), String::new()),
-        Err(error) => (
-            State::Missing,
-            error.to_string(),
-            "run scripts/setup, or pip install hhb-tvm==2.4.5 (CPython 3.8 or 3.10), or name libtvm_runtime.so with --tvm-runtime".into(),
-        ),
-    };
-    Finding {
-        purpose: "models of which TVM keeps a part",
-        what: "TVM runtime",
-        state,
-        detail,
-        help,
-    }
-}
-
-/// One finding per Python environment that has TVM.
-fn plugins() -> Vec<Finding> {
-    let roots = search::environments();
-    let mut findings = Vec::new();
-    for root in &roots {
-        let packages = search::site_packages(root);
-        let with_tvm = packages
-            .iter()
-            .filter(|p| !search::tvm_libraries(p).is_empty());
-        findings.extend(with_tvm.map(|folder| plugin(root, folder)));
-    }
-    if findings.is_empty() {
-        findings.push(Finding {
-            purpose: COMPILING,
-            what: "TVM with the plugin",
-            state: State::Missing,
-            detail: "no Python environment here has TVM".into(),
-            help: "run scripts/setup".into(),
+    let human = || {
+        let lines = findings.findings.iter().map(|finding| {
+            let mark = if finding.ok { "ok      " } else { "missing " };
+            let Finding {
+                part,
+                needed_for,
+                detail,
+                ..
+            } = finding;
+            format!("{mark} {part} ({needed_for}): {detail}")
         });
-    }
-    findings
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    output.answer(&findings, human, answer)
 }
 
-const COMPILING: &str = "compiling models with tvmc-dla";
-
-fn plugin(root: &Path, packages: &Path) -> Finding {
-    let note = std::fs::read_to_string(packages.join("tvm_dla/built_for.json"));
-    let library = packages.join("tvm_dla/libtvm_dla.so");
-    let python = root.join("bin/python");
-    let (state, detail, help) = match (note, library.is_file()) {
-        (Ok(note), true) => {
-            let built_for: serde_json::Value = serde_json::from_str(&note).unwrap_or_default();
-            let version = built_for["tvm"].as_str().unwrap_or("an unknown version");
-            let detail = format!("{}, built for TVM {version}", library.display());
-            (State::Ok, detail, String::new())
-        }
-        _ => (
-            State::Missing,
-            format!("{} has TVM, but not the plugin", root.display()),
-            format!("run scripts/build_plugin {}", python.display()),
+fn cpu(arguments: &Arguments) -> Finding {
+    let found = find_library(&search(arguments.onnxruntime.as_deref()));
+    let backend = found.and_then(|library| {
+        let options = CpuOptions {
+            library: library.clone(),
+            threads_per_device: 1,
+            devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+        };
+        Ok((library, CpuBackend::new(options)?))
+    });
+    let (ok, detail) = match backend {
+        Ok((library, backend)) => (
+            true,
+            format!("{} ({})", library.display(), backend.describe()),
         ),
+        Err(error) => (false, error.to_string()),
     };
     Finding {
-        purpose: COMPILING,
-        what: "TVM with the plugin",
-        state,
+        part: "ONNX Runtime",
+        needed_for: "backend cpu",
+        ok,
         detail,
-        help,
+    }
+}
+
+fn plugin(arguments: &Arguments) -> Finding {
+    let installed = places(arguments, "tvm_dla/libtvm_dla.so");
+    Finding {
+        part: "plugin",
+        needed_for: "compiling with tvmc, and running inside TVM",
+        ok: !installed.is_empty(),
+        detail: match installed.is_empty() {
+            true => "not installed: run ./scripts/build_plugin PYTHON for a Python that has TVM 0.9 to 0.19".to_string(),
+            false => listed(&installed),
+        },
+    }
+}
+
+fn tvm(arguments: &Arguments) -> Finding {
+    let mut found = places(arguments, "tvm/libtvm_runtime.so");
+    if let Some(named) = &arguments.tvm_runtime {
+        found = named.is_file().then(|| named.clone()).into_iter().collect();
+    }
+    Finding {
+        part: "TVM runtime",
+        needed_for: "models of which TVM kept a part",
+        ok: !found.is_empty(),
+        detail: match found.is_empty() {
+            true => "no libtvm_runtime.so found: `pip install hhb-tvm==2.4.5` (TVM 0.9), or name one with --tvm-runtime".to_string(),
+            false => listed(&found),
+        },
     }
 }
 
 fn tensorrt() -> Finding {
     Finding {
-        purpose: "backend tensorrt: a real GPU and its DLA cores",
-        what: "TensorRT",
-        state: State::NotBuilt,
-        detail: "this version has no tensorrt backend".into(),
-        help: "use --backend cpu; a board's TensorRT comes with NVIDIA JetPack (libnvinfer8)"
-            .into(),
+        part: "TensorRT",
+        needed_for: "a board's GPU and DLA",
+        ok: false,
+        detail: "this version has no TensorRT backend: every device is emulated on the CPU"
+            .to_string(),
     }
 }
 
-fn human(diagnosis: &Diagnosis) -> String {
-    let mut text = String::new();
-    for finding in &diagnosis.findings {
-        let state = match finding.state {
-            State::Ok => "ok       ",
-            State::Missing => "missing  ",
-            State::NotBuilt => "not built",
-        };
-        text += &format!("{state}  {} ({})\n", finding.what, finding.purpose);
-        text += &format!("           {}\n", finding.detail);
-        if !finding.help.is_empty() {
-            text += &format!("           help: {}\n", finding.help);
-        }
-    }
-    text += match diagnosis.usable {
-        true => "networks can be run here\n",
-        false => "networks cannot be run here\n",
-    };
-    text
+/// `file` in the site-packages of every environment that is searched.
+fn places(arguments: &Arguments, file: &str) -> Vec<PathBuf> {
+    let roots = search(arguments.onnxruntime.as_deref()).roots;
+    let mut found: Vec<PathBuf> = roots
+        .iter()
+        .flat_map(|root| site_packages(root))
+        .map(|site| site.join(file))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn site_packages(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root.join("lib")).into_iter().flatten();
+    let folders = entries.flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("site-packages")).collect()
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    paths.join(", ")
 }

@@ -1,258 +1,150 @@
-//! From the files of `--input` to one array per input of the network.
+//! Files on the command line -> the batch a network runs on.
 
+use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::error::{CliError, Failure};
-use super::images::{self, Frame};
-use super::interrupt::Interrupt;
-use super::tensors;
-use super::ui::Ui;
+use super::images::{row, Frame};
+use super::output::Output;
+use super::{arrays, helped};
 use crate::bundle::Preprocess;
 use crate::engine::Array;
 
-/// An input as the network declares it; `shape[0]` is the batch it was compiled for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    pub name: String,
-    pub shape: Vec<usize>,
-}
-
-/// What was read: the arrays, and what each row is called in the report.
-#[derive(Debug)]
-pub struct Inputs {
+/// A batch, and what its rows are called.
+pub struct Batch {
     pub arrays: Vec<Array>,
-    pub rows: Vec<String>,
+    /// One per row of the files, for pictures; empty for arrays.
+    pub names: Vec<String>,
 }
 
-impl Inputs {
-    /// Repeats the rows in turn until there are `batch`; `rows` keeps the names of the given ones.
-    pub fn repeat_to(&mut self, batch: usize) -> Result<(), CliError> {
-        let rows = self.rows.len();
-        if batch < rows {
-            return Err(CliError::SmallBatch { rows, batch });
-        }
-        for array in &mut self.arrays {
-            let row = array.data.len() / rows;
-            let data: Vec<f32> = array
-                .data
-                .iter()
-                .copied()
-                .cycle()
-                .take(row * batch)
-                .collect();
-            array.shape[0] = batch;
-            array.data = data.into();
-        }
-        Ok(())
-    }
-}
+/// An input of the network: name, and shape as compiled.
+pub type Input = (String, Vec<usize>);
 
-/// Reads images (one network input), or `.npy` and `.npz` arrays.
+/// Reads pictures, folders of pictures, one `.npy`, or one `.npz` with an array per input.
 pub fn read(
-    paths: &[PathBuf],
-    ports: &[Port],
-    how: Option<&Preprocess>,
-    ui: &Ui,
-    interrupt: &Interrupt,
-) -> Result<Inputs, Failure> {
-    let is_array = |path: &&PathBuf| images::has_extension(path, &["npy", "npz"]);
-    let (arrays, pictures): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(is_array);
-    match (arrays.first(), pictures.first()) {
-        (Some(array), Some(image)) => Err(CliError::Mixed {
-            image: image.to_path_buf(),
-            array: array.to_path_buf(),
+    files: &[PathBuf],
+    inputs: &[Input],
+    preprocess: Option<&Preprocess>,
+    output: &Output,
+) -> Result<Batch, Box<dyn Error>> {
+    match files {
+        [file] if is(file, "npy") => Ok(Batch {
+            arrays: vec![arrays::read_npy(file)?],
+            names: Vec::new(),
+        }),
+        [file] if is(file, "npz") => Ok(Batch {
+            arrays: by_name(file, inputs)?,
+            names: Vec::new(),
+        }),
+        _ if files.iter().any(|file| is(file, "npy") || is(file, "npz")) => {
+            Err("give one .npy or .npz file, or pictures".into())
         }
-        .into()),
-        (Some(_), None) => Ok(read_arrays(&arrays, ports)?),
-        (None, _) => read_images(&pictures, ports, how, ui, interrupt),
+        _ => pictures(&expand(files)?, inputs, preprocess, output),
     }
 }
 
-fn read_images(
-    paths: &[&PathBuf],
-    ports: &[Port],
-    how: Option<&Preprocess>,
-    ui: &Ui,
-    interrupt: &Interrupt,
-) -> Result<Inputs, Failure> {
-    let [port] = ports else {
-        let reason = format!("it has {} inputs", ports.len());
-        return Err(CliError::NoImageInput(reason).into());
-    };
-    let frame = Frame::of(&port.name, &port.shape)?;
-    let how = how.ok_or_else(|| CliError::NoPreprocess {
-        input: port.name.clone(),
-    })?;
-    let mut files = Vec::new();
-    for path in paths {
-        files.extend(images::list(path)?);
+fn is(file: &Path, extension: &str) -> bool {
+    file.extension().is_some_and(|e| e == extension)
+}
+
+fn by_name(file: &Path, inputs: &[Input]) -> Result<Vec<Array>, Box<dyn Error>> {
+    let mut arrays = arrays::read_npz(file)?;
+    let names: Vec<String> = arrays.iter().map(|(name, _)| name.clone()).collect();
+    let mut ordered = Vec::new();
+    for (name, _) in inputs {
+        let at = arrays.iter().position(|(other, _)| other == name);
+        let at = at.ok_or_else(|| {
+            format!(
+                "{} has no array `{name}`, only {}",
+                file.display(),
+                names.join(", ")
+            )
+        })?;
+        ordered.push(arrays.swap_remove(at).1);
     }
-    let bar = ui.progress("decoding images", files.len());
-    let mut data = Vec::with_capacity(files.len() * frame.len());
-    for file in &files {
-        interrupt.check()?;
-        images::read(file, &frame, how, &mut data)?;
+    match arrays.first() {
+        Some((name, _)) => {
+            Err(format!("{}: the network has no input `{name}`", file.display()).into())
+        }
+        None => Ok(ordered),
+    }
+}
+
+/// Files as they are, folders as the pictures in them, sorted.
+fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut expanded = Vec::new();
+    for file in files {
+        if !file.is_dir() {
+            expanded.push(file.clone());
+            continue;
+        }
+        let entries =
+            fs::read_dir(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        inside.retain(|path| ["jpg", "jpeg", "png", "bmp"].iter().any(|e| is(path, e)));
+        inside.sort();
+        if inside.is_empty() {
+            return Err(format!("{} has no .jpg, .png or .bmp files", file.display()).into());
+        }
+        expanded.extend(inside);
+    }
+    Ok(expanded)
+}
+
+fn pictures(
+    files: &[PathBuf],
+    inputs: &[Input],
+    preprocess: Option<&Preprocess>,
+    output: &Output,
+) -> Result<Batch, Box<dyn Error>> {
+    let frame = match inputs {
+        [(_, shape)] => Frame::of(shape),
+        _ => None,
+    };
+    let frame = frame.ok_or(
+        "the network does not take one picture of three channels per row: give a .npy or .npz file",
+    )?;
+    let preprocess = preprocess.ok_or_else(|| {
+        helped(
+            "the artifact does not say how pictures become input",
+            format!("give --preprocess {}", Preprocess::PRESETS.join("|")),
+        )
+    })?;
+    let bar = output.progress(files.len(), "reading pictures");
+    let mut data = Vec::new();
+    for file in files {
+        data.extend(row(file, frame, preprocess)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut shape = port.shape.clone();
+    let mut shape = inputs[0].1.clone();
     shape[0] = files.len();
-    Ok(Inputs {
+    Ok(Batch {
         arrays: vec![Array {
             shape,
-            data: data.into(),
+            data: Arc::new(data),
         }],
-        rows: files.iter().map(|f| f.display().to_string()).collect(),
+        names: files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
     })
 }
 
-fn read_arrays(paths: &[&PathBuf], ports: &[Port]) -> Result<Inputs, CliError> {
-    let arrays = match paths {
-        [archive] if images::has_extension(archive, &["npz"]) => by_name(archive, ports)?,
-        files => in_order(files, ports)?,
-    };
-    let count = arrays[0].shape[0];
-    for (array, port) in arrays.iter().zip(ports) {
-        if array.shape[0] != count {
-            return Err(CliError::RowCount {
-                input: port.name.clone(),
-                have: array.shape[0],
-                first: ports[0].name.clone(),
-                want: count,
-            });
-        }
+/// The first `rows` rows, repeating from the front when there are fewer.
+pub fn repeat(array: &Array, rows: usize) -> Array {
+    let have = array.shape.first().copied().unwrap_or(0);
+    let width = array.data.len().checked_div(have).unwrap_or(0);
+    let mut data = Vec::with_capacity(rows * width);
+    while data.len() < rows * width {
+        let wanted = (rows * width - data.len()).min(array.data.len());
+        data.extend_from_slice(&array.data[..wanted]);
     }
-    Ok(Inputs {
-        arrays,
-        rows: (0..count).map(|row| format!("row {row}")).collect(),
-    })
-}
-
-fn by_name(path: &Path, ports: &[Port]) -> Result<Vec<Array>, CliError> {
-    let mut given = tensors::read_npz(path)?;
-    if let ([port], 1) = (ports, given.len()) {
-        let array = given.remove(0).1;
-        check(path, port, &array)?;
-        return Ok(vec![array]);
-    }
-    let known = |name: &str| ports.iter().any(|port| port.name == name);
-    let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
-    if let Some((name, _)) = given.iter().find(|(name, _)| !known(name)) {
-        let all = names.join(", ");
-        return Err(CliError::Array {
-            path: path.to_path_buf(),
-            reason: format!("its array `{name}` is no input of the network, which has {all}"),
-        });
-    }
-    let mut arrays = Vec::with_capacity(ports.len());
-    for port in ports {
-        let found = given.iter().position(|(name, _)| *name == port.name);
-        let at = found.ok_or_else(|| CliError::Array {
-            path: path.to_path_buf(),
-            reason: format!("it has no array for input `{}`", port.name),
-        })?;
-        let array = given.swap_remove(at).1;
-        check(path, port, &array)?;
-        arrays.push(array);
-    }
-    Ok(arrays)
-}
-
-/// One file per input; for one input, the rows of all files.
-fn in_order(paths: &[&PathBuf], ports: &[Port]) -> Result<Vec<Array>, CliError> {
-    if ports.len() != 1 && paths.len() != ports.len() {
-        return Err(CliError::Count {
-            given: paths.len(),
-            names: ports.iter().map(|port| port.name.clone()).collect(),
-        });
-    }
-    let mut arrays = Vec::with_capacity(paths.len());
-    for (index, path) in paths.iter().enumerate() {
-        let port = &ports[index.min(ports.len() - 1)];
-        let array = match images::has_extension(path, &["npz"]) {
-            true => by_name(path, std::slice::from_ref(port))?.remove(0),
-            false => tensors::read_npy(path)?,
-        };
-        check(path, port, &array)?;
-        arrays.push(array);
-    }
-    Ok(match ports.len() {
-        1 => vec![join(arrays)],
-        _ => arrays,
-    })
-}
-
-fn join(mut arrays: Vec<Array>) -> Array {
-    if arrays.len() == 1 {
-        return arrays.remove(0);
-    }
-    let mut shape = arrays[0].shape.clone();
-    shape[0] = arrays.iter().map(|array| array.shape[0]).sum();
-    let data: Vec<f32> = arrays.iter().flat_map(|a| a.data.iter().copied()).collect();
+    let mut shape = array.shape.clone();
+    shape[0] = rows;
     Array {
         shape,
-        data: data.into(),
-    }
-}
-
-/// Any number of rows from one on; all other sides as the network has them.
-fn check(path: &Path, port: &Port, array: &Array) -> Result<(), CliError> {
-    let fits = array.shape.len() == port.shape.len()
-        && array.shape.iter().skip(1).eq(port.shape.iter().skip(1))
-        && array.shape.first().is_some_and(|rows| *rows > 0);
-    if fits {
-        return Ok(());
-    }
-    let sides: Vec<String> = port.shape.iter().skip(1).map(usize::to_string).collect();
-    Err(CliError::Shape {
-        path: path.to_path_buf(),
-        input: port.name.clone(),
-        have: array.shape.clone(),
-        want: format!("[rows >= 1, {}]", sides.join(", ")),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn array(shape: &[usize], data: &[f32]) -> Array {
-        Array {
-            shape: shape.to_vec(),
-            data: data.to_vec().into(),
-        }
-    }
-
-    #[test]
-    fn rows_repeat_in_turn_up_to_the_batch() {
-        let mut inputs = Inputs {
-            arrays: vec![array(&[2, 2], &[1., 2., 3., 4.])],
-            rows: vec!["a".into(), "b".into()],
-        };
-        inputs.repeat_to(3).unwrap();
-        let want = array(&[3, 2], &[1., 2., 3., 4., 1., 2.]);
-        assert_eq!((&inputs.arrays[0], inputs.rows.len()), (&want, 2));
-        let error = inputs.repeat_to(1).unwrap_err();
-        assert!(matches!(error, CliError::SmallBatch { rows: 2, batch: 1 }));
-    }
-
-    #[test]
-    fn a_shape_is_checked_side_by_side() {
-        let port = Port {
-            name: "x".into(),
-            shape: vec![1, 2],
-        };
-        let cases: [(&[usize], bool, &str); 5] = [
-            (&[1, 2], true, "as compiled"),
-            (&[5, 2], true, "any number of rows"),
-            (&[0, 2], false, "no rows"),
-            (&[2, 3], false, "another side"),
-            (&[2], false, "another rank"),
-        ];
-        for (shape, want, why) in cases {
-            let data = vec![0.0; shape.iter().product()];
-            let have = check(Path::new("x.npy"), &port, &array(shape, &data));
-            assert_eq!(have.is_ok(), want, "{why}");
-        }
+        data: Arc::new(data),
     }
 }

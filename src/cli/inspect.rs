@@ -1,170 +1,150 @@
-//! `tvm-dla inspect`: the cut, and the reason for every node.
+//! `tvm-dla inspect`.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use serde::Serialize;
+use clap::Args;
+use serde::{Deserialize, Serialize};
 
-use super::error::Failure;
-use super::relay::{self, Kept};
-use super::table::Table;
-use super::ui::Ui;
-use super::{units, Answer};
+use super::output::{bytes, count, table, Output};
+use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;
-use crate::bundle::{Bundle, Options};
-use crate::split::{self, Report, Side, SideReport};
+use crate::split::{self, NodeReport, Report, Side, SideReport};
 
-#[derive(clap::Args)]
-pub struct Args {
-    /// A compiled model: .tar of tvmc, .so, or a bundle
+#[derive(Args)]
+pub struct Arguments {
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle
     #[arg(required_unless_present = "relay")]
     artifact: Option<PathBuf>,
-    /// A Relay module instead: text, or JSON of tvm.ir.save_json
-    #[arg(long, value_name = "FILE", conflicts_with = "artifact")]
+    /// A Relay module instead, as text or as TVM's JSON; needs a Python with TVM and the plugin
+    #[arg(long, conflicts_with = "artifact")]
     relay: Option<PathBuf>,
-    /// Option of the target for --relay, as in chip=orin; may be repeated
-    #[arg(long = "option", value_name = "KEY=VALUE", requires = "relay")]
-    options: Vec<String>,
-    /// The Python that has TVM and the plugin, for --relay
-    #[arg(long, value_name = "EXE", env = "TVM_DLA_PYTHON")]
-    python: Option<PathBuf>,
+    /// Options of the target for --relay, e.g. chip=orin
+    #[arg(long, requires = "relay")]
+    option: Vec<String>,
+    /// The Python for --relay
+    #[arg(long, env = "TVM_DLA_PYTHON", default_value = ".venv/0.9/bin/python")]
+    python: PathBuf,
 }
 
-/// What is said about one file.
-#[derive(Serialize)]
-pub struct Inspection {
-    pub file: PathBuf,
-    /// Whether the one network is all of the model, so that it runs at any batch and without TVM.
-    pub whole: bool,
-    /// Why it is not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parts: Option<String>,
-    pub networks: Vec<Network>,
-    /// What stays with TVM; known for a Relay module only.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<Kept>,
+/// Calls of one operator that TVM keeps for one reason.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    op: String,
+    count: usize,
+    reason: String,
 }
 
-/// One network for the target `dla`.
-#[derive(Serialize)]
-pub struct Network {
-    pub options: Options,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan: Option<String>,
-    #[serde(flatten)]
-    pub report: Report,
+#[derive(Serialize, Deserialize)]
+struct Inspection {
+    networks: Vec<Report>,
+    #[serde(default)]
+    kept: Vec<Kept>,
 }
 
-pub fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
-    let inspection = match (&args.artifact, &args.relay) {
-        (Some(path), _) => of_artifact(path)?,
-        (None, Some(path)) => relay::inspect(path, &args.options, args.python.as_deref())?,
-        (None, None) => unreachable!("clap demands one of the two"),
+pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    let inspection = match (&arguments.artifact, &arguments.relay) {
+        (Some(artifact), _) => of_artifact(artifact)?,
+        (None, Some(relay)) => of_relay(arguments, relay)?,
+        (None, None) => return Err("give an artifact or --relay FILE".into()),
     };
-    ui.result("inspect", &inspection, human)?;
-    Ok(Answer::Yes)
+    output.answer(&inspection, || human(&inspection), Answer::Yes)
 }
 
-fn of_artifact(path: &Path) -> Result<Inspection, Failure> {
+fn of_artifact(path: &Path) -> Result<Inspection, Box<dyn Error>> {
     let artifact = Artifact::read(path)?;
-    let networks: Result<Vec<Network>, Failure> = artifact.bundles.iter().map(network).collect();
-    let parts = artifact.whole().err().map(|error| error.to_string());
+    let report = |bundle: &crate::bundle::Bundle| -> Result<Report, Box<dyn Error>> {
+        let options = &bundle.options;
+        let stages = split::cut(&bundle.graph, &options.target, &options.gpu_only)?;
+        Ok(split::report(&bundle.graph, &stages))
+    };
+    let networks: Result<Vec<Report>, _> = artifact.bundles.iter().map(report).collect();
     Ok(Inspection {
-        file: path.to_path_buf(),
-        whole: parts.is_none(),
-        parts,
         networks: networks?,
         kept: Vec::new(),
     })
 }
 
-fn network(bundle: &Bundle) -> Result<Network, Failure> {
-    let options = &bundle.options;
-    let stages = split::cut(&bundle.graph, &options.target, &options.gpu_only)?;
-    Ok(Network {
-        options: options.clone(),
-        digest: Some(bundle.digest()),
-        plan: bundle.plan.as_ref().map(|plan| plan.to_string()),
-        report: split::report(&bundle.graph, &stages),
-    })
+/// Relay needs TVM's own passes first: the Python bridge runs them and asks the plugin.
+fn of_relay(arguments: &Arguments, relay: &Path) -> Result<Inspection, Box<dyn Error>> {
+    let done = Command::new(&arguments.python)
+        .args(["-m", "tvm_dla.inspect"])
+        .arg(relay)
+        .args(&arguments.option)
+        .output()
+        .map_err(|e| {
+            helped(
+                format!("cannot run {}: {e}", arguments.python.display()),
+                "name a Python that has TVM and tvm_dla with --python, or run ./scripts/setup",
+            )
+        })?;
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stderr)
+            .trim()
+            .to_string()
+            .into());
+    }
+    Ok(serde_json::from_slice(&done.stdout)?)
 }
 
 fn human(inspection: &Inspection) -> String {
-    let mut text = format!("{}\n", inspection.file.display());
-    text += match &inspection.parts {
-        None => "all of the model is one network: it runs at any batch, without TVM\n",
-        Some(why) => why,
-    };
-    if inspection.parts.is_some() {
-        text.push('\n');
-    }
-    for network in &inspection.networks {
-        text += &describe(network);
-    }
+    let mut parts: Vec<String> = inspection.networks.iter().map(network).collect();
     for kept in &inspection.kept {
-        let Kept { op, count, reason } = kept;
-        text += &format!("stays with TVM: {op} ({count}x): {reason}\n");
+        parts.push(format!(
+            "stays with TVM: {} ({}x): {}",
+            kept.op, kept.count, kept.reason
+        ));
     }
-    text
+    parts.join("\n\n")
 }
 
-fn describe(network: &Network) -> String {
-    let report = &network.report;
-    let mut text = format!(
-        "\nnetwork {} at batch {}, for {}\n",
-        report.network, report.batch, network.options.target
-    );
-    if let Some(plan) = &network.plan {
-        text += &format!("plan in the artifact: {plan}\n");
-    }
-    text += &nodes(report);
-    text += &format!("\nprefix (GPU and DLA): {}\n", side(&report.prefix));
-    text += &format!("suffix (GPU only):    {}\n", side(&report.suffix));
-    for tensor in &report.cut {
-        text += &format!(
-            "cut: {} [{}] float32, {}\n",
-            tensor.name,
-            units::shape(&tensor.shape),
-            units::bytes(tensor.bytes)
-        );
-    }
-    text
-}
-
-fn nodes(report: &Report) -> String {
-    let mut table = Table::new(&[
-        "node",
-        "op",
-        "shape",
-        "MACs",
-        "runs on",
-        "why not on the DLA",
-    ]);
-    for node in &report.nodes {
-        let place = match node.side {
-            Side::Prefix => "gpu, dla",
-            Side::Suffix => "gpu",
-        };
-        table.row(vec![
-            node.name.clone(),
-            node.op.clone(),
-            units::shape(&node.shape),
-            units::count(node.macs),
-            place.to_string(),
-            node.reason.clone(),
-        ]);
-    }
-    table.text(2)
-}
-
-fn side(side: &SideReport) -> String {
+fn network(report: &Report) -> String {
+    let mut rows = vec![["node", "op", "output", "runs on", "why not on the DLA"]
+        .map(String::from)
+        .to_vec()];
+    rows.extend(report.nodes.iter().map(node));
+    let cut: Vec<String> = report
+        .cut
+        .iter()
+        .map(|t| format!("{} {:?} ({})", t.name, t.shape, bytes(t.bytes)))
+        .collect();
+    let cut = match cut.is_empty() {
+        true => "none".to_string(),
+        false => cut.join(", "),
+    };
     format!(
-        "{} node{}, {} MACs, weights {}, activations {}",
-        side.nodes,
-        units::plural(side.nodes),
-        units::count(side.macs),
-        units::bytes(side.weight_bytes),
-        units::bytes(side.activation_bytes)
+        "network {} (batch {})\n{}\n\ncut: {cut}\n{}",
+        report.network,
+        report.batch,
+        table(&rows),
+        table(&[
+            side("prefix", "GPU + DLA", &report.prefix),
+            side("suffix", "GPU", &report.suffix),
+        ])
     )
+}
+
+fn node(node: &NodeReport) -> Vec<String> {
+    let place = match node.side {
+        Side::Prefix => "GPU + DLA",
+        Side::Suffix => "GPU",
+    };
+    vec![
+        node.name.clone(),
+        node.op.clone(),
+        format!("{:?}", node.shape),
+        place.to_string(),
+        node.reason.clone(),
+    ]
+}
+
+fn side(name: &str, place: &str, side: &SideReport) -> Vec<String> {
+    vec![
+        format!("{name} ({place})"),
+        format!("{} nodes", side.nodes),
+        format!("{} MACs", count(side.macs)),
+        format!("{} weights", bytes(side.weight_bytes)),
+        format!("{} activations", bytes(side.activation_bytes)),
+    ]
 }

@@ -1,45 +1,34 @@
-//! The command line. The only room that prints, reads the environment or exits.
+//! The command line: the only room besides the plugin that prints, reads the environment, or exits.
 
-mod args;
+mod arrays;
 mod bench;
 mod doctor;
-mod driven;
-mod error;
+mod engines;
 mod images;
 mod inputs;
 mod inspect;
-mod interrupt;
-mod measure;
+mod labels;
+mod model;
 mod output;
-mod plan;
-mod relay;
-mod report;
 mod run;
-mod search;
-mod session;
-mod table;
-mod tensors;
-mod top;
-mod ui;
-mod units;
 
+use std::error::Error;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use error::Failure;
-use ui::Ui;
+use output::Output;
 
-/// Runs a CNN that TVM compiled for the target `dla` on the GPU and both DLA cores of an NVIDIA Jetson at once.
-///
-/// Exit codes: 0 done, 1 the answer is no, 2 error, 130 interrupted.
+/// Runs TVM-compiled CNNs on the GPU and both DLA cores of an NVIDIA Jetson, or emulated on the CPU.
 #[derive(Parser)]
-#[command(name = "tvm-dla", version, propagate_version = true)]
+#[command(name = "tvm-dla", version)]
 struct Cli {
-    /// Print one versioned JSON object on stdout
+    /// Print one JSON object on standard output
     #[arg(long, global = true)]
     json: bool,
-    /// Say nothing beside the result and errors
+    /// No progress and no remarks
     #[arg(long, short, global = true)]
     quiet: bool,
     #[command(subcommand)]
@@ -48,51 +37,75 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run images or arrays through a compiled model
-    Run(run::Args),
-    /// Compare the GPU alone with GPU and DLAs
-    Bench(bench::Args),
-    /// Show how a batch would be dealt to the devices
-    Plan(plan::Args),
-    /// Show where each node of a network may run, and why not elsewhere
-    Inspect(inspect::Args),
-    /// Show what each backend needs, what is missing, and how to get it
-    Doctor(doctor::Args),
+    /// Run an artifact on images or arrays
+    Run(run::Arguments),
+    /// Show where every node runs and why, the cut, and what each side costs
+    Inspect(inspect::Arguments),
+    /// Measure the GPU alone against GPU + DLA, in turn in one run
+    Bench(bench::Arguments),
+    /// Say what each backend needs, what is missing, and how to get it
+    Doctor(doctor::Arguments),
 }
 
-/// The answer of a command that did its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a command answers with; errors are status 2.
 enum Answer {
     Yes,
     No,
 }
 
-/// Parses the command line, runs it, and gives the process's exit code.
+type Outcome = Result<Answer, Box<dyn Error>>;
+
+/// A failure with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}\nhelp: {help}")]
+struct Helped {
+    what: String,
+    help: String,
+}
+
+fn helped(what: impl Into<String>, help: impl Into<String>) -> Box<dyn Error> {
+    Box::new(Helped {
+        what: what.into(),
+        help: help.into(),
+    })
+}
+
+/// Parses the command line and runs it. Status: 0 done, 1 the answer is no, 2 error, 130 interrupted.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
+    let cli = Cli::parse();
+    let output = Output::new(cli.json, cli.quiet);
+    let cancel = interruptible();
+    let outcome = match cli.command {
+        Command::Run(arguments) => run::run(&arguments, &output, cancel.clone()),
+        Command::Inspect(arguments) => inspect::run(&arguments, &output),
+        Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
+        Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };
-    let ui = Ui::new(cli.json, cli.quiet);
-    match dispatch(cli.command, &ui) {
+    match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
-        Err(failure) => {
-            ui.error(&failure);
-            ExitCode::from(failure.exit_code())
+        Err(_) if cancel.load(Ordering::Relaxed) => {
+            eprintln!("interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
         }
     }
 }
 
-fn dispatch(command: Command, ui: &Ui) -> Result<Answer, Failure> {
-    match command {
-        Command::Run(args) => run::run(&args, ui),
-        Command::Bench(args) => bench::run(&args, ui),
-        Command::Plan(args) => plan::run(&args, ui),
-        Command::Inspect(args) => inspect::run(&args, ui),
-        Command::Doctor(args) => doctor::run(&args, ui),
+/// Ctrl-C ends the run at the next opportunity; a second one ends the process.
+fn interruptible() -> Arc<AtomicBool> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = cancel.clone();
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        eprintln!("Ctrl-C will end the process at once: {error}");
     }
+    cancel
 }

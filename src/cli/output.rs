@@ -1,97 +1,112 @@
-//! Output files: complete or not there.
+//! Data on standard output, talk on standard error.
 
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
-use ndarray::ArrayViewD;
-use ndarray_npy::{NpzWriter, WriteNpyExt};
-use tempfile::NamedTempFile;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
-use super::error::{CliError, Failure};
-use crate::engine::Array;
+use super::{Answer, Outcome};
 
-/// A file that will appear under its name when it is complete. Making it proves that it can be written.
-pub struct Output {
-    path: PathBuf,
-    file: NamedTempFile,
-    kind: Kind,
+/// Version of every JSON object; it rises when a field changes its meaning or goes.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    version: u32,
+    #[serde(flatten)]
+    content: &'a T,
 }
 
-enum Kind {
-    Npy,
-    Npz,
+/// How to talk to the user.
+pub struct Output {
+    json: bool,
+    quiet: bool,
 }
 
 impl Output {
-    /// # Errors
-    /// [`CliError::Unwritable`] when the folder cannot be written to, or the name says no known format.
-    pub fn create(path: &Path) -> Result<Output, CliError> {
-        let unwritable = |reason: String| CliError::Unwritable {
-            path: path.to_path_buf(),
-            reason,
-        };
-        let kind = match path.extension().and_then(|e| e.to_str()) {
-            Some("npy") => Kind::Npy,
-            Some("npz") => Kind::Npz,
-            _ => return Err(unwritable("its name must end in .npy or .npz".into())),
-        };
-        if path.is_dir() {
-            return Err(unwritable("it is a folder".into()));
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".tvm-dla-")
-            .tempfile_in(folder)
-            .map_err(|e| unwritable(e.to_string()))?;
-        Ok(Output {
-            path: path.to_path_buf(),
-            file,
-            kind,
-        })
+    pub fn new(json: bool, quiet: bool) -> Output {
+        Output { json, quiet }
     }
 
-    /// Refuses what the format cannot hold, before anything is computed.
-    pub fn check(&self, outputs: usize) -> Result<(), CliError> {
-        match (&self.kind, outputs) {
-            (Kind::Npy, 2..) => Err(CliError::Unwritable {
-                path: self.path.clone(),
-                reason: format!("the network has {outputs} outputs, and .npy holds one: use .npz"),
-            }),
-            _ => Ok(()),
+    /// Prints the answer: `content` as JSON, or the text that `human` makes.
+    pub fn answer<T: Serialize>(
+        &self,
+        content: &T,
+        human: impl FnOnce() -> String,
+        answer: Answer,
+    ) -> Outcome {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(&Versioned {
+                version: VERSION,
+                content,
+            })?,
+            false => human(),
+        };
+        match writeln!(io::stdout(), "{}", text.trim_end()) {
+            // Whoever reads has read enough: `tvm-dla inspect ... | head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(answer),
+            written => written.map(|()| answer).map_err(Into::into),
         }
     }
 
-    /// Writes the arrays and gives the file its name.
-    pub fn write(self, names: &[String], arrays: &[Array]) -> Result<(), Failure> {
-        let mut writer = BufWriter::new(self.file.as_file());
-        match self.kind {
-            Kind::Npy => view(&arrays[0])?.write_npy(&mut writer)?,
-            Kind::Npz => {
-                let mut archive = NpzWriter::new(&mut writer);
-                for (name, array) in names.iter().zip(arrays) {
-                    archive.add_array(name.as_str(), &view(array)?)?;
-                }
-                archive.finish()?;
-            }
+    /// A remark.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
         }
-        writer.flush()?;
-        drop(writer);
-        self.readable_like_any_file()?;
-        self.file.persist(&self.path)?;
-        Ok(())
     }
 
-    /// Temporary files are private; a result is not.
-    fn readable_like_any_file(&self) -> std::io::Result<()> {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::Permissions::from_mode(0o644);
-        self.file.as_file().set_permissions(mode)
+    /// Progress over `steps` steps, shown on a terminal only.
+    pub fn progress(&self, steps: usize, what: &'static str) -> ProgressBar {
+        let bar = ProgressBar::new(steps as u64);
+        if self.quiet || !io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
     }
 }
 
-fn view(array: &Array) -> Result<ArrayViewD<'_, f32>, Failure> {
-    Ok(ArrayViewD::from_shape(array.shape.clone(), &array.data)?)
+/// Columns padded to their widest cell.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_string()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// `1.5 MiB`.
+pub fn bytes(count: u64) -> String {
+    let mut value = count as f64;
+    for unit in ["B", "KiB", "MiB"] {
+        if value < 1024.0 {
+            let digits = usize::from(unit != "B");
+            return format!("{value:.digits$} {unit}");
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} GiB")
+}
+
+/// `301.2 M`.
+pub fn count(number: u64) -> String {
+    match number {
+        0..=9_999 => number.to_string(),
+        10_000..=9_999_999 => format!("{:.1} k", number as f64 / 1e3),
+        _ => format!("{:.1} M", number as f64 / 1e6),
+    }
 }

@@ -1,20 +1,19 @@
-//! Why a run was not completed.
+//! Ways in which a batch is not computed.
 
+use crate::engine::EngineError;
 use crate::plan::Device;
 
-/// A run that gave no result.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Names the device and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PipelineError {
-    #[error("the suffix runs on the gpu only, and the gpu is lost: {0}")]
-    SuffixNeedsGpu(String),
-    #[error("no device is left for {rows} rows: {reasons}")]
-    NoDeviceLeft { rows: usize, reasons: String },
-    #[error("{device} gave a result of {got} elements where {want} were expected")]
-    Result {
-        device: Device,
-        got: usize,
-        want: usize,
-    },
-    #[error("the run was cancelled")]
+    #[error("no thread for {device}: {reason}; lower the number of processes or raise the limit (ulimit -u)")]
+    Thread { device: Device, reason: String },
+    #[error(transparent)]
+    Build(#[from] EngineError),
+    #[error("cancelled between two rounds; no output was written")]
     Cancelled,
+    #[error("the suffix runs on the GPU only, and the gpu is lost: {reason}")]
+    GpuLost { reason: String },
+    #[error("no device is left to compute {rows} rows: {reason}")]
+    NoDeviceLeft { rows: usize, reason: String },
 }

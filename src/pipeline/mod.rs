@@ -1,91 +1,89 @@
-//! Drives a [`Schedule`](crate::schedule::Schedule) for real: one worker thread per device, buffers that travel by
-//! value, results gathered in input order.
+//! Drives the scheduler for real: one worker thread per device, rows gathered in input order.
+//!
+//! Workers live as long as the [`Pipeline`] and own their engines. Inputs are shared, never copied; a result is copied
+//! once, to its place, and not at all when one execution computes all rows.
 
-mod buffers;
 mod error;
+mod gather;
+mod order;
+mod route;
 mod run;
 mod stats;
-#[cfg(test)]
-mod tests;
 mod worker;
+mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use error::PipelineError;
+pub use order::EngineKey;
+pub use route::{Output, Route, SuffixRoute};
+pub use stats::{DeviceStats, Stats};
+pub use workers::Wanted;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{unbounded, Receiver, Sender};
+use crate::engine::{Array, Backend};
+use crate::plan::{Device, Plan};
+use workers::Workers;
 
-pub use error::PipelineError;
-pub use run::{Finished, Job};
-pub use stats::{DeviceStats, Stats};
-
-use crate::engine::{Engine, StageKind};
-use crate::plan::Device;
-use crate::schedule::Loss;
-use worker::{Report, Worker};
-
-/// Which engine of a device: one per stage and batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EngineKey {
-    pub device: Device,
-    pub stage: StageKind,
-    pub batch: usize,
-}
-
-/// The workers of a session. A device that failed or hung is not used again.
+/// The devices of a session with everything built on them.
 pub struct Pipeline {
-    workers: BTreeMap<Device, Worker>,
-    installed: BTreeSet<EngineKey>,
-    lost: BTreeMap<Device, (Loss, String)>,
-    reports: Receiver<Report>,
-    /// Keeps the channel open when no worker is left.
-    _reporter: Sender<Report>,
-    time_limit: Duration,
+    workers: Workers,
     cancel: Arc<AtomicBool>,
     runs: u64,
 }
 
+/// One batch to compute: `inputs` have `plan.total()` rows each, engines exist for every share.
+pub struct Job<'a> {
+    pub plan: &'a Plan,
+    pub route: &'a Route,
+    pub inputs: &'a [Array],
+}
+
 impl Pipeline {
-    /// Starts a worker for each of `devices`. An execution longer than `time_limit` counts as hung.
-    pub fn new(devices: &[Device], time_limit: Duration, cancel: Arc<AtomicBool>) -> Pipeline {
-        let (reporter, reports) = unbounded();
-        let workers = devices
-            .iter()
-            .map(|device| (*device, Worker::spawn(*device, reporter.clone())))
-            .collect();
-        Pipeline {
-            workers,
-            installed: BTreeSet::new(),
-            lost: BTreeMap::new(),
-            reports,
-            _reporter: reporter,
-            time_limit,
+    /// Starts a worker per device. `limit` bounds one execution; a device that exceeds it is never used again.
+    ///
+    /// # Errors
+    /// [`PipelineError::Thread`] when the system refuses a thread.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        devices: &[Device],
+        limit: Duration,
+        cancel: Arc<AtomicBool>,
+    ) -> Result<Pipeline, PipelineError> {
+        Ok(Pipeline {
+            workers: Workers::start(backend, devices, limit)?,
             cancel,
             runs: 0,
-        }
+        })
     }
 
-    pub fn has(&self, key: &EngineKey) -> bool {
-        self.installed.contains(key)
+    /// Whether this engine exists, or never will because its device hangs.
+    pub fn has(&self, device: Device, key: EngineKey) -> bool {
+        self.workers.has(device, key)
     }
 
-    /// Gives a built engine to its device.
-    pub fn install(&mut self, key: EngineKey, engine: Box<dyn Engine>) {
-        if let Some(worker) = self.workers.get(&key.device) {
-            worker.install(key, engine);
-            self.installed.insert(key);
-        }
+    /// The devices that exceeded the time limit.
+    pub fn hung(&self) -> Vec<Device> {
+        self.workers.hung()
     }
 
-    /// Devices that still work, GPU first.
-    pub fn devices(&self) -> Vec<Device> {
-        self.workers.keys().copied().collect()
+    /// Builds engines, the devices at the same time. Waits first for what an earlier run left on the devices.
+    ///
+    /// # Errors
+    /// [`PipelineError::Build`] names stage and device; [`PipelineError::Cancelled`] between two builds.
+    pub fn build(&mut self, wanted: Vec<Wanted>) -> Result<(), PipelineError> {
+        self.workers.settle();
+        self.workers.build(wanted, &self.cancel)
     }
 
-    /// Stops using a device; its thread ends by itself when the execution it is in does.
-    fn lose(&mut self, device: Device, loss: Loss, message: String) {
-        self.workers.remove(&device);
-        self.lost.insert(device, (loss, message));
+    /// Computes one batch. Builds nothing.
+    ///
+    /// # Errors
+    /// [`PipelineError::GpuLost`], [`PipelineError::NoDeviceLeft`] or, between two rounds, [`PipelineError::Cancelled`].
+    pub fn run(&mut self, job: &Job<'_>) -> Result<(Vec<Array>, Stats), PipelineError> {
+        self.workers.settle();
+        self.runs += 1;
+        run::run(&mut self.workers, self.runs, job, &self.cancel)
     }
 }

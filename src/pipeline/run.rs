@@ -1,294 +1,305 @@
-//! One batch through the workers.
+//! One batch: obeys the schedule's commands and tells it what happened.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
-
-use super::buffers::Gather;
-use super::worker::Report;
-use super::{DeviceStats, EngineKey, Pipeline, PipelineError, Stats};
+use super::error::PipelineError;
+use super::gather::Gather;
+use super::order::{End, EngineKey, Report, Ticket};
+use super::stats::Stats;
+use super::workers::{Next, Workers};
+use super::Job;
 use crate::engine::{Array, Rows, StageKind};
-use crate::plan::{Device, Plan};
-use crate::schedule::{Command, Event, Failure, Loss, Phase, Schedule, Task, TaskId};
-use crate::split::SuffixInput;
+use crate::plan::Device;
+use crate::schedule::{Command, Event, Failure, Loss, Phase, Schedule, Task};
+use crate::split::{OutputSource, SuffixInput};
 
-/// How often a waiting run looks at the cancel flag.
-const PATIENCE: Duration = Duration::from_millis(50);
-
-/// What to run.
-pub struct Job<'a> {
-    pub plan: &'a Plan,
-    /// The stage that is dealt to the devices: the prefix, or the whole network.
-    pub first: StageKind,
-    pub inputs: &'a [Array],
-    /// Elements per row of the first stage's outputs.
-    pub first_widths: Vec<usize>,
-    /// The suffix: where its inputs come from, and elements per row of its outputs.
-    pub suffix: Option<(&'a [SuffixInput], Vec<usize>)>,
-}
-
-/// The outputs of both stages for the whole batch, row-major.
-pub struct Finished {
-    pub first: Vec<Arc<Vec<f32>>>,
-    pub suffix: Vec<Vec<f32>>,
-    pub stats: Stats,
-}
-
-impl Pipeline {
-    /// Runs one batch; every engine that the plan needs is installed.
-    ///
-    /// # Errors
-    /// [`PipelineError`] when too many devices are lost, or the run is cancelled.
-    pub fn run(&mut self, job: &Job<'_>) -> Result<Finished, PipelineError> {
-        self.runs += 1;
-        let rows = job.plan.total();
-        let widths = |widths: &Vec<usize>| Gather::new(widths.clone(), rows);
-        let mut run = Run {
-            id: self.runs,
-            schedule: Schedule::new(job.plan, job.suffix.is_some()),
-            first: widths(&job.first_widths),
-            merged: Vec::new(),
-            suffix: widths(&job.suffix.as_ref().map_or(Vec::new(), |s| s.1.clone())),
-            result: Vec::new(),
-            running: BTreeMap::new(),
-            devices: BTreeMap::new(),
-            started: Instant::now(),
-            prefix_seconds: 0.0,
-            job,
-        };
-        run.drive(self)
-    }
-}
-
-/// The executions a device has been given, and since when it is at the first of them.
-#[derive(Default)]
-struct Lane {
-    tasks: VecDeque<TaskId>,
-    since: Option<Instant>,
+/// Runs `job` as number `id`; workers drop what is left of it when this returns.
+pub(super) fn run(
+    workers: &mut Workers,
+    id: u64,
+    job: &Job<'_>,
+    cancel: &AtomicBool,
+) -> Result<(Vec<Array>, Stats), PipelineError> {
+    let start = Instant::now();
+    workers.open(id);
+    let mut run = Run::new(workers, id, job, start);
+    let result = run.drive(cancel);
+    run.workers.open(0);
+    result.map(|()| run.finish())
 }
 
 struct Run<'a> {
+    workers: &'a mut Workers,
     id: u64,
     job: &'a Job<'a>,
     schedule: Schedule,
-    first: Gather,
-    merged: Vec<Arc<Vec<f32>>>,
+    running: Vec<Task>,
+    /// Results of the first stage until they are all there, then `merged`.
+    prefix: Gather,
+    merged: Option<Vec<Arc<Vec<f32>>>>,
     suffix: Gather,
-    /// What the execution that just finished gave.
-    result: Vec<Vec<f32>>,
-    running: BTreeMap<Device, Lane>,
-    devices: BTreeMap<Device, DeviceStats>,
-    started: Instant,
-    prefix_seconds: f64,
+    stats: Stats,
+    start: Instant,
+    merge: Duration,
+    done: bool,
 }
 
-impl Run<'_> {
-    fn drive(&mut self, pipeline: &mut Pipeline) -> Result<Finished, PipelineError> {
-        let gone: Vec<(Device, Loss)> = pipeline.lost.iter().map(|(d, l)| (*d, l.0)).collect();
-        let mut commands = self.schedule.start(&gone);
-        loop {
-            for command in commands {
-                if self.obey(command, pipeline)? {
-                    return Ok(self.finish(pipeline));
+impl<'a> Run<'a> {
+    fn new(workers: &'a mut Workers, id: u64, job: &'a Job<'a>, start: Instant) -> Run<'a> {
+        let (plan, route) = (job.plan, job.route);
+        let total = plan.total();
+        let suffix_outputs = route.suffix.as_ref().map_or(&[][..], |s| &s.outputs);
+        let mut stats = Stats {
+            rows: total,
+            uncut: route.first == StageKind::Whole,
+            ..Stats::default()
+        };
+        let suffix_device = route.suffix.iter().map(|_| Device::Gpu);
+        for device in plan.devices().into_iter().chain(suffix_device) {
+            stats.device(device);
+        }
+        Run {
+            schedule: Schedule::new(plan, route.suffix.is_some()),
+            running: Vec::new(),
+            prefix: Gather::new(total, &route.first_outputs),
+            merged: None,
+            suffix: Gather::new(total, suffix_outputs),
+            stats,
+            merge: Duration::ZERO,
+            done: false,
+            workers,
+            id,
+            job,
+            start,
+        }
+    }
+
+    fn drive(&mut self, cancel: &AtomicBool) -> Result<(), PipelineError> {
+        let gone = self.gone();
+        let commands = self.schedule.start(&gone);
+        self.obey(commands, None)?;
+        while !self.done {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(PipelineError::Cancelled);
+            }
+            match self.workers.next() {
+                Next::Report(report) if report.ticket.run == self.id => self.on_report(report)?,
+                Next::Report(_) | Next::Tick => {}
+                Next::Hung(device) => {
+                    let message = "did not finish a round within the time limit; this session does not use it again";
+                    self.stats.device(device).hung = true;
+                    self.lose(device, Loss::TimedOut, message.to_string())?;
                 }
             }
-            let event = self.next_event(pipeline)?;
-            commands = self.schedule.handle(event);
+        }
+        Ok(())
+    }
+
+    /// Devices of this run that hung in an earlier one.
+    fn gone(&mut self) -> Vec<(Device, Loss)> {
+        let mut gone = self.workers.hung();
+        gone.retain(|device| self.stats.devices.contains_key(&device.to_string()));
+        for device in &gone {
+            let stats = self.stats.device(*device);
+            stats.hung = true;
+            stats.failure =
+                Some("did not finish a round of an earlier run within the time limit".to_string());
+        }
+        gone.into_iter().map(|d| (d, Loss::TimedOut)).collect()
+    }
+
+    fn on_report(&mut self, report: Report) -> Result<(), PipelineError> {
+        let at = self.running.iter().position(|t| t.id == report.ticket.task);
+        let Some(task) = at.map(|at| self.running.swap_remove(at)) else {
+            return Ok(());
+        };
+        match report.end {
+            End::Done { outputs, busy } => {
+                let stage = match task.phase {
+                    Phase::Prefix => &self.prefix,
+                    Phase::Suffix => &self.suffix,
+                };
+                if let Err(message) = stage.check(&task, &outputs) {
+                    return self.lose(report.device, Loss::Failed, message);
+                }
+                self.count(&task, busy);
+                let commands = self.schedule.handle(Event::Finished(task.id));
+                self.obey(commands, Some(outputs))
+            }
+            End::Failed { message } => self.lose(report.device, Loss::Failed, message),
+            End::Skipped => Ok(()),
         }
     }
 
-    /// Carries one command out; true when the run is complete.
-    fn obey(&mut self, command: Command, pipeline: &Pipeline) -> Result<bool, PipelineError> {
-        match command {
-            Command::Run(task) => self.give(&task, pipeline),
-            Command::Keep(task) => self.keep(&task)?,
-            Command::Done => return Ok(true),
-            Command::Fail(failure) => return Err(explain(failure, pipeline)),
-        }
-        Ok(false)
+    fn lose(&mut self, device: Device, loss: Loss, message: String) -> Result<(), PipelineError> {
+        self.running.retain(|task| task.device != device);
+        self.stats.device(device).failure.get_or_insert(message);
+        let commands = self.schedule.handle(Event::Lost(device, loss));
+        self.obey(commands, None)
     }
 
-    fn give(&mut self, task: &Task, pipeline: &Pipeline) {
-        let (stage, inputs) = match task.phase {
-            Phase::Prefix => (self.job.first, self.prefix_inputs(task)),
-            Phase::Suffix => (StageKind::Suffix, self.suffix_inputs(task)),
+    fn obey(
+        &mut self,
+        commands: Vec<Command>,
+        mut outputs: Option<Vec<Vec<f32>>>,
+    ) -> Result<(), PipelineError> {
+        let mut refused = Vec::new();
+        for command in commands {
+            match command {
+                Command::Run(task) => {
+                    let device = task.device;
+                    if !refused.contains(&device) && !self.send(task) {
+                        refused.push(device);
+                    }
+                }
+                Command::Keep(task) => self.keep(&task, outputs.take().unwrap_or_default()),
+                Command::Done => self.done = true,
+                Command::Fail(failure) => return Err(self.failure(failure)),
+            }
+        }
+        for device in refused {
+            let message = "its worker takes no more orders".to_string();
+            self.lose(device, Loss::Failed, message)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, task: &Task, outputs: Vec<Vec<f32>>) {
+        let start = Instant::now();
+        match task.phase {
+            Phase::Prefix => self.prefix.keep(task, outputs),
+            Phase::Suffix => self.suffix.keep(task, outputs),
+        }
+        self.merge += start.elapsed();
+    }
+
+    fn send(&mut self, task: Task) -> bool {
+        let inputs = match task.phase {
+            Phase::Prefix => self.network_inputs(&task),
+            Phase::Suffix => self.suffix_inputs(&task),
         };
         let key = EngineKey {
-            device: task.device,
-            stage,
+            stage: match task.phase {
+                Phase::Prefix => self.job.route.first,
+                Phase::Suffix => StageKind::Suffix,
+            },
             batch: task.window.len(),
         };
-        let stats = self.devices.entry(task.device).or_default();
-        stats.rounds += 1;
-        stats.padding += task.padding();
-        let lane = self.running.entry(task.device).or_default();
-        lane.tasks.push_back(task.id);
-        lane.since.get_or_insert_with(Instant::now);
-        if let Some(worker) = pipeline.workers.get(&task.device) {
-            worker.run(self.id, task.id, key, inputs);
-        }
+        let ticket = Ticket {
+            run: self.id,
+            task: task.id,
+        };
+        let sent = self.workers.run(task.device, ticket, key, inputs);
+        self.running.push(task);
+        sent
     }
 
-    fn prefix_inputs(&self, task: &Task) -> Vec<Rows> {
-        let inputs = self.job.inputs.iter();
+    fn network_inputs(&self, task: &Task) -> Vec<Rows> {
+        let inputs = self.job.inputs.iter().zip(&self.job.route.inputs);
         inputs
-            .map(|array| window(&array.data, task, self.total()))
+            .map(|(array, row)| rows(&array.data, *row, task))
             .collect()
     }
 
     fn suffix_inputs(&mut self, task: &Task) -> Vec<Rows> {
-        self.merge();
-        let Some((sources, _)) = &self.job.suffix else {
-            return Vec::new();
-        };
-        let data = |source: &SuffixInput| match source {
-            SuffixInput::Cut(index) => &self.merged[*index],
-            SuffixInput::GraphInput(index) => &self.job.inputs[*index].data,
-        };
-        let sources = sources.iter();
-        sources
-            .map(|source| window(data(source), task, self.total()))
+        let merged = self.merge_prefix();
+        let route = self.job.route.suffix.iter().flat_map(|s| &s.inputs);
+        route
+            .map(|(source, row)| match source {
+                SuffixInput::Cut(index) => rows(&merged[*index], *row, task),
+                SuffixInput::GraphInput(index) => rows(&self.job.inputs[*index].data, *row, task),
+            })
             .collect()
     }
 
-    /// Closes the first stage: its outputs become readable by the suffix and by the caller.
-    fn merge(&mut self) {
-        if self.merged.is_empty() {
-            self.merged = self.first.take().into_iter().map(Arc::new).collect();
-            self.prefix_seconds = self.started.elapsed().as_secs_f64();
+    /// The first stage's results, which are all there.
+    fn merge_prefix(&mut self) -> Vec<Arc<Vec<f32>>> {
+        if let Some(merged) = &self.merged {
+            return merged.clone();
         }
+        self.stats.prefix_seconds = self.start.elapsed().as_secs_f64();
+        let prefix = std::mem::replace(&mut self.prefix, Gather::new(0, &[]));
+        self.merged.insert(prefix.freeze()).clone()
     }
 
-    fn total(&self) -> usize {
-        self.job.plan.total()
-    }
-
-    fn keep(&mut self, task: &Task) -> Result<(), PipelineError> {
-        let result = std::mem::take(&mut self.result);
-        let gather = match task.phase {
-            Phase::Prefix => {
-                self.devices.entry(task.device).or_default().rows += task.rows.len();
-                &mut self.first
-            }
-            Phase::Suffix => &mut self.suffix,
-        };
-        gather
-            .keep(result, &task.rows, &task.window)
-            .map_err(|(got, want)| PipelineError::Result {
-                device: task.device,
-                got,
-                want,
+    fn finish(mut self) -> (Vec<Array>, Stats) {
+        let total = self.job.plan.total();
+        let merged = self.merge_prefix();
+        let suffix = std::mem::replace(&mut self.suffix, Gather::new(0, &[])).freeze();
+        let outputs = self.job.route.outputs.iter();
+        let outputs = outputs
+            .map(|output| Array {
+                shape: std::iter::once(total).chain(output.shape.clone()).collect(),
+                data: match output.source {
+                    OutputSource::Prefix(index) => merged[index].clone(),
+                    OutputSource::Suffix(index) => suffix[index].clone(),
+                },
             })
+            .collect();
+        (outputs, self.stats())
     }
 
-    /// Waits for a report, or for a device to be late.
-    fn next_event(&mut self, pipeline: &mut Pipeline) -> Result<Event, PipelineError> {
-        loop {
-            if pipeline.cancel.load(Ordering::Relaxed) {
-                return Err(PipelineError::Cancelled);
-            }
-            if let Some(device) = self.late(pipeline.time_limit) {
-                let message = format!("no result within {:?}", pipeline.time_limit);
-                pipeline.lose(device, Loss::TimedOut, message);
-                self.running.remove(&device);
-                return Ok(Event::Lost(device, Loss::TimedOut));
-            }
-            match pipeline
-                .reports
-                .recv_timeout(PATIENCE.min(pipeline.time_limit))
-            {
-                Ok(report) if report.run == self.id => {
-                    if let Some(event) = self.read(report, pipeline) {
-                        return Ok(event);
-                    }
-                }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    unreachable!("the pipeline keeps a sender")
-                }
-            }
-        }
-    }
-
-    fn late(&self, limit: Duration) -> Option<Device> {
-        let late = |lane: &Lane| lane.since.is_some_and(|since| since.elapsed() > limit);
-        let mut lanes = self.running.iter();
-        lanes
-            .find(|(_, lane)| late(lane))
-            .map(|(device, _)| *device)
-    }
-
-    fn read(&mut self, report: Report, pipeline: &mut Pipeline) -> Option<Event> {
-        let lane = self.running.get_mut(&report.device)?;
-        lane.tasks.retain(|task| *task != report.task);
-        lane.since = (!lane.tasks.is_empty()).then(Instant::now);
-        let stats = self.devices.entry(report.device).or_default();
-        stats.busy += report.busy.as_secs_f64();
-        match report.result {
-            Ok(result) => {
-                self.result = result;
-                Some(Event::Finished(report.task))
-            }
-            Err(error) => {
-                pipeline.lose(report.device, Loss::Failed, error.to_string());
-                self.running.remove(&report.device);
-                Some(Event::Lost(report.device, Loss::Failed))
-            }
-        }
-    }
-
-    fn finish(&mut self, pipeline: &Pipeline) -> Finished {
-        self.merge();
-        let seconds = self.started.elapsed().as_secs_f64();
+    fn stats(mut self) -> Stats {
         for device in self.job.plan.devices() {
-            let stats = self.devices.entry(device).or_default();
-            stats.redealt = self.schedule.redealt(device);
-            stats.failure = pipeline.lost.get(&device).map(|lost| lost.1.clone());
+            self.stats.device(device).redealt = self.schedule.redealt(device);
         }
-        let devices = std::mem::take(&mut self.devices);
-        Finished {
-            first: std::mem::take(&mut self.merged),
-            suffix: self.suffix.take(),
-            stats: Stats {
-                rows: self.total(),
-                seconds,
-                prefix_seconds: self.prefix_seconds,
-                devices: devices
-                    .into_iter()
-                    .map(|(d, s)| (d.to_string(), s))
-                    .collect(),
+        let mut stats = self.stats;
+        stats.seconds = self.start.elapsed().as_secs_f64();
+        stats.merge_seconds = self.merge.as_secs_f64();
+        match self.job.route.suffix {
+            Some(_) => stats.suffix_seconds = stats.seconds - stats.prefix_seconds,
+            None => stats.prefix_seconds = stats.seconds,
+        }
+        stats
+    }
+
+    fn count(&mut self, task: &Task, busy: Duration) {
+        let device = self.stats.device(task.device);
+        device.padding += task.padding();
+        device.rounds += 1;
+        device.busy += busy.as_secs_f64();
+        match task.phase {
+            Phase::Prefix => device.rows += task.rows.len(),
+            Phase::Suffix => {
+                device.suffix_rows += task.rows.len();
+                device.suffix_rounds += 1;
+                device.suffix_busy += busy.as_secs_f64();
+            }
+        }
+    }
+
+    fn failure(&self, failure: Failure) -> PipelineError {
+        let devices = self.stats.devices.iter();
+        let said: Vec<String> = devices
+            .filter_map(|(name, d)| {
+                d.failure
+                    .as_ref()
+                    .map(|message| format!("{name}: {message}"))
+            })
+            .collect();
+        match failure {
+            Failure::SuffixNeedsGpu(_) => PipelineError::GpuLost {
+                reason: self
+                    .stats
+                    .devices
+                    .get(&Device::Gpu.to_string())
+                    .and_then(|d| d.failure.clone())
+                    .unwrap_or_default(),
+            },
+            Failure::NoDeviceLeft { rows } => PipelineError::NoDeviceLeft {
+                rows,
+                reason: said.join("; "),
             },
         }
     }
 }
 
-/// The rows of `task`'s window in an array of `total` rows.
-fn window(data: &Arc<Vec<f32>>, task: &Task, total: usize) -> Rows {
-    let width = data.len() / total;
+fn rows(data: &Arc<Vec<f32>>, row: usize, task: &Task) -> Rows {
     Rows {
         data: data.clone(),
-        offset: task.window.start * width,
-        len: task.window.len() * width,
-    }
-}
-
-fn explain(failure: Failure, pipeline: &Pipeline) -> PipelineError {
-    let reason = |device: &Device| pipeline.lost.get(device).map(|lost| lost.1.clone());
-    match failure {
-        Failure::SuffixNeedsGpu(_) => {
-            PipelineError::SuffixNeedsGpu(reason(&Device::Gpu).unwrap_or_default())
-        }
-        Failure::NoDeviceLeft { rows } => PipelineError::NoDeviceLeft {
-            rows,
-            reasons: pipeline
-                .lost
-                .iter()
-                .map(|(device, lost)| format!("{device}: {}", lost.1))
-                .collect::<Vec<_>>()
-                .join("; "),
-        },
+        offset: task.window.start * row,
+        len: task.window.len() * row,
     }
 }

@@ -1,46 +1,75 @@
-//! What a run did, for reports.
+//! What a run did and how long it took.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// One device's part of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+use crate::plan::Device;
+
+/// Times and counts of one run, in seconds of wall-clock time. Building engines is not part of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Rows of the batch.
+    pub rows: usize,
+    /// The GPU ran the network in one piece: there was no cut, no merge and no suffix, and `prefix_seconds` is the
+    /// time of everything.
+    pub uncut: bool,
+    /// From the first command to the last result in its place.
+    pub seconds: f64,
+    /// Until the last prefix row was merged.
+    pub prefix_seconds: f64,
+    /// After that.
+    pub suffix_seconds: f64,
+    /// Copying results to their places; most of it overlaps the devices' work.
+    pub merge_seconds: f64,
+    /// By name of the device.
+    pub devices: BTreeMap<String, DeviceStats>,
+}
+
+/// One device's part of a run. Everything but the `suffix_` fields covers both stages.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeviceStats {
     /// Prefix rows whose results counted.
     pub rows: usize,
-    /// Executions, suffix included.
+    /// Suffix rows whose results counted.
+    pub suffix_rows: usize,
+    /// Executions that gave a result, suffix included.
     pub rounds: usize,
+    pub suffix_rounds: usize,
     /// Seconds inside its engines.
     pub busy: f64,
+    pub suffix_busy: f64,
     /// Rows computed only to fill an engine's batch.
     pub padding: usize,
     /// Prefix rows that other devices took over.
     pub redealt: usize,
-    /// Why the device is no longer used.
+    /// Why the device was lost in this run or before it.
     pub failure: Option<String>,
-}
-
-/// Times and counts of one run. Building engines is not part of it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Stats {
-    /// Rows of the batch.
-    pub rows: usize,
-    /// Seconds from the first command to the last result.
-    pub seconds: f64,
-    /// Seconds until all prefix rows were merged.
-    pub prefix_seconds: f64,
-    pub devices: BTreeMap<String, DeviceStats>,
+    /// It exceeded the time limit: this session never uses it again. A device that only failed is tried again.
+    pub hung: bool,
 }
 
 impl Stats {
     /// Rows per second of the whole run.
     pub fn rate(&self) -> f64 {
-        self.rows as f64 / self.seconds
+        self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE)
     }
 
     /// Rows that a lost device left to others.
     pub fn redealt(&self) -> usize {
         self.devices.values().map(|d| d.redealt).sum()
+    }
+
+    /// Seconds in which neither the device with the most prefix work had any, nor the GPU the suffix: what the run
+    /// costs beyond its engines.
+    pub fn overhead_seconds(&self) -> f64 {
+        let devices = self.devices.values();
+        let prefix = devices.clone().map(|d| d.busy - d.suffix_busy);
+        let suffix: f64 = devices.map(|d| d.suffix_busy).sum();
+        self.seconds - prefix.fold(0.0, f64::max) - suffix
+    }
+
+    pub(super) fn device(&mut self, device: Device) -> &mut DeviceStats {
+        self.devices.entry(device.to_string()).or_default()
     }
 }

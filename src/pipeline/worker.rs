@@ -1,118 +1,121 @@
-//! The thread of one device: it owns the device's engines and runs one execution after the other.
+//! The thread of one device: owns its engines and does what it is told, one order after the other.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Instant;
 
-use crossbeam_channel::{unbounded, Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender};
 
-use super::EngineKey;
-use crate::engine::{Engine, EngineError, Rows};
+use super::order::{Built, End, EngineKey, Order, Report, Ticket};
+use crate::engine::{Backend, Engine, EngineError, EngineSpec, Rows};
+use crate::graph::Graph;
 use crate::plan::Device;
-use crate::schedule::TaskId;
 
-enum Order {
-    Install(EngineKey, Box<dyn Engine>),
-    Run {
-        run: u64,
-        task: TaskId,
-        key: EngineKey,
-        inputs: Vec<Rows>,
-    },
-}
-
-/// The end of one execution.
-pub(super) struct Report {
-    /// Which run of the pipeline it belongs to; a late one of an earlier run is ignored.
-    pub run: u64,
-    pub device: Device,
-    pub task: TaskId,
-    pub result: Result<Vec<Vec<f32>>, EngineError>,
-    pub busy: Duration,
-}
-
-/// A handle on the thread; dropping it lets the thread end after what it is doing.
 pub(super) struct Worker {
-    orders: Sender<Order>,
+    pub device: Device,
+    pub backend: Arc<dyn Backend>,
+    /// The run in progress; orders of any other are skipped.
+    pub live: Arc<AtomicU64>,
+    pub engines: HashMap<EngineKey, Box<dyn Engine>>,
+    /// The run in which this device failed.
+    pub broken: u64,
 }
 
 impl Worker {
-    pub fn spawn(device: Device, reports: Sender<Report>) -> Worker {
-        let (orders, received) = unbounded();
-        thread::Builder::new()
-            .name(format!("tvm-dla {device}"))
-            .spawn(move || work(device, &received, &reports))
-            .expect("the system gives a thread per device");
-        Worker { orders }
-    }
-
-    pub fn install(&self, key: EngineKey, engine: Box<dyn Engine>) {
-        self.send(Order::Install(key, engine));
-    }
-
-    pub fn run(&self, run: u64, task: TaskId, key: EngineKey, inputs: Vec<Rows>) {
-        self.send(Order::Run {
-            run,
-            task,
-            key,
-            inputs,
-        });
-    }
-
-    fn send(&self, order: Order) {
-        self.orders
-            .send(order)
-            .expect("a worker lives as long as its handle");
-    }
-}
-
-fn work(device: Device, orders: &Receiver<Order>, reports: &Sender<Report>) {
-    let mut engines: HashMap<EngineKey, Box<dyn Engine>> = HashMap::new();
-    for order in orders {
-        match order {
-            Order::Install(key, engine) => {
-                engines.insert(key, engine);
-            }
-            Order::Run {
-                run,
-                task,
-                key,
-                inputs,
-            } => {
-                let started = Instant::now();
-                let result = execute(&mut engines, key, inputs);
-                let report = Report {
-                    run,
-                    device,
-                    task,
-                    busy: started.elapsed(),
-                    result,
-                };
-                if reports.send(report).is_err() {
-                    return;
+    /// Serves until the pipeline hangs up.
+    pub fn serve(mut self, orders: Receiver<Order>, reports: Sender<Report>) {
+        for order in orders {
+            match order {
+                Order::Build { key, graph, reply } => {
+                    let built = Built {
+                        device: self.device,
+                        key,
+                        result: self.build(key, &graph),
+                    };
+                    // The receiver is gone only when the caller no longer wants to know.
+                    let _ = reply.send(built);
+                }
+                Order::Run {
+                    ticket,
+                    key,
+                    inputs,
+                } => {
+                    let report = Report {
+                        device: self.device,
+                        ticket,
+                        key,
+                        end: self.run(ticket, key, inputs),
+                    };
+                    let _ = reports.send(report);
                 }
             }
         }
+        for key in self.engines.keys().copied().collect::<Vec<_>>() {
+            self.discard(key);
+        }
+    }
+
+    fn build(&mut self, key: EngineKey, graph: &Graph) -> Result<(), EngineError> {
+        let spec = EngineSpec {
+            stage: key.stage,
+            device: self.device,
+            batch: key.batch,
+        };
+        let built = catch_unwind(AssertUnwindSafe(|| self.backend.build(graph, &spec)));
+        let engine = built.unwrap_or_else(|panic| Err(spec.error(said(&*panic))))?;
+        self.engines.insert(key, engine);
+        Ok(())
+    }
+
+    fn run(&mut self, ticket: Ticket, key: EngineKey, inputs: Vec<Rows>) -> End {
+        if self.broken == ticket.run || self.live.load(Ordering::Acquire) != ticket.run {
+            return End::Skipped;
+        }
+        let start = Instant::now();
+        match self.execute(key, inputs) {
+            Ok(outputs) => End::Done {
+                outputs,
+                busy: start.elapsed(),
+            },
+            Err(message) => {
+                self.broken = ticket.run;
+                self.discard(key);
+                End::Failed { message }
+            }
+        }
+    }
+
+    fn execute(&mut self, key: EngineKey, inputs: Vec<Rows>) -> Result<Vec<Vec<f32>>, String> {
+        let engine = self.engines.get_mut(&key).ok_or_else(|| {
+            format!(
+                "no {:?} engine of {} rows was built on {}",
+                key.stage, key.batch, self.device
+            )
+        })?;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            engine.enqueue(inputs)?;
+            engine.wait()
+        }));
+        match result {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(panic) => Err(said(&*panic)),
+        }
+    }
+
+    /// An engine that failed may fail again on its way out.
+    fn discard(&mut self, key: EngineKey) {
+        let engine = self.engines.remove(&key);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(engine)));
     }
 }
 
-fn execute(
-    engines: &mut HashMap<EngineKey, Box<dyn Engine>>,
-    key: EngineKey,
-    inputs: Vec<Rows>,
-) -> Result<Vec<Vec<f32>>, EngineError> {
-    let fail = |message: &str| EngineError {
-        stage: key.stage,
-        device: key.device,
-        message: message.to_string(),
-    };
-    let engine = engines
-        .get_mut(&key)
-        .ok_or_else(|| fail("no engine of this batch was prepared"))?;
-    let body = || {
-        engine.enqueue(inputs)?;
-        engine.wait()
-    };
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(fail("the engine panicked")))
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| text.to_string())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panicked: {}", text.as_deref().unwrap_or("no message"))
 }

@@ -16,7 +16,7 @@ const SUFFIX: usize = 512;
 impl Plan {
     /// Every row on the GPU, which then runs the network uncut.
     pub fn gpu_only(batch: usize) -> Plan {
-        Plan::alone(Device::Gpu, batch)
+        Plan::alone(Device::Gpu, batch, *ROUND.end())
     }
 
     /// The paper's scheme: `r_d` rounds of `n_d` rows on each of two DLA cores, `r_g` rounds of `n_g` rows on the GPU,
@@ -47,13 +47,22 @@ impl Plan {
     /// rounds of 16 to 64 rows allow; what is left goes to the first device, as a share of its own if need be, so that
     /// every row is dealt and no row is padded.
     pub fn balanced(batch: usize, devices: &[Device]) -> Plan {
+        Plan::balanced_within(batch, devices, *ROUND.end())
+    }
+
+    /// [`Plan::balanced`] with rounds of at most `most` rows, for devices that take no more at once.
+    pub fn balanced_within(batch: usize, devices: &[Device], most: usize) -> Plan {
         let first = devices.first().copied().unwrap_or(Device::Gpu);
         if batch < SHARED_FROM || devices.len() < 2 {
-            return Plan::alone(first, batch);
+            let most = match first {
+                Device::Gpu => *ROUND.end(),
+                Device::Dla(_) => most,
+            };
+            return Plan::alone(first, batch, most);
         }
-        let (rows, rounds) = best_rounds(batch / devices.len());
+        let (rows, rounds) = best_rounds(batch / devices.len(), most);
         let others = &devices[1..];
-        let mut prefix = shares(first, batch - rows * rounds * others.len());
+        let mut prefix = shares(first, batch - rows * rounds * others.len(), most);
         prefix.extend(others.iter().map(|&device| Share {
             device,
             batch: rows,
@@ -65,17 +74,17 @@ impl Plan {
         }
     }
 
-    fn alone(device: Device, batch: usize) -> Plan {
+    fn alone(device: Device, batch: usize, most: usize) -> Plan {
         Plan {
-            prefix: shares(device, batch),
+            prefix: shares(device, batch, most),
             suffix_batch: suffix_batch(batch),
         }
     }
 }
 
 /// One share if `rows` is a number of equal rounds, otherwise a second one for the rest.
-fn shares(device: Device, rows: usize) -> Vec<Share> {
-    let (batch, rounds) = best_rounds(rows);
+fn shares(device: Device, rows: usize, most: usize) -> Vec<Share> {
+    let (batch, rounds) = best_rounds(rows, most);
     let mut shares = vec![Share {
         device,
         batch,
@@ -92,12 +101,13 @@ fn shares(device: Device, rows: usize) -> Vec<Share> {
     shares
 }
 
-/// The batch and rounds that cover most of `rows`, without exceeding it; larger batches win ties.
-fn best_rounds(rows: usize) -> (usize, usize) {
-    if rows <= *ROUND.end() {
+/// The batch (at most `most`) and rounds that cover most of `rows`, without exceeding it; larger batches win ties.
+fn best_rounds(rows: usize, most: usize) -> (usize, usize) {
+    let most = most.clamp(1, *ROUND.end());
+    if rows <= most {
         return (rows, 1);
     }
-    ROUND
+    (most.min(*ROUND.start())..=most)
         .map(|batch| (batch, rows / batch))
         .max_by_key(|(batch, rounds)| (batch * rounds, *batch))
         .unwrap_or((rows, 1))

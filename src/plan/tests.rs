@@ -149,6 +149,18 @@ fn default_plans_deal_equal_whole_rounds() {
 }
 
 #[test]
+fn default_plans_keep_to_what_a_dla_takes() {
+    for (devices, want) in [
+        (&ALL[..2], "gpu=10x2,dla0=10x2,suffix=40"),
+        (&ALL[1..2], "dla0=10x4,suffix=40"),
+        (&ALL[..1], "gpu=40x1,suffix=40"),
+    ] {
+        let plan = Plan::balanced_within(40, devices, 10);
+        assert_eq!(plan.to_string(), want);
+    }
+}
+
+#[test]
 fn json_is_versioned_and_strict() {
     let plan: Plan = "gpu=16x4,suffix=64".parse().unwrap();
     let text = serde_json::to_string(&plan).unwrap();

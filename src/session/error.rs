@@ -1,14 +1,13 @@
-//! Why a batch cannot be run.
+//! Ways in which a session cannot start or run.
 
 use crate::artifact::ArtifactError;
 use crate::engine::cpu::LibraryError;
-use crate::engine::EngineError;
 use crate::graph::GraphError;
 use crate::pipeline::PipelineError;
-use crate::plan::{Device, PlanError};
-use crate::split::{GpuReason, SplitError};
+use crate::plan::{Device, Plan, PlanError};
+use crate::split::SplitError;
 
-/// What is wrong with the artifact, the configuration, the inputs, or a device.
+/// Names the input, plan or device, and what would be right.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SessionError {
     #[error(transparent)]
@@ -16,64 +15,73 @@ pub enum SessionError {
     #[error(transparent)]
     Library(#[from] LibraryError),
     #[error(transparent)]
-    Split(#[from] SplitError),
-    #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
-    Graph(#[from] GraphError),
-    #[error("cannot build an engine: {0}")]
-    Build(#[from] EngineError),
+    Split(#[from] SplitError),
     #[error(transparent)]
-    Run(#[from] PipelineError),
-    #[error(
-        "{device} is not available: this artifact and backend have {}",
-        list(available)
-    )]
-    Device {
-        device: Device,
-        available: Vec<Device>,
+    Graph(#[from] GraphError),
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    #[error("there is no device to run on: the list of devices is empty")]
+    NoDevice,
+    #[error("part of this network runs on the GPU only: add gpu to the devices")]
+    GpuNeeded,
+    #[error("the plan {plan} uses a DLA, but this network runs on the GPU alone: {reason}")]
+    GpuAlone { plan: Plan, reason: String },
+    #[error("this network runs only in batches of {batch} in one round on the GPU, not as {asked}: {reason}")]
+    FixedBatch {
+        batch: usize,
+        asked: Plan,
+        reason: String,
     },
-    #[error("the network has a suffix, which only the gpu runs: add gpu to the devices")]
-    NoGpu,
-    #[error(
-        "{device} cannot run {batch} rows at once: {reason}; use a smaller batch and more rounds"
-    )]
+    #[error("the plan gives {device} batches of {batch} rows: {reason}")]
     DlaBatch {
         device: Device,
         batch: usize,
-        reason: GpuReason,
+        reason: String,
     },
-    #[error("{batch} rows are asked for, but the network runs only uncut on the gpu with the {compiled} it was compiled for: {reason}")]
-    FixedBatch {
-        batch: usize,
-        compiled: usize,
-        reason: GraphError,
+    #[error("the network has {want} inputs ({names}), but {got} were given")]
+    InputCount {
+        got: usize,
+        want: usize,
+        names: String,
     },
-    #[error("the batch has no rows")]
-    NoRows,
-    #[error("{given} inputs are given, but the network takes {}: {}", names.len(), names.join(", "))]
-    InputCount { given: usize, names: Vec<String> },
-    #[error("input `{name}` has shape {given:?}, but the network takes {want} (any number of rows first)")]
+    #[error("input `{name}` has the shape {got:?} but must be {}", shape(want))]
     InputShape {
         name: String,
-        given: Vec<usize>,
-        want: String,
+        got: Vec<usize>,
+        /// Dimensions after the batch.
+        want: Vec<usize>,
     },
-    #[error("input `{name}` has {given} rows, the first input has {rows}")]
-    InputRows {
+    #[error("input `{name}` has {got} rows (shape {shape:?}) but `{first}` has {want} (shape {first_shape:?}): all inputs need the same batch")]
+    InputBatch {
         name: String,
-        given: usize,
-        rows: usize,
+        shape: Vec<usize>,
+        got: usize,
+        first: String,
+        first_shape: Vec<usize>,
+        want: usize,
     },
-    #[error("input `{name}` has {elements} elements, which its shape {shape:?} does not say")]
+    #[error(
+        "input `{name}` has no rows (shape {shape:?}, must be {}): give at least one",
+        self::shape(want)
+    )]
+    EmptyBatch {
+        name: String,
+        shape: Vec<usize>,
+        want: Vec<usize>,
+    },
+    #[error("input `{name}` has {got} elements, but its shape {shape:?} asks for another number")]
     InputData {
         name: String,
-        elements: usize,
         shape: Vec<usize>,
+        got: usize,
     },
 }
 
-fn list(devices: &[Device]) -> String {
-    let names: Vec<String> = devices.iter().map(Device::to_string).collect();
-    names.join(", ")
+/// `[N, 3, 224, 224]`: any batch, then these dimensions.
+fn shape(row: &[usize]) -> String {
+    let dims = row.iter().map(usize::to_string);
+    let dims: Vec<String> = std::iter::once("N".to_string()).chain(dims).collect();
+    format!("[{}]", dims.join(", "))
 }

@@ -1,0 +1,101 @@
+//! The options that say where and how to run.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::helped;
+use crate::bundle::Bundle;
+use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use crate::engine::Backend;
+use crate::plan::{Device, Plan};
+use crate::session::{default_search, Session, SessionConfig};
+
+/// What realises the devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// Every device emulated on the CPU by ONNX Runtime
+    Cpu,
+}
+
+/// Where and how to run.
+#[derive(Args, Clone)]
+pub struct Engines {
+    /// What realises the devices
+    #[arg(long, value_enum, default_value = "cpu", env = "TVM_DLA_BACKEND")]
+    pub backend: BackendName,
+    /// Devices to use, e.g. gpu,dla0 (default: all)
+    #[arg(long, value_delimiter = ',', conflicts_with = "plan")]
+    pub devices: Option<Vec<Device>>,
+    /// Plan as text (gpu=16x11,dla0=16x10,dla1=16x11,suffix=512) or as a JSON file
+    #[arg(long)]
+    pub plan: Option<String>,
+    /// Threads per emulated device
+    #[arg(long, default_value_t = 1, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+    /// Seconds after which one execution counts as hung and its rows go to other devices
+    #[arg(long, default_value_t = 60, env = "TVM_DLA_TIME_LIMIT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub time_limit: u64,
+    /// ONNX Runtime's library, or a folder to look in
+    #[arg(long, env = "TVM_DLA_ONNXRUNTIME")]
+    pub onnxruntime: Option<PathBuf>,
+}
+
+impl Engines {
+    /// The plan given, read from its text or file.
+    pub fn plan(&self) -> Result<Option<Plan>, Box<dyn Error>> {
+        let Some(text) = &self.plan else {
+            return Ok(None);
+        };
+        let path = Path::new(text);
+        if path.extension().is_none_or(|e| e != "json") {
+            return Ok(Some(text.parse()?));
+        }
+        let json = fs::read_to_string(path).map_err(|e| format!("cannot read {text}: {e}"))?;
+        let plan = serde_json::from_str(&json).map_err(|e| format!("{text} is not a plan: {e}"))?;
+        Ok(Some(plan))
+    }
+
+    /// A session for `bundle`.
+    pub fn session(
+        &self,
+        bundle: Bundle,
+        cancel: Arc<AtomicBool>,
+    ) -> Result<Session, Box<dyn Error>> {
+        let config = SessionConfig {
+            devices: self.devices.clone(),
+            plan: self.plan()?,
+            time_limit: Duration::from_secs(self.time_limit),
+            cancel,
+        };
+        Ok(Session::from_bundle(bundle, self.backend()?, config)?)
+    }
+
+    fn backend(&self) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
+        match self.backend {
+            BackendName::Cpu => {
+                let library = find_library(&search(self.onnxruntime.as_deref()))
+                    .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
+                Ok(Arc::new(CpuBackend::new(CpuOptions {
+                    library,
+                    threads_per_device: self.threads.into(),
+                    devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+                })?))
+            }
+        }
+    }
+}
+
+/// Where ONNX Runtime is looked for.
+pub fn search(named: Option<&Path>) -> SearchPaths {
+    let mut paths = default_search();
+    paths.explicit = named.map(Path::to_path_buf);
+    let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+    paths.roots.splice(0..0, active);
+    paths
+}

@@ -1,0 +1,176 @@
+//! A model that runs: by our session when the artifact is whole, else driven by TVM.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engines::Engines;
+use super::inputs::{repeat, Input};
+use super::{helped, output::Output};
+use crate::artifact::{Artifact, ArtifactError, Executor};
+use crate::bundle::Preprocess;
+use crate::engine::Array;
+use crate::pipeline::Stats;
+use crate::plan::Plan;
+use crate::session::Session;
+
+pub enum Model {
+    Session(Box<Session>),
+    /// TVM runs its part, and ours through the plugin, at the compiled batch.
+    Tvm(Executor),
+}
+
+/// What one batch gave.
+pub struct Done {
+    pub outputs: Vec<Array>,
+    /// Plan and statistics, when the session ran it.
+    pub detail: Option<(Plan, Stats)>,
+    pub seconds: f64,
+}
+
+impl Model {
+    /// Loads `artifact` for running.
+    pub fn load(
+        artifact: &Artifact,
+        engines: &Engines,
+        runtime: Option<&Path>,
+        cancel: Arc<AtomicBool>,
+        output: &Output,
+    ) -> Result<Model, Box<dyn Error>> {
+        match (artifact.whole(), runtime) {
+            (Ok(bundle), _) => Ok(Model::Session(Box::new(
+                engines.session(bundle.clone(), cancel)?,
+            ))),
+            (Err(error @ ArtifactError::Parts { .. }), None) => Err(helped(
+                error.to_string(),
+                "give --tvm-runtime LIB, or set TVM_DLA_TVM_RUNTIME",
+            )),
+            (Err(ArtifactError::Parts { .. }), Some(runtime)) => {
+                output.say(
+                    "TVM kept a part of this model: its runtime drives it, at the compiled batch",
+                );
+                if engines.plan.is_some() || engines.devices.is_some() {
+                    return Err("a model that TVM drives takes its plan from TVM_DLA_PLAN and TVM_DLA_DEVICES, not from options".into());
+                }
+                Ok(Model::Tvm(artifact.executor(runtime)?))
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    pub fn inputs(&self) -> Vec<Input> {
+        match self {
+            Model::Session(session) => {
+                let graph = session.graph();
+                let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
+                tensors.map(|t| (t.name.clone(), t.shape.clone())).collect()
+            }
+            Model::Tvm(executor) => executor.inputs().to_vec(),
+        }
+    }
+
+    /// What computes, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Model::Session(session) => {
+                let devices = session.devices();
+                let names: Vec<String> = devices.iter().map(|d| d.to_string()).collect();
+                format!("{} {}", names.join(" + "), session.backend().describe())
+            }
+            Model::Tvm(_) => {
+                "TVM's graph executor on the CPU, with our part in the plugin".to_string()
+            }
+        }
+    }
+
+    /// Runs one batch.
+    pub fn run(&self, arrays: &[Array]) -> Result<Done, Box<dyn Error>> {
+        match self {
+            Model::Session(session) => {
+                let outcome = session.run(arrays)?;
+                Ok(Done {
+                    seconds: outcome.stats.seconds,
+                    outputs: outcome.outputs,
+                    detail: Some((outcome.plan, outcome.stats)),
+                })
+            }
+            Model::Tvm(executor) => chunks(executor, arrays),
+        }
+    }
+}
+
+/// Runs any number of rows through an executor of a fixed batch; the last chunk is filled up by repetition.
+fn chunks(executor: &Executor, arrays: &[Array]) -> Result<Done, Box<dyn Error>> {
+    let compiled = executor
+        .inputs()
+        .first()
+        .and_then(|(_, shape)| shape.first());
+    let compiled = *compiled.ok_or("the model has no inputs")?;
+    let rows = arrays.first().and_then(|a| a.shape.first()).copied();
+    let rows = rows
+        .filter(|rows| *rows > 0)
+        .ok_or("the batch has no rows")?;
+    let started = Instant::now();
+    let mut outputs: Vec<(Vec<usize>, Vec<f32>)> = Vec::new();
+    for start in (0..rows).step_by(compiled) {
+        let chunk: Vec<Array> = arrays.iter().map(|a| slice(a, start, compiled)).collect();
+        let results = executor.run(&chunk)?;
+        outputs.resize_with(results.len(), Default::default);
+        for (whole, result) in outputs.iter_mut().zip(&results) {
+            whole.0.clone_from(&result.shape);
+            whole.1.extend_from_slice(&result.data);
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let outputs = outputs
+        .into_iter()
+        .map(|(mut shape, mut data)| {
+            let filled = rows.next_multiple_of(compiled);
+            data.truncate(data.len() / filled * rows);
+            shape[0] = rows;
+            Array {
+                shape,
+                data: Arc::new(data),
+            }
+        })
+        .collect();
+    Ok(Done {
+        outputs,
+        detail: None,
+        seconds,
+    })
+}
+
+fn slice(array: &Array, start: usize, rows: usize) -> Array {
+    let have = array.shape[0];
+    let width = array.data.len() / have;
+    let end = (start + rows).min(have);
+    let mut shape = array.shape.clone();
+    shape[0] = end - start;
+    let part = Array {
+        shape,
+        data: Arc::new(array.data[start * width..end * width].to_vec()),
+    };
+    repeat(&part, rows)
+}
+
+/// The preprocessing named by the user, else the artifact's.
+pub fn preprocess(
+    named: Option<&str>,
+    artifact: &Artifact,
+) -> Result<Option<Preprocess>, Box<dyn Error>> {
+    match named {
+        Some(text) => Ok(Some(text.parse::<Preprocess>()?)),
+        None => Ok(artifact
+            .bundles
+            .iter()
+            .find_map(|b| b.options.preprocess.clone())),
+    }
+}
+
+/// The TVM runtime to use, when one is named.
+pub fn runtime(named: Option<&PathBuf>) -> Option<&Path> {
+    named.map(PathBuf::as_path)
+}

@@ -1,0 +1,65 @@
+//! What is said between the pipeline and its workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use crate::engine::{EngineError, Rows, StageKind};
+use crate::graph::Graph;
+use crate::plan::Device;
+use crate::schedule::TaskId;
+
+/// Names an engine on its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EngineKey {
+    pub stage: StageKind,
+    /// Rows per execution.
+    pub batch: usize,
+}
+
+/// Names an execution within the life of a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub run: u64,
+    pub task: TaskId,
+}
+
+pub(super) enum Order {
+    Build {
+        key: EngineKey,
+        graph: Arc<Graph>,
+        reply: Sender<Built>,
+    },
+    Run {
+        ticket: Ticket,
+        key: EngineKey,
+        inputs: Vec<Rows>,
+    },
+}
+
+pub(super) struct Built {
+    pub device: Device,
+    pub key: EngineKey,
+    pub result: Result<(), EngineError>,
+}
+
+/// The answer to `Order::Run`.
+pub(super) struct Report {
+    pub device: Device,
+    pub ticket: Ticket,
+    pub key: EngineKey,
+    pub end: End,
+}
+
+pub(super) enum End {
+    Done {
+        outputs: Vec<Vec<f32>>,
+        /// From start to result of the execution.
+        busy: Duration,
+    },
+    /// The engine is gone with it: its state is not known.
+    Failed { message: String },
+    /// Its run had ended, or its device had failed in it.
+    Skipped,
+}

@@ -1,0 +1,88 @@
+//! How rows flow through the stages of a network.
+
+use crate::engine::StageKind;
+use crate::graph::{Graph, TensorId};
+use crate::split::{OutputSource, Stages, SuffixInput};
+
+/// One way through a network. Sizes are float32 elements per row.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The stage whose rows are dealt to devices; it reads all inputs of the network.
+    pub first: StageKind,
+    pub inputs: Vec<usize>,
+    pub first_outputs: Vec<usize>,
+    /// The stage over the merged rows, if there is one.
+    pub suffix: Option<SuffixRoute>,
+    pub outputs: Vec<Output>,
+}
+
+/// The suffix's part of a route.
+#[derive(Debug, Clone)]
+pub struct SuffixRoute {
+    /// Where each of its inputs comes from, and its size.
+    pub inputs: Vec<(SuffixInput, usize)>,
+    pub outputs: Vec<usize>,
+}
+
+/// One output of the network.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub source: OutputSource,
+    /// Dimensions after the batch.
+    pub shape: Vec<usize>,
+}
+
+impl Route {
+    /// The network uncut.
+    pub fn whole(graph: &Graph) -> Route {
+        let sources = (0..graph.outputs.len()).map(OutputSource::Prefix);
+        Route {
+            first: StageKind::Whole,
+            inputs: sizes(graph, &graph.inputs),
+            first_outputs: sizes(graph, &graph.outputs),
+            suffix: None,
+            outputs: outputs(graph, sources),
+        }
+    }
+
+    /// Prefix, merge, suffix. `None` when there is no prefix.
+    pub fn shared(graph: &Graph, stages: &Stages) -> Option<Route> {
+        let prefix = stages.prefix.as_ref()?;
+        let suffix = stages.suffix.as_ref().map(|suffix| SuffixRoute {
+            inputs: stages
+                .suffix_inputs
+                .iter()
+                .copied()
+                .zip(sizes(suffix, &suffix.inputs))
+                .collect(),
+            outputs: sizes(suffix, &suffix.outputs),
+        });
+        Some(Route {
+            first: StageKind::Prefix,
+            inputs: sizes(prefix, &prefix.inputs),
+            first_outputs: sizes(prefix, &prefix.outputs),
+            suffix,
+            outputs: outputs(graph, stages.outputs.iter().copied()),
+        })
+    }
+}
+
+fn sizes(graph: &Graph, ids: &[TensorId]) -> Vec<usize> {
+    ids.iter()
+        .map(|id| row(graph, *id).iter().product())
+        .collect()
+}
+
+fn row(graph: &Graph, id: TensorId) -> &[usize] {
+    graph.tensor(id).shape.get(1..).unwrap_or_default()
+}
+
+fn outputs(graph: &Graph, sources: impl Iterator<Item = OutputSource>) -> Vec<Output> {
+    let ids = graph.outputs.iter();
+    ids.zip(sources)
+        .map(|(id, source)| Output {
+            source,
+            shape: row(graph, *id).to_vec(),
+        })
+        .collect()
+}

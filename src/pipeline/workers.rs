@@ -1,0 +1,277 @@
+//! All workers: what each was told and has not answered yet, and since when.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
+
+use super::error::PipelineError;
+use super::order::{Built, End, EngineKey, Order, Report, Ticket};
+use super::worker::Worker;
+use crate::engine::{Backend, EngineError, Rows};
+use crate::graph::Graph;
+use crate::plan::Device;
+use crate::schedule::Schedule;
+
+/// How soon a cancelled run notices while every device is busy.
+const TICK: Duration = Duration::from_millis(50);
+
+/// An engine to build; the graph has `key.batch` rows.
+pub struct Wanted {
+    pub device: Device,
+    pub key: EngineKey,
+    pub graph: Arc<Graph>,
+}
+
+/// What a wait for the devices ended with.
+pub(super) enum Next {
+    Report(Report),
+    /// This device exceeded the time limit just now.
+    Hung(Device),
+    /// Nothing within [`TICK`].
+    Tick,
+}
+
+pub(super) struct Workers {
+    members: Vec<Member>,
+    reports: Receiver<Report>,
+    live: Arc<AtomicU64>,
+    limit: Duration,
+}
+
+struct Member {
+    device: Device,
+    orders: Option<Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
+    built: HashSet<EngineKey>,
+    /// Executions not reported yet, oldest first, with the time from which the limit counts.
+    waiting: VecDeque<(Ticket, Instant)>,
+    hung: bool,
+}
+
+impl Workers {
+    pub fn start(
+        backend: Arc<dyn Backend>,
+        devices: &[Device],
+        limit: Duration,
+    ) -> Result<Workers, PipelineError> {
+        // A worker has at most DEPTH orders, so neither side ever blocks on a full channel.
+        let (reports, inbox) = bounded(devices.len() * Schedule::DEPTH);
+        let mut workers = Workers {
+            members: Vec::new(),
+            reports: inbox,
+            live: Arc::new(AtomicU64::new(0)),
+            limit,
+        };
+        for &device in devices {
+            let worker = Worker {
+                device,
+                backend: backend.clone(),
+                live: workers.live.clone(),
+                engines: HashMap::new(),
+                broken: 0,
+            };
+            workers.members.push(member(worker, reports.clone())?);
+        }
+        Ok(workers)
+    }
+
+    pub fn has(&self, device: Device, key: EngineKey) -> bool {
+        let member = self.members.iter().find(|m| m.device == device);
+        member.is_some_and(|m| m.hung || m.built.contains(&key))
+    }
+
+    pub fn hung(&self) -> Vec<Device> {
+        let hung = self.members.iter().filter(|m| m.hung);
+        hung.map(|m| m.device).collect()
+    }
+
+    /// From here on workers take orders of this run only; 0 is no run.
+    pub fn open(&self, run: u64) {
+        self.live.store(run, Ordering::Release);
+    }
+
+    /// Waits until no device works for an earlier run; one that never ends is hung.
+    pub fn settle(&mut self) {
+        while self.members.iter().any(|m| !m.waiting.is_empty()) {
+            self.next();
+        }
+    }
+
+    /// Gives `device` an execution. `false` when it can take none.
+    pub fn run(
+        &mut self,
+        device: Device,
+        ticket: Ticket,
+        key: EngineKey,
+        inputs: Vec<Rows>,
+    ) -> bool {
+        let Some(member) = self.members.iter_mut().find(|m| m.device == device) else {
+            return false;
+        };
+        let order = Order::Run {
+            ticket,
+            key,
+            inputs,
+        };
+        let sent = !member.hung && member.send(order);
+        if sent {
+            member.waiting.push_back((ticket, Instant::now()));
+        }
+        sent
+    }
+
+    /// Waits for a report, the end of someone's time limit, or a tick.
+    pub fn next(&mut self) -> Next {
+        let oldest = self
+            .members
+            .iter()
+            .enumerate()
+            .filter_map(|(at, m)| m.waiting.front().map(|(_, since)| (*since, at)))
+            .min();
+        let now = Instant::now();
+        let tick = now + TICK;
+        // A limit too large for the clock is no limit.
+        let deadline = oldest.and_then(|(since, _)| since.checked_add(self.limit));
+        let until = deadline.map_or(tick, |deadline| deadline.min(tick));
+        match self.reports.recv_deadline(until) {
+            Ok(report) => self.received(report),
+            Err(RecvTimeoutError::Timeout) => match (oldest, deadline) {
+                (Some((_, at)), Some(deadline)) if deadline <= Instant::now() => self.give_up(at),
+                _ => Next::Tick,
+            },
+            // Every thread is gone, so nobody will ever answer.
+            Err(RecvTimeoutError::Disconnected) => {
+                oldest.map_or(Next::Tick, |(_, at)| self.give_up(at))
+            }
+        }
+    }
+
+    fn received(&mut self, report: Report) -> Next {
+        let member = self.members.iter_mut().find(|m| m.device == report.device);
+        let Some(member) = member.filter(|m| !m.hung) else {
+            return Next::Tick;
+        };
+        member.waiting.pop_front();
+        if let Some((_, since)) = member.waiting.front_mut() {
+            *since = Instant::now();
+        }
+        if let End::Failed { .. } = report.end {
+            member.built.remove(&report.key);
+        }
+        Next::Report(report)
+    }
+
+    /// Never uses this device again; its thread is left to itself.
+    fn give_up(&mut self, at: usize) -> Next {
+        let member = &mut self.members[at];
+        member.hung = true;
+        member.waiting.clear();
+        member.orders = None;
+        member.thread = None;
+        Next::Hung(member.device)
+    }
+
+    /// Builds one engine per device at a time, so that a cancelled set-up ends after the builds in progress.
+    pub fn build(
+        &mut self,
+        mut wanted: Vec<Wanted>,
+        cancel: &AtomicBool,
+    ) -> Result<(), PipelineError> {
+        let (reply, built) = bounded(self.members.len());
+        let mut failed: Option<EngineError> = None;
+        let mut open = 0;
+        let devices: Vec<Device> = self.members.iter().map(|m| m.device).collect();
+        for device in devices {
+            open += usize::from(self.order(device, &mut wanted, &reply));
+        }
+        while open > 0 {
+            let Ok(Built {
+                device,
+                key,
+                result,
+            }) = built.recv()
+            else {
+                break;
+            };
+            open -= 1;
+            match result {
+                Ok(()) => self.note(device, key),
+                Err(error) => failed = Some(error),
+            }
+            if failed.is_none() && !cancel.load(Ordering::Relaxed) {
+                open += usize::from(self.order(device, &mut wanted, &reply));
+            }
+        }
+        match failed {
+            Some(error) => Err(error.into()),
+            None if cancel.load(Ordering::Relaxed) => Err(PipelineError::Cancelled),
+            None => Ok(()),
+        }
+    }
+
+    fn order(&mut self, device: Device, wanted: &mut Vec<Wanted>, reply: &Sender<Built>) -> bool {
+        let Some(at) = wanted.iter().position(|w| w.device == device) else {
+            return false;
+        };
+        let Wanted { key, graph, .. } = wanted.remove(at);
+        let order = Order::Build {
+            key,
+            graph,
+            reply: reply.clone(),
+        };
+        let member = self.members.iter().find(|m| m.device == device);
+        member.is_some_and(|m| m.send(order))
+    }
+
+    fn note(&mut self, device: Device, key: EngineKey) {
+        if let Some(member) = self.members.iter_mut().find(|m| m.device == device) {
+            member.built.insert(key);
+        }
+    }
+}
+
+impl Member {
+    fn send(&self, order: Order) -> bool {
+        let orders = self.orders.as_ref();
+        orders.is_some_and(|orders| orders.try_send(order).is_ok())
+    }
+}
+
+fn member(worker: Worker, reports: Sender<Report>) -> Result<Member, PipelineError> {
+    let device = worker.device;
+    let (orders, inbox) = bounded(Schedule::DEPTH);
+    let thread = Builder::new()
+        .name(format!("tvm-dla {device}"))
+        .spawn(move || worker.serve(inbox, reports))
+        .map_err(|error| PipelineError::Thread {
+            device,
+            reason: error.to_string(),
+        })?;
+    Ok(Member {
+        device,
+        orders: Some(orders),
+        thread: Some(thread),
+        built: HashSet::new(),
+        waiting: VecDeque::new(),
+        hung: false,
+    })
+}
+
+/// Idle workers end and free their engines before this returns; a busy one is left to itself.
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.open(0);
+        for member in &mut self.members {
+            member.orders = None;
+        }
+        for member in &mut self.members {
+            if let Some(thread) = member.thread.take().filter(|_| member.waiting.is_empty()) {
+                let _ = thread.join();
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! How to run a network here.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SessionError;
+use crate::engine::Backend;
+use crate::plan::{Device, Plan, PlanError};
+
+/// Frozen when the session starts.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// The devices to use; all that both artifact and backend have when not given.
+    pub devices: Option<Vec<Device>>,
+    /// The plan of every run; a batch it does not add up to is an error.
+    pub plan: Option<Plan>,
+    /// Longest time of one execution before its device counts as hung.
+    pub time_limit: Duration,
+    /// Set it to end a run between two rounds.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl Default for SessionConfig {
+    fn default() -> SessionConfig {
+        SessionConfig {
+            devices: None,
+            plan: None,
+            time_limit: Duration::from_secs(60),
+            cancel: Arc::new(AtomicBool::new(false)),
+        }
+    }
+}
+
+impl SessionConfig {
+    /// The devices of a session, GPU first, each once.
+    pub(super) fn devices(
+        &self,
+        cores: &[u8],
+        backend: &dyn Backend,
+        needs_gpu: bool,
+    ) -> Result<Vec<Device>, SessionError> {
+        let compiled = |d: &Device| match d {
+            Device::Gpu => true,
+            Device::Dla(core) => cores.contains(core),
+        };
+        let mut available = backend.devices();
+        available.retain(compiled);
+        let mut devices = self.devices.clone().unwrap_or_else(|| available.clone());
+        if let Some(device) = devices.iter().find(|d| !available.contains(d)).copied() {
+            return Err(PlanError::Missing { device, available }.into());
+        }
+        devices.sort_unstable();
+        devices.dedup();
+        match devices.first() {
+            None => Err(SessionError::NoDevice),
+            Some(Device::Dla(_)) if needs_gpu => Err(SessionError::GpuNeeded),
+            Some(_) => Ok(devices),
+        }
+    }
+}
