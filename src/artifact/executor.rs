@@ -13,7 +13,7 @@ use crate::tvm::{Device, Function, Module, NDArray, Value};
 /// TVM's graph executor over one model, at the batch it was compiled for, on the host.
 pub struct Executor {
     module: Module,
-    inputs: Vec<String>,
+    inputs: Vec<(String, Vec<usize>)>,
     /// The library's file has to stay while TVM uses it.
     _unpacked: Option<TempDir>,
 }
@@ -65,7 +65,7 @@ impl Executor {
         graph: &GraphJson,
         unpacked: Option<TempDir>,
     ) -> Result<Executor, ArtifactError> {
-        let inputs = graph.input_names();
+        let inputs = graph.inputs();
         Ok(Executor {
             module,
             inputs,
@@ -73,8 +73,8 @@ impl Executor {
         })
     }
 
-    /// Names of the inputs, in the order [`Executor::run`] takes them.
-    pub fn inputs(&self) -> &[String] {
+    /// Names and shapes of the inputs, in the order [`Executor::run`] takes them.
+    pub fn inputs(&self) -> &[(String, Vec<usize>)] {
         &self.inputs
     }
 
@@ -82,18 +82,25 @@ impl Executor {
     pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>, ArtifactError> {
         if inputs.len() != self.inputs.len() {
             return Err(ArtifactError::Input {
-                name: self.inputs.join(", "),
+                name: self
+                    .inputs
+                    .iter()
+                    .map(|i| i.0.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 reason: format!("{} arrays given for {}", inputs.len(), self.inputs.len()),
             });
         }
         let set = self.module.function("set_input")?;
-        for (name, array) in self.inputs.iter().zip(inputs) {
-            let data = NDArray::from_f32(&array.shape, &array.data)?;
-            set.call(&[name.as_str().into(), data.into()])
-                .map_err(|error| ArtifactError::Input {
+        for ((name, shape), array) in self.inputs.iter().zip(inputs) {
+            if *shape != array.shape {
+                return Err(ArtifactError::Input {
                     name: name.clone(),
-                    reason: format!("shape {:?}: {error}", array.shape),
-                })?;
+                    reason: format!("shape {:?}, but the model takes {shape:?}", array.shape),
+                });
+            }
+            let data = NDArray::from_f32(&array.shape, &array.data)?;
+            set.call(&[name.as_str().into(), data.into()])?;
         }
         self.module.function("run")?.call(&[])?;
         let count = self.module.function("get_num_outputs")?.call(&[])?.int()?;

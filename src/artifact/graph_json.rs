@@ -12,16 +12,22 @@ pub struct GraphJson {
     nodes: Vec<Node>,
     arg_nodes: Vec<usize>,
     heads: Vec<(usize, usize, usize)>,
-    /// First output entry of each node.
     #[serde(default)]
     node_row_ptr: Vec<usize>,
     #[serde(default)]
-    attrs: EntryAttrs,
+    attrs: Shapes,
     #[serde(skip)]
     text: String,
     /// Inputs that the model brings itself.
     #[serde(skip)]
     params: Vec<String>,
+}
+
+/// TVM writes `["list_shape", [[1, 3, 224, 224], ...]]`, one shape per result.
+#[derive(Deserialize, Default)]
+struct Shapes {
+    #[serde(default)]
+    shape: (String, Vec<Vec<usize>>),
 }
 
 #[derive(Deserialize)]
@@ -32,14 +38,6 @@ struct Node {
     inputs: Vec<(usize, usize, usize)>,
     #[serde(default)]
     attrs: Attrs,
-}
-
-/// What is known of each output entry.
-#[derive(Deserialize, Default)]
-struct EntryAttrs {
-    /// A type name, then the shapes.
-    #[serde(default)]
-    shape: (String, Vec<Vec<usize>>),
 }
 
 #[derive(Deserialize, Default)]
@@ -104,33 +102,24 @@ impl GraphJson {
         self
     }
 
-    /// What the user gives: in the order of the one call when there is one, else in the graph's own.
-    pub fn input_names(&self) -> Vec<String> {
-        self.inputs().into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// The same with their shapes, empty where the graph does not say.
+    /// Names and shapes of what the user gives: in the order of the one call when there is one, else in the graph's own.
+    /// A shape that the graph does not say is empty.
     pub fn inputs(&self) -> Vec<(String, Vec<usize>)> {
         let mut calls = self.nodes.iter().filter(|node| node.op != "null");
         let order: Vec<usize> = match (calls.next(), calls.next()) {
             (Some(only), None) => only.inputs.iter().map(|entry| entry.0).collect(),
             _ => self.arg_nodes.clone(),
         };
-        let inputs = order
+        order
             .iter()
-            .map(|i| (self.nodes[*i].name.clone(), self.shape(*i)));
-        inputs
+            .map(|i| (self.nodes[*i].name.clone(), self.shape(*i)))
             .filter(|(name, _)| !self.params.contains(name))
             .collect()
     }
 
-    /// How many arrays the model gives.
-    pub fn outputs(&self) -> usize {
-        self.heads.len()
-    }
-
     fn shape(&self, node: usize) -> Vec<usize> {
-        let entry = self.node_row_ptr.get(node).copied().unwrap_or(node);
-        self.attrs.shape.1.get(entry).cloned().unwrap_or_default()
+        let entry = self.node_row_ptr.get(node);
+        let shape = entry.and_then(|entry| self.attrs.shape.1.get(*entry));
+        shape.cloned().unwrap_or_default()
     }
 }

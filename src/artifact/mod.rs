@@ -152,44 +152,14 @@ impl Artifact {
         }
     }
 
-    /// Names of the model's inputs, in the order of its signature.
-    pub fn input_names(&self) -> Vec<String> {
-        self.inputs().into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// How many outputs the model has.
-    pub fn outputs(&self) -> usize {
-        match &self.graph {
-            Some(graph) => graph.outputs(),
-            None => self.bundles.first().map_or(0, |b| b.graph.outputs.len()),
-        }
-    }
-
-    /// Names of the model's inputs and their shapes as compiled, in the order of its signature.
-    pub fn inputs(&self) -> Vec<(String, Vec<usize>)> {
-        match (&self.graph, &self.bundles[..]) {
-            (Some(graph), _) => graph.inputs(),
-            (None, [bundle, ..]) => {
-                let graph = &bundle.graph;
-                graph
-                    .inputs
-                    .iter()
-                    .map(|id| graph.tensor(*id))
-                    .map(|tensor| (tensor.name.clone(), tensor.shape.clone()))
-                    .collect()
-            }
-            (None, []) => Vec::new(),
-        }
-    }
-
     /// Gives the network of a whole model the input names its user knows, in place of the region's own.
     fn name_inputs(&mut self) {
-        if self.graph.is_none() || self.whole().is_err() {
+        let whole = self.whole().is_ok();
+        let Some(json) = self.graph.as_ref().filter(|_| whole) else {
             return;
-        }
-        let names = self.input_names();
+        };
         let graph = &mut self.bundles[0].graph;
-        for (id, name) in graph.inputs.iter().zip(names) {
+        for (id, (name, _)) in graph.inputs.iter().zip(json.inputs()) {
             graph.tensors[id.0 as usize].name = name;
         }
     }

@@ -14,4 +14,4 @@ mod verdict;
 pub use cut::{cut, OutputSource, Side, SplitError, Stages, SuffixInput};
 pub use report::{report, NodeReport, Report, SideReport, TensorReport};
 pub use target::{Chip, DlaTarget, Precision, Version};
-pub use verdict::{batch_limit, platform_limit, verdict, GpuReason, Verdict};
+pub use verdict::{batch_limit, internal_row_bytes, platform_limit, verdict, GpuReason, Verdict};

@@ -594,3 +594,17 @@ fn an_engine_has_a_largest_batch() {
     let bytes = batch_limit(&xavier(), 1024, 1 << 20).unwrap();
     assert!(bytes.to_string().contains("gen.tensors"), "{bytes}");
 }
+
+#[test]
+fn what_is_fused_is_no_tensor_of_its_own() {
+    let graph = classifier();
+    let prefix = cut(&graph, &xavier(), &[]).unwrap().prefix.unwrap();
+    assert_eq!(
+        internal_row_bytes(&prefix, &xavier()),
+        0,
+        "the convolution is fused with the relu, and relu and pool are outputs"
+    );
+    let mut inner = prefix.clone();
+    inner.outputs.truncate(1);
+    assert_eq!(internal_row_bytes(&inner, &xavier()), 4 * 8 * 8 * 2);
+}

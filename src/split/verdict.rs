@@ -8,7 +8,7 @@ use super::expr::{Facts, Value};
 use super::facts::{layers, map_facts};
 use super::rules::{first_broken, knows, Broken};
 use super::target::DlaTarget;
-use crate::graph::{Graph, Node, TensorId};
+use crate::graph::{Graph, Node, Op, TensorId};
 
 /// Where a node may run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,6 +73,36 @@ pub fn batch_limit(target: &DlaTarget, batch: usize, row_bytes: usize) -> Option
         ("internal_tensor_bytes", (batch * row_bytes).into()),
     ]);
     first_broken("*", target, &facts).map(GpuReason::from)
+}
+
+/// Bytes of one row of the tensors inside a loadable, at the target's precision. What a layer only scales, shifts or
+/// clips is fused into the layer before it and is no tensor of its own.
+pub fn internal_row_bytes(prefix: &Graph, target: &DlaTarget) -> usize {
+    let readers = |id: TensorId| prefix.nodes.iter().filter(move |n| n.inputs.contains(&id));
+    let fused = |id: TensorId| {
+        let mut readers = readers(id);
+        let only = readers.next().filter(|_| readers.next().is_none());
+        only.is_some_and(|node| is_fused(prefix, node))
+    };
+    let inside = |node: &&Node| !prefix.outputs.contains(&node.output) && !fused(node.output);
+    let elements = |node: &Node| {
+        prefix.tensor(node.output).shape[1..]
+            .iter()
+            .product::<usize>()
+    };
+    let sizes = prefix.nodes.iter().filter(inside).map(elements);
+    sizes.sum::<usize>() * target.precision.bytes()
+}
+
+fn is_fused(graph: &Graph, node: &Node) -> bool {
+    match node.op {
+        Op::BiasAdd { .. } | Op::BatchNorm { .. } | Op::Activation(_) | Op::PRelu => true,
+        Op::Binary(_) => {
+            let weight = |id: &TensorId| graph.tensor(*id).weight.is_some();
+            node.inputs.iter().any(weight)
+        }
+        _ => false,
+    }
 }
 
 /// The rule that says this chip has no DLA under this TensorRT.
