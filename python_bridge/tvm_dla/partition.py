@@ -9,6 +9,7 @@ from tvm.relay.build_module import bind_params_by_name
 
 from . import annotate, passes
 from .errors import DynamicShape, NothingToOffload
+from .gpu_only import options_per_region
 from .inline import inline_data_movement
 from .options import canonical
 from .region import cut_region, is_region
@@ -42,8 +43,8 @@ def partition_for_dla(
             mod = passes.split_off(mod, mod_name)
         mod = inline_data_movement(mod)
         regions = _regions(mod)
-        for name in regions:
-            mod[name] = cut_region(mod[name], chosen)
+        for name, its in zip(regions, options_per_region([mod[n] for n in regions], chosen)):
+            mod[name] = cut_region(mod[name], its)
         mod = tvm.relay.transform.InferType()(mod)
     report = build_report(mod, regions, chosen)
     if not regions:

@@ -194,6 +194,15 @@ def test_gpu_only_moves_calls_into_the_suffix(rng: np.random.Generator) -> None:
     assert held.prefix + held.suffix == free.prefix + free.suffix
 
 
+def test_gpu_only_of_one_region_among_several(rng: np.random.Generator) -> None:
+    mod = tvm.IRModule.from_expr(unsupported_between(rng))
+    held = tvm_dla.partition_report(tvm_dla.partition_for_dla(mod, gpu_only="conv2d,dense"))
+    assert len(held.regions) == 2
+    assert sum(region.prefix for region in held.regions) == 0
+    with pytest.raises(tvm_dla.TvmDlaError, match="`dens`"):
+        tvm_dla.partition_for_dla(mod, gpu_only=["conv2d", "dens"])
+
+
 def test_gpu_only_of_something_that_is_not_there(rng: np.random.Generator) -> None:
     mod = tvm.IRModule.from_expr(plain(rng))
     with pytest.raises(tvm_dla.TvmDlaError, match="`max_pool2d`") as refused:
