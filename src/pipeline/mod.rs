@@ -9,6 +9,7 @@ mod order;
 mod route;
 mod run;
 mod stats;
+mod wait;
 mod worker;
 mod workers;
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::order::{Built, End, EngineKey, Order, Report, Ticket};
+use super::wait;
 use crate::engine::{Backend, Engine, EngineError, EngineSpec, Rows};
 use crate::graph::Graph;
 use crate::plan::Device;
@@ -27,7 +28,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Serves until the pipeline hangs up.
     pub fn serve(mut self, orders: Receiver<Order>, reports: Sender<Report>) {
-        for order in orders {
+        while let Some(order) = next(&orders) {
             match order {
                 Order::Build { key, graph, reply } => {
                     let built = Built {
@@ -110,6 +111,12 @@ impl Worker {
         let engine = self.engines.remove(&key);
         let _ = catch_unwind(AssertUnwindSafe(|| drop(engine)));
     }
+}
+
+/// `None` when the pipeline has hung up.
+fn next(orders: &Receiver<Order>) -> Option<Order> {
+    let soon = wait::poll(orders, Instant::now() + wait::NEXT_ORDER);
+    soon.unwrap_or_else(|| orders.recv()).ok()
 }
 
 fn said(panic: &(dyn Any + Send)) -> String {

@@ -1,6 +1,6 @@
 //! All workers: what each was told and has not answered yet, and since when.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -10,6 +10,7 @@ use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
 
 use super::error::PipelineError;
 use super::order::{Built, End, EngineKey, Order, Report, Ticket};
+use super::wait;
 use super::worker::Worker;
 use crate::engine::{Backend, EngineError, Rows};
 use crate::graph::Graph;
@@ -46,10 +47,19 @@ struct Member {
     device: Device,
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
-    built: HashSet<EngineKey>,
-    /// Executions not reported yet, oldest first, with the time from which the limit counts.
-    waiting: VecDeque<(Ticket, Instant)>,
+    /// Its engines, with the time the last execution took.
+    built: HashMap<EngineKey, Duration>,
+    /// Oldest first.
+    waiting: VecDeque<Waiting>,
     hung: bool,
+}
+
+/// An execution not reported yet.
+struct Waiting {
+    ticket: Ticket,
+    key: EngineKey,
+    /// From when its time counts: it was sent, or the one before it ended.
+    since: Instant,
 }
 
 impl Workers {
@@ -81,7 +91,7 @@ impl Workers {
 
     pub fn has(&self, device: Device, key: EngineKey) -> bool {
         let member = self.members.iter().find(|m| m.device == device);
-        member.is_some_and(|m| m.hung || m.built.contains(&key))
+        member.is_some_and(|m| m.hung || m.built.contains_key(&key))
     }
 
     pub fn hung(&self) -> Vec<Device> {
@@ -119,25 +129,31 @@ impl Workers {
         };
         let sent = !member.hung && member.send(order);
         if sent {
-            member.waiting.push_back((ticket, Instant::now()));
+            member.waiting.push_back(Waiting {
+                ticket,
+                key,
+                since: Instant::now(),
+            });
         }
         sent
     }
 
     /// Waits for a report, the end of someone's time limit, or a tick.
     pub fn next(&mut self) -> Next {
-        let oldest = self
-            .members
-            .iter()
-            .enumerate()
-            .filter_map(|(at, m)| m.waiting.front().map(|(_, since)| (*since, at)))
+        let waiting = self.members.iter().enumerate();
+        let oldest = waiting
+            .filter_map(|(at, m)| m.waiting.front().map(|w| (w.since, at)))
             .min();
         let now = Instant::now();
         let tick = now + TICK;
         // A limit too large for the clock is no limit.
         let deadline = oldest.and_then(|(since, _)| since.checked_add(self.limit));
         let until = deadline.map_or(tick, |deadline| deadline.min(tick));
-        match self.reports.recv_deadline(until) {
+        let report = match self.expected() {
+            Some((early, late)) => wait::receive(&self.reports, (early, late), until),
+            None => self.reports.recv_deadline(until),
+        };
+        match report {
             Ok(report) => self.received(report),
             Err(RecvTimeoutError::Timeout) => match (oldest, deadline) {
                 (Some((_, at)), Some(deadline)) if deadline <= Instant::now() => self.give_up(at),
@@ -150,17 +166,30 @@ impl Workers {
         }
     }
 
+    /// When a lone device should end its only execution. With more in flight nobody waits for the hand-over.
+    fn expected(&self) -> Option<(Instant, Instant)> {
+        let mut busy = self.members.iter().filter(|m| !m.waiting.is_empty());
+        let member = busy.next().filter(|m| m.waiting.len() == 1)?;
+        let Waiting { key, since, .. } = member.waiting.front()?;
+        let (early, late) = wait::window(*member.built.get(key)?);
+        busy.next()
+            .is_none()
+            .then(|| (*since + early, *since + late))
+    }
+
     fn received(&mut self, report: Report) -> Next {
         let member = self.members.iter_mut().find(|m| m.device == report.device);
         let Some(member) = member.filter(|m| !m.hung) else {
             return Next::Tick;
         };
-        member.waiting.pop_front();
-        if let Some((_, since)) = member.waiting.front_mut() {
-            *since = Instant::now();
+        member.waiting.retain(|w| w.ticket != report.ticket);
+        if let Some(next) = member.waiting.front_mut() {
+            next.since = Instant::now();
         }
-        if let End::Failed { .. } = report.end {
-            member.built.remove(&report.key);
+        match report.end {
+            End::Done { busy, .. } => drop(member.built.insert(report.key, busy)),
+            End::Failed { .. } => drop(member.built.remove(&report.key)),
+            End::Skipped => {}
         }
         Next::Report(report)
     }
@@ -229,7 +258,7 @@ impl Workers {
 
     fn note(&mut self, device: Device, key: EngineKey) {
         if let Some(member) = self.members.iter_mut().find(|m| m.device == device) {
-            member.built.insert(key);
+            member.built.insert(key, Duration::ZERO);
         }
     }
 }
@@ -255,7 +284,7 @@ fn member(worker: Worker, reports: Sender<Report>) -> Result<Member, PipelineErr
         device,
         orders: Some(orders),
         thread: Some(thread),
-        built: HashSet::new(),
+        built: HashMap::new(),
         waiting: VecDeque::new(),
         hung: false,
     })

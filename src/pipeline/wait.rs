@@ -1,0 +1,45 @@
+//! Waiting for a message that is about to come, without the tens of microseconds a sleeping thread takes to wake.
+
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, TryRecvError};
+
+/// How long a worker looks out for its next order before it sleeps: rounds and small batches follow each other closely.
+pub(super) const NEXT_ORDER: Duration = Duration::from_micros(100);
+
+/// The time around `expected`, counted from now, in which a result is looked out for: a sixteenth before and after,
+/// so that at most an eighth of a lone device's work is spent awake, and never more than a millisecond.
+pub(super) fn window(expected: Duration) -> (Duration, Duration) {
+    let margin = (expected / 16).min(Duration::from_micros(500));
+    (expected.saturating_sub(margin), expected + margin)
+}
+
+/// Looks out until `end`, letting other threads run in between. `None` when nothing has come.
+pub(super) fn poll<T>(channel: &Receiver<T>, end: Instant) -> Option<Result<T, RecvError>> {
+    loop {
+        match channel.try_recv() {
+            Ok(message) => return Some(Ok(message)),
+            Err(TryRecvError::Disconnected) => return Some(Err(RecvError)),
+            Err(TryRecvError::Empty) if Instant::now() >= end => return None,
+            Err(TryRecvError::Empty) => yield_now(),
+        }
+    }
+}
+
+/// Receives by `deadline`, awake from `early` to `late`.
+pub(super) fn receive<T>(
+    channel: &Receiver<T>,
+    (early, late): (Instant, Instant),
+    deadline: Instant,
+) -> Result<T, RecvTimeoutError> {
+    match channel.recv_deadline(early.min(deadline)) {
+        Err(RecvTimeoutError::Timeout) if early < deadline => {}
+        received => return received,
+    }
+    match poll(channel, late.min(deadline)) {
+        Some(Ok(message)) => Ok(message),
+        Some(Err(RecvError)) => Err(RecvTimeoutError::Disconnected),
+        None => channel.recv_deadline(deadline),
+    }
+}
