@@ -72,7 +72,8 @@ def test_zoo_models_compute_something_that_is_neither_constant_nor_infinite(name
     result = infer(zoo.build(name), data)
     assert np.isfinite(result).all()
     assert result.std() > 0
-    assert result.max() < 0.9 or name == "densenet121", "a saturated softmax hides differences"
+    logits = name == "densenet121"
+    assert logits or result.max() < 0.999, "a saturated softmax hides differences"
 
 
 def test_a_file_that_wants_other_classes_is_refused(tmp_path: Path) -> None:
