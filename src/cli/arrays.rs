@@ -1,8 +1,9 @@
 //! NumPy files.
 
 use std::error::Error;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,6 +109,11 @@ impl ResultFile {
             }
         }
         file.flush().map_err(|e| failed(&e))?;
+        // Temporary files are private, a result is not.
+        let mode = Permissions::from_mode(0o644);
+        file.as_file()
+            .set_permissions(mode)
+            .map_err(|e| failed(&e))?;
         file.persist(&self.path).map_err(|e| failed(&e))?;
         Ok(())
     }

@@ -9,6 +9,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::engines::Engines;
+use super::inputs::{self, repeat, Input};
+use super::model::preprocess;
 use super::output::{table, Output};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
@@ -24,6 +26,12 @@ pub struct Arguments {
     /// Rows per batch
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
+    /// Pictures or arrays to run, repeated in turn to the batch (default: noise)
+    #[arg(long, short, num_args = 1..)]
+    input: Vec<PathBuf>,
+    /// How pictures become input (default: the artifact's)
+    #[arg(long)]
+    preprocess: Option<String>,
     /// Runs of each plan
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
@@ -79,8 +87,12 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         .session(artifact.whole()?.clone(), cancel)?;
     let rows = arguments.batch as usize;
     let plans = [Plan::gpu_only(rows), session.plan_for(rows)?];
+    let inputs = match arguments.input.is_empty() {
+        true => noise(&session, rows),
+        false => given(arguments, &artifact, &session, output)?,
+    };
     let bar = output.progress(arguments.repeats as usize * 2 + 2, "measuring");
-    let [alone, shared] = in_turn(&session, &plans, rows, arguments.repeats, || bar.inc(1))?;
+    let [alone, shared] = in_turn(&session, &plans, &inputs, arguments.repeats, || bar.inc(1))?;
     bar.finish_and_clear();
     let costs = match arguments.costs {
         true => Some(costs(&session, arguments.repeats, output)?),
@@ -103,15 +115,14 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
 fn in_turn<const N: usize>(
     session: &Session,
     plans: &[Plan; N],
-    rows: usize,
+    inputs: &[Array],
     repeats: u32,
     step: impl Fn(),
 ) -> Result<[Measured; N], Box<dyn Error>> {
-    let inputs = noise(session, rows);
     let mut runs: Vec<Vec<Stats>> = vec![Vec::new(); N];
     for round in 0..=repeats {
         for (plan, runs) in plans.iter().zip(&mut runs) {
-            let stats = session.run_with(plan, &inputs)?.stats;
+            let stats = session.run_with(plan, inputs)?.stats;
             if round > 0 {
                 runs.push(stats);
             }
@@ -130,6 +141,22 @@ fn in_turn<const N: usize>(
     Ok(std::array::from_fn(|_| {
         measured.next().expect("one per plan")
     }))
+}
+
+/// The user's rows, repeated in turn to the batch.
+fn given(
+    arguments: &Arguments,
+    artifact: &Artifact,
+    session: &Session,
+    output: &Output,
+) -> Result<Vec<Array>, Box<dyn Error>> {
+    let graph = session.graph();
+    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
+    let ports: Vec<Input> = tensors.map(|t| (t.name.clone(), t.shape.clone())).collect();
+    let how = preprocess(arguments.preprocess.as_deref(), artifact)?;
+    let batch = inputs::read(&arguments.input, &ports, how.as_ref(), output)?;
+    let rows = arguments.batch as usize;
+    Ok(batch.arrays.iter().map(|a| repeat(a, rows)).collect())
 }
 
 /// Seeded rows between -1 and 1: what is computed does not matter here, but zeros would be a special case.
@@ -170,7 +197,7 @@ fn costs(session: &Session, repeats: u32, output: &Output) -> Result<Costs, Box<
     .map(|text| text.parse::<Plan>())
     .collect();
     let plans: [Plan; 3] = plans?.try_into().map_err(|_| "three plans")?;
-    let [both, gpu, dla] = in_turn(session, &plans, 256, repeats, || ())?;
+    let [both, gpu, dla] = in_turn(session, &plans, &noise(session, 256), repeats, || ())?;
     let rate = |measured: &Measured| measured.images_per_second.median;
     let (one, _) = overhead(session, 1, 50 * repeats)?;
     let (many, share) = overhead(session, 64, repeats)?;

@@ -1,11 +1,11 @@
 //! `tvm-dla doctor`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::engines::search;
+use super::engines::{in_packages, search};
 use super::output::Output;
 use super::{Answer, Outcome};
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     let cpu = cpu(arguments);
     let answer = if cpu.ok { Answer::Yes } else { Answer::No };
     let findings = Findings {
-        findings: vec![cpu, plugin(arguments), tvm(arguments), tensorrt()],
+        findings: vec![cpu, plugin(), tvm(arguments), tensorrt()],
     };
     let human = || {
         let lines = findings.findings.iter().map(|finding| {
@@ -82,8 +82,8 @@ fn cpu(arguments: &Arguments) -> Finding {
     }
 }
 
-fn plugin(arguments: &Arguments) -> Finding {
-    let installed = places(arguments, "tvm_dla/libtvm_dla.so");
+fn plugin() -> Finding {
+    let installed = in_packages(&search(None), "tvm_dla/libtvm_dla.so");
     Finding {
         part: "plugin",
         needed_for: "compiling with tvmc, and running inside TVM",
@@ -96,7 +96,7 @@ fn plugin(arguments: &Arguments) -> Finding {
 }
 
 fn tvm(arguments: &Arguments) -> Finding {
-    let mut found = places(arguments, "tvm/libtvm_runtime.so");
+    let mut found = in_packages(&search(None), "tvm/libtvm_runtime.so");
     if let Some(named) = &arguments.tvm_runtime {
         found = named.is_file().then(|| named.clone()).into_iter().collect();
     }
@@ -119,26 +119,6 @@ fn tensorrt() -> Finding {
         detail: "this version has no TensorRT backend: every device is emulated on the CPU"
             .to_string(),
     }
-}
-
-/// `file` in the site-packages of every environment that is searched.
-fn places(arguments: &Arguments, file: &str) -> Vec<PathBuf> {
-    let roots = search(arguments.onnxruntime.as_deref()).roots;
-    let mut found: Vec<PathBuf> = roots
-        .iter()
-        .flat_map(|root| site_packages(root))
-        .map(|site| site.join(file))
-        .filter(|path| path.is_file())
-        .collect();
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn site_packages(root: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root.join("lib")).into_iter().flatten();
-    let folders = entries.flatten().map(|entry| entry.path());
-    folders.map(|folder| folder.join("site-packages")).collect()
 }
 
 fn listed(paths: &[PathBuf]) -> String {

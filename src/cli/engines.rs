@@ -1,5 +1,6 @@
 //! The options that say where and how to run.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,11 @@ impl Engines {
             return Ok(Some(text.parse()?));
         }
         let json = fs::read_to_string(path).map_err(|e| format!("cannot read {text}: {e}"))?;
-        let plan = serde_json::from_str(&json).map_err(|e| format!("{text} is not a plan: {e}"))?;
+        let wrong = |e: serde_json::Error| format!("{text} is not a plan: {e}");
+        let mut value: serde_json::Value = serde_json::from_str(&json).map_err(wrong)?;
+        // What `tvm-dla plan --json` prints has the plan inside.
+        let inner = value.get_mut("plan").map(serde_json::Value::take);
+        let plan = serde_json::from_value(inner.unwrap_or(value)).map_err(wrong)?;
         Ok(Some(plan))
     }
 
@@ -89,6 +94,40 @@ impl Engines {
             }
         }
     }
+}
+
+/// The TVM runtime of the first environment that has one.
+pub fn tvm_runtime() -> Option<PathBuf> {
+    let found = in_packages(&search(None), "tvm/libtvm_runtime.so");
+    found.into_iter().next()
+}
+
+/// The Python of the first environment that has TVM and the plugin.
+pub fn python() -> Option<PathBuf> {
+    let roots = search(None).roots.into_iter();
+    let mut with_plugin = roots.filter(|root| {
+        let packages = site_packages(root);
+        packages
+            .iter()
+            .any(|folder| folder.join("tvm_dla/libtvm_dla.so").is_file())
+    });
+    with_plugin.next().map(|root| root.join("bin/python"))
+}
+
+/// `file` in the site-packages of every environment that is searched, in that order.
+pub fn in_packages(paths: &SearchPaths, file: &str) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let folders = paths.roots.iter().flat_map(|root| site_packages(root));
+    folders
+        .map(|folder| folder.join(file))
+        .filter(|path| path.is_file() && seen.insert(path.clone()))
+        .collect()
+}
+
+fn site_packages(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.join("lib")).into_iter().flatten();
+    let folders = entries.flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("site-packages")).collect()
 }
 
 /// Where ONNX Runtime is looked for.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageReader, ImageResult, RgbImage};
 
 use crate::bundle::{Channels, Fit, Preprocess};
 
@@ -42,12 +42,23 @@ pub fn row(path: &Path, frame: Frame, preprocess: &Preprocess) -> Result<Vec<f32
         .map_err(|e| format!("cannot read {}: {e}", path.display()))?
         .with_guessed_format()
         .map_err(|e| unreadable(&e))?;
-    let picture = reader.decode().map_err(|e| unreadable(&e))?;
+    let picture = upright(reader).map_err(|e| unreadable(&e))?;
     Ok(normalise(
         &fit(picture, frame, preprocess.fit),
         frame,
         preprocess,
     ))
+}
+
+/// The picture as a viewer shows it: turned as the camera noted.
+fn upright<R: std::io::BufRead + std::io::Seek>(
+    reader: ImageReader<R>,
+) -> ImageResult<DynamicImage> {
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
 }
 
 fn fit(picture: DynamicImage, frame: Frame, fit: Fit) -> RgbImage {

@@ -14,8 +14,24 @@ use crate::engine::Array;
 /// A batch, and what its rows are called.
 pub struct Batch {
     pub arrays: Vec<Array>,
-    /// One per row of the files, for pictures; empty for arrays.
+    /// One per row: the picture's file, or its number in an array.
     pub names: Vec<String>,
+}
+
+impl Batch {
+    fn of_arrays(arrays: Vec<Array>) -> Batch {
+        let rows = arrays.first().and_then(|array| array.shape.first());
+        let names = (0..rows.copied().unwrap_or(0)).map(|row| format!("row {row}"));
+        Batch {
+            names: names.collect(),
+            arrays,
+        }
+    }
+
+    /// Rows that were given.
+    pub fn rows(&self) -> usize {
+        self.names.len()
+    }
 }
 
 /// An input of the network: name, and shape as compiled.
@@ -29,14 +45,8 @@ pub fn read(
     output: &Output,
 ) -> Result<Batch, Box<dyn Error>> {
     match files {
-        [file] if is(file, "npy") => Ok(Batch {
-            arrays: vec![arrays::read_npy(file)?],
-            names: Vec::new(),
-        }),
-        [file] if is(file, "npz") => Ok(Batch {
-            arrays: by_name(file, inputs)?,
-            names: Vec::new(),
-        }),
+        [file] if is(file, "npy") => Ok(Batch::of_arrays(vec![arrays::read_npy(file)?])),
+        [file] if is(file, "npz") => Ok(Batch::of_arrays(by_name(file, inputs)?)),
         _ if files.iter().any(|file| is(file, "npy") || is(file, "npz")) => {
             Err("give one .npy or .npz file, or pictures".into())
         }
@@ -45,7 +55,8 @@ pub fn read(
 }
 
 fn is(file: &Path, extension: &str) -> bool {
-    file.extension().is_some_and(|e| e == extension)
+    file.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
 fn by_name(file: &Path, inputs: &[Input]) -> Result<Vec<Array>, Box<dyn Error>> {

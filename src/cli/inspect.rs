@@ -7,6 +7,7 @@ use std::process::Command;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::engines::python;
 use super::output::{bytes, count, table, Output};
 use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;
@@ -23,9 +24,9 @@ pub struct Arguments {
     /// Options of the target for --relay, e.g. chip=orin
     #[arg(long, requires = "relay")]
     option: Vec<String>,
-    /// The Python for --relay
-    #[arg(long, env = "TVM_DLA_PYTHON", default_value = ".venv/0.9/bin/python")]
-    python: PathBuf,
+    /// The Python for --relay (default: of the first environment that has TVM and the plugin)
+    #[arg(long, env = "TVM_DLA_PYTHON")]
+    python: Option<PathBuf>,
 }
 
 /// Calls of one operator that TVM keeps for one reason.
@@ -68,14 +69,21 @@ fn of_artifact(path: &Path) -> Result<Inspection, Box<dyn Error>> {
 
 /// Relay needs TVM's own passes first: the Python bridge runs them and asks the plugin.
 fn of_relay(arguments: &Arguments, relay: &Path) -> Result<Inspection, Box<dyn Error>> {
-    let done = Command::new(&arguments.python)
+    let python = arguments.python.clone().or_else(python);
+    let python = python.ok_or_else(|| {
+        helped(
+            "no Python environment here has TVM and the plugin",
+            "run ./scripts/setup, or name one with --python",
+        )
+    })?;
+    let done = Command::new(&python)
         .args(["-m", "tvm_dla.inspect"])
         .arg(relay)
         .args(&arguments.option)
         .output()
         .map_err(|e| {
             helped(
-                format!("cannot run {}: {e}", arguments.python.display()),
+                format!("cannot run {}: {e}", python.display()),
                 "name a Python that has TVM and tvm_dla with --python, or run ./scripts/setup",
             )
         })?;

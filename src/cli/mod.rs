@@ -10,6 +10,7 @@ mod inspect;
 mod labels;
 mod model;
 mod output;
+mod plan;
 mod run;
 
 use std::error::Error;
@@ -41,6 +42,8 @@ enum Command {
     Run(run::Arguments),
     /// Show where every node runs and why, the cut, and what each side costs
     Inspect(inspect::Arguments),
+    /// Show how a batch would be dealt to the devices; --json is a file for --plan
+    Plan(plan::Arguments),
     /// Measure the GPU alone against GPU + DLA, in turn in one run
     Bench(bench::Arguments),
     /// Say what each backend needs, what is missing, and how to get it
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(&arguments, &output, cancel.clone()),
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
+        Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };

@@ -1,12 +1,12 @@
 //! A model that runs: by our session when the artifact is whole, else driven by TVM.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::engines::Engines;
+use super::engines::{tvm_runtime, Engines};
 use super::inputs::{repeat, Input};
 use super::{helped, output::Output};
 use crate::artifact::{Artifact, ArtifactError, Executor};
@@ -39,13 +39,14 @@ impl Model {
         cancel: Arc<AtomicBool>,
         output: &Output,
     ) -> Result<Model, Box<dyn Error>> {
-        match (artifact.whole(), runtime) {
+        let found = runtime.map(Path::to_path_buf).or_else(tvm_runtime);
+        match (artifact.whole(), found) {
             (Ok(bundle), _) => Ok(Model::Session(Box::new(
                 engines.session(bundle.clone(), cancel)?,
             ))),
             (Err(error @ ArtifactError::Parts { .. }), None) => Err(helped(
                 error.to_string(),
-                "give --tvm-runtime LIB, or set TVM_DLA_TVM_RUNTIME",
+                "give --tvm-runtime LIB, set TVM_DLA_TVM_RUNTIME, or run ./scripts/setup",
             )),
             (Err(ArtifactError::Parts { .. }), Some(runtime)) => {
                 output.say(
@@ -54,7 +55,7 @@ impl Model {
                 if engines.plan.is_some() || engines.devices.is_some() {
                     return Err("a model that TVM drives takes its plan from TVM_DLA_PLAN and TVM_DLA_DEVICES, not from options".into());
                 }
-                Ok(Model::Tvm(artifact.executor(runtime)?))
+                Ok(Model::Tvm(artifact.executor(&runtime)?))
             }
             (Err(error), _) => Err(error.into()),
         }
@@ -168,9 +169,4 @@ pub fn preprocess(
             .iter()
             .find_map(|b| b.options.preprocess.clone())),
     }
-}
-
-/// The TVM runtime to use, when one is named.
-pub fn runtime(named: Option<&PathBuf>) -> Option<&Path> {
-    named.map(PathBuf::as_path)
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::arrays::ResultFile;
 use super::engines::Engines;
 use super::labels::{self, Guess};
-use super::model::{preprocess, runtime, Done, Model};
-use super::output::{table, Output};
+use super::model::{preprocess, Done, Model};
+use super::output::{seconds, table, Output};
 use super::{inputs, Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::pipeline::Stats;
@@ -56,6 +56,7 @@ struct Answered {
     artifact: PathBuf,
     devices: String,
     rows: usize,
+    seconds: f64,
     images_per_second: f64,
     plan: Option<String>,
     stats: Option<Stats>,
@@ -70,7 +71,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         .map(ResultFile::create)
         .transpose()?;
     let artifact = Artifact::read(&arguments.artifact)?;
-    let runtime = runtime(arguments.tvm_runtime.as_ref());
+    let runtime = arguments.tvm_runtime.as_deref();
     let model = Model::load(&artifact, &arguments.engines, runtime, cancel, output)?;
     let preprocess = preprocess(arguments.preprocess.as_deref(), &artifact)?;
     let mut batch = inputs::read(
@@ -80,6 +81,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         output,
     )?;
     if let Some(rows) = arguments.batch {
+        output.say(&filled(batch.rows(), rows as usize));
         batch.arrays = batch
             .arrays
             .iter()
@@ -119,6 +121,7 @@ fn answered(
         artifact: arguments.artifact.clone(),
         devices: model.describe(),
         rows,
+        seconds: done.seconds,
         images_per_second: rows as f64 / done.seconds,
         plan: plan.map(|plan| plan.to_string()),
         stats,
@@ -134,23 +137,49 @@ fn answered(
     })
 }
 
+/// Rows that are shown to people.
+const LISTED: usize = 64;
+
+/// What `--batch` does to the rows that were given.
+fn filled(given: usize, rows: usize) -> String {
+    match given {
+        0 => "there are no rows to run".to_string(),
+        _ if given > rows => format!("only the first {rows} of {given} rows are run"),
+        _ if given < rows => format!("{given} rows are repeated in turn to a batch of {rows}"),
+        _ => format!("the batch is the {rows} rows given"),
+    }
+}
+
 fn human(answer: &Answered) -> String {
     let mut lines = Vec::new();
-    let rows: Vec<Vec<String>> = answer.results.iter().flat_map(guesses).collect();
+    let listed = answer.results.iter().take(LISTED);
+    let rows: Vec<Vec<String>> = listed.flat_map(guesses).collect();
     if rows.is_empty() {
         lines.push(format!("outputs  {:?}", answer.output_shapes));
     } else {
         lines.push(table(&rows));
+    }
+    if answer.results.len() > LISTED {
+        let more = answer.results.len() - LISTED;
+        lines.push(format!("... and {more} more rows: --json has all"));
     }
     lines.push(format!("devices  {}", answer.devices));
     if let Some(plan) = &answer.plan {
         lines.push(format!("plan     {plan}"));
     }
     lines.push(format!(
-        "speed    {} rows, {:.1} images/s",
-        answer.rows, answer.images_per_second
+        "speed    {} rows in {}, {:.1} images/s",
+        answer.rows,
+        seconds(answer.seconds),
+        answer.images_per_second
     ));
     for (device, stats) in answer.stats.iter().flat_map(|stats| &stats.devices) {
+        lines.push(format!(
+            "{device:8} {} rows in {} rounds, busy {}",
+            stats.rows,
+            stats.rounds,
+            seconds(stats.busy)
+        ));
         if let Some(failure) = &stats.failure {
             lines.push(format!(
                 "lost     {device}: {failure}; {} rows went to other devices",
