@@ -1,0 +1,195 @@
+//! `tvm-dla run`, `plan` and `bench` as a user calls them, and the example of the Rust API.
+
+mod cli_support;
+
+#[allow(dead_code)] // its `main`
+#[path = "../examples/classify.rs"]
+mod classify;
+
+use cli_support::{bundle, classifier, picture, sum, Folder};
+use tvm_dla::session::Session;
+
+#[test]
+fn every_plan_writes_the_same_outputs() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[40, 3, 6, 6]);
+    folder
+        .run("run net.dla --input x.npy --devices gpu --output alone.npy")
+        .expect(0);
+    let alone = folder.read("alone.npy");
+    assert_eq!(alone.shape(), [40, 5]);
+    let cases = [
+        ("", "the default plan"),
+        ("--devices gpu,dla1", "two devices"),
+        (
+            "--plan gpu=4x4,dla0=4x3,dla1=4x3,suffix=40",
+            "the paper's form",
+        ),
+        ("--plan dla0=8x5,suffix=8", "one DLA"),
+    ];
+    for (options, why) in cases {
+        let line = format!("run net.dla --input x.npy --output y.npy {options}");
+        folder.run(&line).expect(0);
+        assert_eq!(folder.read("y.npy"), alone, "{why}");
+    }
+}
+
+#[test]
+fn json_says_what_was_run_where_and_with_what_result() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[3, 3, 6, 6]);
+    folder.write("labels.txt", b"a\nb\nc\nd\ne\n");
+    let line = "--json run net.dla --input x.npy --batch 48 --labels labels.txt --top 2";
+    let answer = folder.run(line).json();
+    assert_eq!(
+        (answer["version"].as_u64(), answer["rows"].as_u64()),
+        (Some(1), Some(48))
+    );
+    let devices = answer["stats"]["devices"].as_object().unwrap();
+    let rows: u64 = devices.values().map(|d| d["rows"].as_u64().unwrap()).sum();
+    assert_eq!(
+        (devices.len(), rows),
+        (3, 48),
+        "every row, on three devices"
+    );
+    let text = answer["devices"].as_str().unwrap();
+    assert!(
+        text.contains("emulated on the CPU") && text.contains("float32"),
+        "{text}"
+    );
+    assert!(answer["images_per_second"].as_f64().unwrap() > 0.0);
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3, "the rows given, not those repeated");
+    let top = results[0]["top"].as_array().unwrap();
+    assert_eq!(top.len(), 2);
+    assert!(
+        top[0]["score"].as_f64() >= top[1]["score"].as_f64(),
+        "best first"
+    );
+    let class = top[0]["class"].as_u64().unwrap() as usize;
+    assert_eq!(top[0]["label"], ["a", "b", "c", "d", "e"][class]);
+}
+
+#[test]
+fn people_read_labels_plan_devices_and_speed() {
+    let folder = Folder::new();
+    picture(&folder.path("red.png"), [200, 0, 0]);
+    let run = folder
+        .run("run net.dla --input red.png --batch 32")
+        .expect(0);
+    for part in [
+        "red.png",
+        "emulated on the CPU",
+        "gpu=",
+        "images/s",
+        "busy",
+        "32 rows",
+    ] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    assert!(
+        run.stderr.contains("repeated in turn to a batch of 32"),
+        "{}",
+        run.stderr
+    );
+    let quiet = folder
+        .run("--quiet run net.dla --input red.png --batch 32")
+        .expect(0);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn a_folder_of_pictures_is_its_pictures_by_name() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("pictures")).unwrap();
+    picture(&folder.path("pictures/b.PNG"), [9, 9, 9]);
+    picture(&folder.path("pictures/a.bmp"), [0, 80, 0]);
+    folder.write("pictures/notes.txt", b"not a picture, and not taken");
+    let answer = folder.run("--json run net.dla --input pictures").json();
+    let results = answer["results"].as_array().unwrap();
+    let names: Vec<&str> = results
+        .iter()
+        .map(|r| r["input"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["pictures/a.bmp", "pictures/b.PNG"]);
+}
+
+#[test]
+fn an_archive_gives_inputs_by_name() {
+    let folder = Folder::new();
+    folder.write("sum.dla", &bundle(sum(), "none").to_bytes());
+    let file = std::fs::File::create(folder.path("x.npz")).unwrap();
+    let mut archive = ndarray_npy::NpzWriter::new(file);
+    let right = ndarray::arr2(&[[10.0f32, 20.0]]);
+    let left = ndarray::arr2(&[[1.0f32, 2.0]]);
+    archive.add_array("right", &right).unwrap();
+    archive.add_array("left", &left).unwrap();
+    archive.finish().unwrap();
+    folder
+        .run("run sum.dla --input x.npz --output y.npy")
+        .expect(0);
+    let sum: Vec<f32> = folder.read("y.npy").into_iter().collect();
+    assert_eq!(sum, [11.0, 22.0]);
+}
+
+#[test]
+fn a_printed_plan_can_be_given_back() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[48, 3, 6, 6]);
+    let text = folder
+        .run("--quiet plan net.dla --batch 48")
+        .expect(0)
+        .stdout;
+    assert!(text.contains("dla1="), "{text}");
+    let file = folder
+        .run("--json plan net.dla --batch 48")
+        .expect(0)
+        .stdout;
+    folder.write("plan.json", file.as_bytes());
+    for plan in [text.trim(), "plan.json"] {
+        let line = format!("--json run net.dla --input x.npy --plan {plan}");
+        assert_eq!(folder.run(&line).json()["plan"], text.trim(), "{plan}");
+    }
+}
+
+#[test]
+fn bench_compares_plans_in_one_run_and_says_what_its_figures_are() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[3, 3, 6, 6]);
+    let line = "--json bench net.dla --batch 48 --repeats 3 --input x.npy";
+    let answer = folder.run(line).json();
+    let rate = |plan: &str, what: &str| answer[plan]["images_per_second"][what].as_f64().unwrap();
+    for plan in ["gpu_only", "shared"] {
+        let [min, median, max] = ["min", "median", "max"].map(|what| rate(plan, what));
+        assert!(0.0 < min && min <= median && median <= max, "{plan}");
+    }
+    let ratio = rate("shared", "median") / rate("gpu_only", "median");
+    assert!((answer["ratio"].as_f64().unwrap() - ratio).abs() < 1e-9);
+    let text = folder
+        .run("bench net.dla --batch 48 --repeats 1")
+        .expect(0)
+        .stdout;
+    for part in [
+        "GPU only",
+        "GPU + DLA",
+        "emulated on the CPU",
+        "not a figure of a board",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_example_classifies_a_picture_as_the_program_does() {
+    let folder = Folder::new();
+    picture(&folder.path("blue.png"), [0, 0, 90]);
+    let session = Session::load(folder.path("net.dla")).unwrap();
+    let (class, score) = classify::classify(&session, &folder.path("blue.png")).unwrap();
+    let answer = folder
+        .run("--json run net.dla --input blue.png --top 1")
+        .json();
+    let top = &answer["results"][0]["top"][0];
+    assert_eq!(top["class"], class);
+    assert_eq!(top["score"].as_f64().unwrap() as f32, score);
+    assert_eq!(session.graph(), &classifier());
+}
