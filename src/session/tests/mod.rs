@@ -87,7 +87,7 @@ fn fake() -> Fake {
 
 fn config() -> SessionConfig {
     SessionConfig {
-        time_limit: Duration::from_millis(200),
+        time_limit: Duration::from_secs(20),
         ..SessionConfig::default()
     }
 }

@@ -23,6 +23,20 @@ fn troubled(device: Device, stage: StageKind, round: usize, fault: Fault) -> Fak
     }
 }
 
+/// A session that waits 200 ms for devices that hang, and long enough for all else: a panic that prints its backtrace
+/// on a busy machine takes its time.
+fn open_for(bundle: Bundle, backend: Fake) -> Session {
+    let late = |t: &Trouble| matches!(t.fault, Fault::Late(_));
+    let config = match backend.trouble.iter().any(late) {
+        true => SessionConfig {
+            time_limit: Duration::from_millis(200),
+            ..config()
+        },
+        false => config(),
+    };
+    Session::from_bundle(bundle, Arc::new(backend), config).unwrap()
+}
+
 #[test]
 fn a_lost_dla_loses_nothing() {
     for (device, round, fault, hung, redealt, message) in [
@@ -33,7 +47,7 @@ fn a_lost_dla_loses_nothing() {
         (DLA0, 0, LATE, true, 6, "within the time limit"),
     ] {
         let backend = troubled(device, StageKind::Prefix, round, fault);
-        let session = open(network(), backend);
+        let session = open_for(network(), backend);
         let inputs = batch(&session, 24);
         let outcome = session.run_with(&PLAN.parse().unwrap(), &inputs).unwrap();
         assert_right(&session, &inputs, &outcome);
@@ -52,7 +66,7 @@ fn a_lost_dla_loses_nothing() {
 #[test]
 fn a_failed_device_is_tried_again_and_a_hung_one_never() {
     for (fault, again) in [(Fault::Error, 6), (Fault::Panic, 6), (LATE, 0)] {
-        let session = open(network(), troubled(DLA0, StageKind::Prefix, 0, fault));
+        let session = open_for(network(), troubled(DLA0, StageKind::Prefix, 0, fault));
         let inputs = batch(&session, 24);
         let plan = PLAN.parse().unwrap();
         session.run_with(&plan, &inputs).unwrap();
@@ -78,7 +92,7 @@ fn the_suffix_needs_the_gpu() {
         (StageKind::Suffix, Fault::Panic, "injected panic"),
         (StageKind::Suffix, LATE, "time limit"),
     ] {
-        let session = open(network(), troubled(GPU, stage, 0, fault));
+        let session = open_for(network(), troubled(GPU, stage, 0, fault));
         let inputs = batch(&session, 24);
         let error = session.run_with(&PLAN.parse().unwrap(), &inputs);
         let error = error.unwrap_err().to_string();
@@ -182,7 +196,7 @@ fn a_cancelled_run_ends_between_rounds_and_leaves_the_session_usable() {
 #[test]
 fn a_hung_device_does_not_hold_up_the_end() {
     let late = Fault::Late(Duration::from_secs(5));
-    let session = open(network(), troubled(DLA0, StageKind::Prefix, 0, late));
+    let session = open_for(network(), troubled(DLA0, StageKind::Prefix, 0, late));
     let inputs = batch(&session, 24);
     let start = Instant::now();
     session.run_with(&PLAN.parse().unwrap(), &inputs).unwrap();
