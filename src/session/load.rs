@@ -40,11 +40,34 @@ pub fn default_search() -> SearchPaths {
     }
 }
 
-/// A folder of environments, or one environment; in a stable order.
+/// A folder of environments, or one environment; by version, so that 0.9, the default, comes before 0.16.
 fn environments(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    found.sort();
+    found.sort_by_key(|path| (version(path), path.clone()));
     found.push(folder.to_path_buf());
     found
+}
+
+/// The numbers in the last part of a path.
+fn version(path: &Path) -> Vec<u64> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let numbers = name.split(|c: char| !c.is_ascii_digit());
+    numbers.filter_map(|number| number.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_come_by_version() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["0.16", "0.9", "0.9.1", "tools"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let found = environments(folder.path());
+        let names: Vec<_> = found.iter().filter_map(|p| p.file_name()).collect();
+        assert_eq!(names[..4], ["tools", "0.9", "0.9.1", "0.16"]);
+    }
 }
