@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -96,10 +97,23 @@ impl Engines {
     }
 }
 
-/// The TVM runtime of the first environment that has one.
-pub fn tvm_runtime() -> Option<PathBuf> {
+/// The TVM runtime beside the plugin that the artifact was linked to, else that of the first environment. Another
+/// version's runtime cannot load it.
+pub fn tvm_runtime(artifact: &Path) -> Option<PathBuf> {
     let found = in_packages(&search(None), "tvm/libtvm_runtime.so");
-    found.into_iter().next()
+    let bytes = fs::read(artifact).unwrap_or_default();
+    let linked = found.iter().find(|runtime| names_plugin(&bytes, runtime));
+    linked.or(found.first()).cloned()
+}
+
+/// Whether `artifact` names the folder of the plugin in the environment of `runtime`.
+fn names_plugin(artifact: &[u8], runtime: &Path) -> bool {
+    let runtime = fs::canonicalize(runtime).unwrap_or_default();
+    let packages = runtime.ancestors().nth(2);
+    let folder = packages.map(|packages| packages.join("tvm_dla"));
+    let folder = folder.unwrap_or_default().into_os_string().into_vec();
+    let mut windows = artifact.windows(folder.len().max(1));
+    !folder.is_empty() && windows.any(|window| window == folder)
 }
 
 /// The Python of the first environment that has TVM and the plugin.

@@ -31,15 +31,16 @@ pub struct Done {
 }
 
 impl Model {
-    /// Loads `artifact` for running.
+    /// Loads `artifact`, which was read from `path`, for running.
     pub fn load(
+        path: &Path,
         artifact: &Artifact,
         engines: &Engines,
         runtime: Option<&Path>,
         cancel: Arc<AtomicBool>,
         output: &Output,
     ) -> Result<Model, Box<dyn Error>> {
-        let found = runtime.map(Path::to_path_buf).or_else(tvm_runtime);
+        let found = runtime.map(Path::to_path_buf).or_else(|| tvm_runtime(path));
         match (artifact.whole(), found) {
             (Ok(bundle), _) => Ok(Model::Session(Box::new(
                 engines.session(bundle.clone(), cancel)?,

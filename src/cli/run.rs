@@ -72,7 +72,14 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         .transpose()?;
     let artifact = Artifact::read(&arguments.artifact)?;
     let runtime = arguments.tvm_runtime.as_deref();
-    let model = Model::load(&artifact, &arguments.engines, runtime, cancel, output)?;
+    let model = Model::load(
+        &arguments.artifact,
+        &artifact,
+        &arguments.engines,
+        runtime,
+        cancel,
+        output,
+    )?;
     let preprocess = preprocess(arguments.preprocess.as_deref(), &artifact)?;
     let mut batch = inputs::read(
         &arguments.input,
