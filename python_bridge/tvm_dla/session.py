@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence, Union, cast
+from typing import Any, Callable, Dict, Mapping, Sequence, Union, cast
 
 import numpy as np
 import tvm
 
+from .errors import TvmDlaError, message
 from .library import function
 from .register import register
 
@@ -25,17 +26,18 @@ class Session:
 
     def __init__(self, path: str | Path, **config: Any) -> None:
         register()
-        self._module = function("session_create")(str(path), json.dumps(config))
+        self._module = _ask(function("session_create"), str(path), json.dumps(config))
         self._inputs = [str(entry["name"]) for entry in self.describe()["inputs"]]
 
     def run(self, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
         """The outputs for `inputs`, whose first dimension is the batch, of any size.
 
-        Inputs go by name, or in the order of `describe()["inputs"]`.
+        Inputs go by name, or in the order of `describe()["inputs"]`. Raises ValueError for a
+        wrong number or name, TvmDlaError for a wrong shape or type.
         """
         for index, array in enumerate(self._ordered(inputs)):
-            self._module["set_input"](index, tvm.nd.array(np.ascontiguousarray(array)))
-        self._module["run"]()
+            _ask(self._module["set_input"], index, tvm.nd.array(np.ascontiguousarray(array)))
+        _ask(self._module["run"])
         return [self._module["output"](i).numpy() for i in range(self._module["num_outputs"]())]
 
     def describe(self) -> dict[str, Any]:
@@ -65,3 +67,11 @@ class Session:
                 f"input `{wrong[0]}` {kind}: the artifact has {', '.join(self._inputs)}"
             )
         return [inputs[name] for name in self._inputs]
+
+
+def _ask(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls the plugin; its refusals become ours."""
+    try:
+        return call(*arguments)
+    except tvm.TVMError as error:
+        raise TvmDlaError(message(error)) from error

@@ -134,7 +134,7 @@ def test_session_of_something_that_is_no_artifact(how: str, tmp_path: Path) -> N
         path.mkdir()
     elif how == "text":
         path.write_text("hello")
-    with pytest.raises(Exception, match=r"model\.tar"):
+    with pytest.raises(tvm_dla.TvmDlaError, match=r"model\.tar"):
         tvm_dla.Session(path)
 
 
@@ -154,13 +154,14 @@ def session(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tvm_dla.Se
         ({}, "`x` is missing"),
         (np.zeros((1, 3, 9, 8), "float32"), "9"),
         (np.zeros(INPUT_SHAPE, "float64"), "float64"),
-        (np.zeros((0, 3, 8, 8), "float32"), "batch"),
+        (np.zeros((0, 3, 8, 8), "float32"), "no rows"),
     ],
     ids=["number", "name", "none", "shape", "dtype", "batch 0"],
 )
 def test_wrong_arrays_leave_the_session_usable(
     inputs: object, complaint: str, session: tvm_dla.Session
 ) -> None:
-    with pytest.raises(Exception, match=complaint):
+    with pytest.raises((tvm_dla.TvmDlaError, ValueError), match=complaint) as refused:
         session.run(inputs)
+    assert "Traceback" not in str(refused.value)
     assert session.run(np.zeros(INPUT_SHAPE, "float32"))[0].shape == (1, 10)
