@@ -1,0 +1,123 @@
+//! The rooms keep to their rules: who may import whom, hold `unsafe`, print, or read the environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms in the order of a model's journey; a room imports only those before it.
+const ROOMS: [&str; 15] = [
+    "graph", "plan", "tvm", "split", "bundle", "relay", "lower", "engine", "artifact", "schedule",
+    "pipeline", "session", "plugin", "cli", "main.rs",
+];
+const UNSAFE: [&str; 3] = ["tvm", "plugin", "engine/cpu"];
+const EDGES: [&str; 3] = ["cli", "plugin", "main.rs"];
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            match entry.path() {
+                path if path.is_dir() => walk(&path, found),
+                path if path.extension().is_some_and(|e| e == "rs") => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    let name = |path: &PathBuf| path.strip_prefix(&root).unwrap().display().to_string();
+    found
+        .iter()
+        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+fn room(file: &str) -> &str {
+    file.split('/').next().unwrap()
+}
+
+/// Code without comments and without the unit tests at a file's end.
+fn code(text: &str) -> String {
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text);
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn is_test(file: &str) -> bool {
+    file.ends_with("tests.rs") || file.contains("/tests/")
+}
+
+#[test]
+fn rooms_import_only_what_comes_before_them() {
+    let place = |room: &str| ROOMS.iter().position(|r| *r == room);
+    let mut wrong = Vec::new();
+    for (file, text) in sources()
+        .iter()
+        .filter(|(file, _)| file != "lib.rs" && !is_test(file))
+    {
+        let own = place(room(file)).unwrap_or_else(|| panic!("{file} is in no known room"));
+        for import in code(text).split("crate::").skip(1) {
+            let name: String = import
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if place(&name).is_some_and(|other| other > own) {
+                wrong.push(format!("{file} imports {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn unsafe_stays_in_the_ffi_rooms_and_gives_its_reason() {
+    for (file, text) in sources() {
+        let code = code(&text);
+        let holds =
+            code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl");
+        assert!(
+            !holds || UNSAFE.iter().any(|room| file.starts_with(room)),
+            "{file} holds unsafe"
+        );
+        let blocks = code.matches("unsafe {").count() + code.matches("unsafe impl").count();
+        let reasons = text.matches("// SAFETY:").count() + text.matches("# Safety").count();
+        assert!(
+            blocks == 0 || reasons > 0,
+            "{file}: {blocks} unsafe blocks without a reason"
+        );
+    }
+}
+
+#[test]
+fn only_the_edges_print_exit_or_read_the_environment() {
+    let marks = [
+        "println!",
+        "eprintln!",
+        "print!(",
+        "process::exit",
+        "env::var",
+    ];
+    for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
+        let edge = EDGES.iter().any(|room| file.starts_with(room));
+        let found: Vec<_> = marks
+            .iter()
+            .filter(|mark| code(text).contains(**mark))
+            .collect();
+        assert!(edge || found.is_empty(), "{file} uses {found:?}");
+    }
+}
+
+#[test]
+fn the_pure_rooms_have_no_clock_and_no_thread() {
+    for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
+        if ["graph", "plan", "split", "bundle", "schedule"].contains(&room(file)) {
+            for mark in ["Instant", "SystemTime", "thread::", "std::fs", "std::net"] {
+                assert!(!code(text).contains(mark), "{file} uses {mark}");
+            }
+        }
+    }
+}
