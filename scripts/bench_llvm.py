@@ -1,4 +1,4 @@
-"""The CPU backend against TVM's LLVM build and plain ONNX Runtime on the same model, one thread each.
+"""The CPU backend against TVM's LLVM build and plain ONNX Runtime: same model, one thread each.
 
 `bench_llvm.py [--model NAME ...] [--batch N ...]`: a table of ratios, the three measured in turn in
 one run. Figures of this machine, not of a board.
@@ -21,11 +21,11 @@ from typing import Any, Callable
 # Before TVM and ONNX Runtime read it.
 os.environ["TVM_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
-import tvm  # noqa: E402
-from tvm import relay  # noqa: E402
-from tvm.contrib import graph_executor  # noqa: E402
+import numpy as np
+import onnxruntime
+import tvm
+from tvm import relay
+from tvm.contrib import graph_executor
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts/models"))
@@ -56,8 +56,9 @@ def measure(name: str, batch: int) -> None:
         llvm, plain = llvm_build(model, entry, data), onnx_runtime(model, entry, data)
         rates: list[list[float]] = [[], [], []]
         for _ in range(ROUNDS):
-            for rate, sample in zip(rates, (lambda: ours(artifact, batch), llvm, plain)):
-                rate.append(sample())
+            rates[0].append(ours(artifact, batch))
+            rates[1].append(llvm())
+            rates[2].append(plain())
     own, reference, original = (statistics.median(rate) for rate in rates)
     print(
         f"{name} {batch} | {own:.1f} {reference:.1f} {original:.1f} | "
