@@ -13,5 +13,7 @@ mod plugin;
 pub mod relay;
 pub mod schedule;
 pub mod session;
+pub mod sim;
 pub mod split;
+pub mod trace;
 pub mod tvm;

@@ -1,0 +1,55 @@
+//! What a simulation has to be told.
+
+use crate::engine::StageKind;
+use crate::plan::Device;
+
+/// One execution of one engine with the board to itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExecutionCost {
+    /// Microseconds from start to result, without `submit_us`.
+    pub alone_us: f64,
+    /// Microseconds in which the device is given the work; its engine computes nothing and reads no memory.
+    pub submit_us: f64,
+    /// DRAM traffic in bytes.
+    pub bytes: u64,
+}
+
+impl ExecutionCost {
+    /// DRAM bandwidth it takes when alone, in GB/s.
+    pub fn demand(&self) -> f64 {
+        match self.alone_us > 0.0 {
+            true => self.bytes as f64 / self.alone_us / 1e3,
+            false => 0.0,
+        }
+    }
+}
+
+/// What the runtime adds, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct HostCosts {
+    /// Before the first execution of a run.
+    pub run_us: f64,
+    /// Between the last prefix row and the suffix.
+    pub merge_us: f64,
+}
+
+/// The predicted costs of one network on one board.
+pub trait Costs {
+    /// One execution of `stage` on `device` with `batch` rows.
+    ///
+    /// # Errors
+    /// Why this stage cannot run there.
+    fn execution(
+        &self,
+        stage: StageKind,
+        device: Device,
+        batch: usize,
+    ) -> Result<ExecutionCost, String>;
+
+    /// How many times longer each of these engines takes while all of them run; demands in GB/s. Each factor is at
+    /// least 1.
+    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64>;
+
+    /// What the runtime adds to a run with (`shared`) or without a merge of several devices' rows.
+    fn host(&self, shared: bool) -> HostCosts;
+}

@@ -1,0 +1,290 @@
+//! Obeys the scheduler's commands in virtual time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::lane::{Active, Lane, Waiting};
+use super::{Costs, ExecutionCost, Noise, SimError};
+use crate::engine::StageKind;
+use crate::plan::{Device, Plan};
+use crate::schedule::{Command, Event, Phase, Schedule, Task};
+use crate::trace::{Span, Timeline, Track, Work};
+
+/// The stages rows flow through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The network uncut.
+    Whole,
+    /// The prefix is all there is.
+    Prefix,
+    /// The prefix, a merge, the suffix on the GPU.
+    PrefixSuffix,
+}
+
+/// What one device did.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Use {
+    /// Microseconds inside executions, submission included.
+    pub busy_us: f64,
+    pub executions: usize,
+    /// Prefix (or uncut) rows.
+    pub rows: usize,
+    /// DRAM traffic in bytes.
+    pub bytes: u64,
+}
+
+/// One simulated run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Simulated {
+    pub rows: usize,
+    /// Microseconds from the call to the last row.
+    pub makespan_us: f64,
+    pub devices: BTreeMap<Device, Use>,
+    /// What the scheduler was told, in order.
+    pub events: Vec<Event>,
+    pub spans: Vec<Span>,
+}
+
+impl Simulated {
+    /// Rows per second.
+    pub fn rate(&self) -> f64 {
+        self.rows as f64 * 1e6 / self.makespan_us.max(f64::MIN_POSITIVE)
+    }
+
+    /// DRAM traffic of all devices in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.devices.values().map(|d| d.bytes).sum()
+    }
+
+    /// The timeline under a title, which ought to say that it is simulated and on which board.
+    pub fn timeline(&self, title: &str) -> Timeline {
+        Timeline {
+            title: title.to_string(),
+            spans: self.spans.clone(),
+        }
+    }
+}
+
+/// Runs `plan` once.
+///
+/// # Errors
+/// [`SimError`] when the costs know no time for an execution, or are not times, or the plan has nothing to run.
+pub fn simulate(
+    plan: &Plan,
+    flow: Flow,
+    costs: &dyn Costs,
+    noise: Noise,
+) -> Result<Simulated, SimError> {
+    let mut world = World::new(plan, flow, costs, noise);
+    let commands = world.schedule.start(&[]);
+    world.obey(commands)?;
+    while !world.done {
+        world.step()?;
+    }
+    Ok(world.finish(plan))
+}
+
+struct World<'a> {
+    flow: Flow,
+    costs: &'a dyn Costs,
+    noise: Noise,
+    schedule: Schedule,
+    now: f64,
+    /// From when the next commands may start.
+    ready: f64,
+    lanes: Vec<Lane>,
+    known: HashMap<(StageKind, Device, usize), ExecutionCost>,
+    merge_us: f64,
+    merged: bool,
+    events: Vec<Event>,
+    spans: Vec<Span>,
+    done: bool,
+}
+
+impl<'a> World<'a> {
+    fn new(plan: &Plan, flow: Flow, costs: &'a dyn Costs, noise: Noise) -> World<'a> {
+        let host = costs.host(flow == Flow::PrefixSuffix);
+        let mut world = World {
+            flow,
+            costs,
+            noise,
+            schedule: Schedule::new(plan, flow == Flow::PrefixSuffix),
+            now: 0.0,
+            ready: host.run_us,
+            lanes: Vec::new(),
+            known: HashMap::new(),
+            merge_us: host.merge_us,
+            merged: false,
+            events: Vec::new(),
+            spans: Vec::new(),
+            done: false,
+        };
+        world.host("start", host.run_us);
+        world
+    }
+
+    fn obey(&mut self, commands: Vec<Command>) -> Result<(), SimError> {
+        for command in commands {
+            match command {
+                Command::Run(task) => self.queue(task)?,
+                Command::Keep(_) => {}
+                Command::Done => self.done = true,
+                Command::Fail(_) => return Err(SimError::NoProgress),
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, task: Task) -> Result<(), SimError> {
+        if task.phase == Phase::Suffix && !self.merged {
+            self.merged = true;
+            self.host("merge", self.merge_us);
+            self.ready = self.now + self.merge_us;
+        }
+        let mut cost = self.cost(&task)?;
+        cost.alone_us *= self.noise.factor(task.id);
+        let device = task.device;
+        let waiting = Waiting {
+            task,
+            ready: self.ready.max(self.now),
+            cost,
+        };
+        let lane = self.lanes.iter_mut().find(|l| l.device == device);
+        match lane {
+            Some(lane) => lane.queue.push_back(waiting),
+            None => {
+                let mut lane = Lane::new(device);
+                lane.queue.push_back(waiting);
+                self.lanes.push(lane);
+                self.lanes.sort_by_key(|l| l.device);
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&mut self, task: &Task) -> Result<ExecutionCost, SimError> {
+        let (stage, device, batch) = (self.stage(task.phase), task.device, task.window.len());
+        if let Some(cost) = self.known.get(&(stage, device, batch)) {
+            return Ok(*cost);
+        }
+        let cost = self.costs.execution(stage, device, batch);
+        let cost = cost.map_err(|reason| SimError::NoCost {
+            stage,
+            device,
+            batch,
+            reason,
+        })?;
+        for value in [cost.alone_us, cost.submit_us] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(SimError::Cost {
+                    stage,
+                    device,
+                    batch,
+                    value,
+                });
+            }
+        }
+        self.known.insert((stage, device, batch), cost);
+        Ok(cost)
+    }
+
+    fn stage(&self, phase: Phase) -> StageKind {
+        match (phase, self.flow) {
+            (Phase::Suffix, _) => StageKind::Suffix,
+            (Phase::Prefix, Flow::Whole) => StageKind::Whole,
+            (Phase::Prefix, Flow::Prefix | Flow::PrefixSuffix) => StageKind::Prefix,
+        }
+    }
+
+    /// To the next moment at which an execution starts, begins to compute or ends.
+    fn step(&mut self) -> Result<(), SimError> {
+        for lane in &mut self.lanes {
+            lane.begin(self.now);
+        }
+        self.rate()?;
+        let changes = self.lanes.iter().filter_map(|l| l.until_change(self.now));
+        let step = changes.min_by(f64::total_cmp).ok_or(SimError::NoProgress)?;
+        self.now += step;
+        let ended: Vec<Active> = self
+            .lanes
+            .iter_mut()
+            .filter_map(|l| l.advance(step))
+            .collect();
+        ended.into_iter().try_for_each(|active| self.end(active))
+    }
+
+    /// Gives every computing engine its rate beside the others.
+    fn rate(&mut self) -> Result<(), SimError> {
+        let demands: Vec<(Device, f64)> = self
+            .lanes
+            .iter()
+            .filter_map(|l| Some((l.device, l.demand()?)))
+            .collect();
+        if demands.is_empty() {
+            return Ok(());
+        }
+        let factors = self.costs.slow_down(&demands);
+        for (index, (device, _)) in demands.iter().enumerate() {
+            let factor = factors.get(index).copied().unwrap_or(f64::NAN);
+            if !(factor.is_finite() && factor >= 1.0) {
+                let device = *device;
+                return Err(SimError::SlowDown { device, factor });
+            }
+            let lane = self.lanes.iter_mut().find(|l| l.device == *device);
+            if let Some(active) = lane.and_then(|l| l.active.as_mut()) {
+                active.slow = factor;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, active: Active) -> Result<(), SimError> {
+        let Active {
+            task, start, cost, ..
+        } = active;
+        let stage = self.stage(task.phase);
+        if let Some(lane) = self.lanes.iter_mut().find(|l| l.device == task.device) {
+            lane.used.executions += 1;
+            lane.used.bytes += cost.bytes;
+            lane.used.rows += match task.phase {
+                Phase::Prefix => task.rows.len(),
+                Phase::Suffix => 0,
+            };
+        }
+        self.spans.push(Span {
+            track: Track::Device(task.device),
+            work: Work::Stage {
+                stage,
+                rows: task.rows.clone(),
+                padding: task.padding(),
+                bytes: Some(cost.bytes),
+            },
+            start_us: start,
+            duration_us: self.now - start,
+        });
+        self.events.push(Event::Finished(task.id));
+        let commands = self.schedule.handle(Event::Finished(task.id));
+        self.obey(commands)
+    }
+
+    fn host(&mut self, what: &'static str, us: f64) {
+        if us > 0.0 {
+            self.spans.push(Span {
+                track: Track::Host,
+                work: Work::Runtime(what),
+                start_us: self.now,
+                duration_us: us,
+            });
+        }
+    }
+
+    fn finish(self, plan: &Plan) -> Simulated {
+        let used = self.lanes.iter().map(|l| (l.device, l.used));
+        Simulated {
+            rows: plan.total(),
+            makespan_us: self.now,
+            devices: used.collect(),
+            events: self.events,
+            spans: self.spans,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! One device in virtual time.
+
+use std::collections::VecDeque;
+
+use super::driver::Use;
+use super::ExecutionCost;
+use crate::plan::Device;
+use crate::schedule::Task;
+
+/// Times closer than this many microseconds are the same moment.
+pub(super) const SAME: f64 = 1e-6;
+
+/// Runs its tasks in the order given, one at a time.
+pub(super) struct Lane {
+    pub device: Device,
+    pub queue: VecDeque<Waiting>,
+    pub active: Option<Active>,
+    pub used: Use,
+}
+
+pub(super) struct Waiting {
+    pub task: Task,
+    /// The moment from which it may start.
+    pub ready: f64,
+    pub cost: ExecutionCost,
+}
+
+/// An execution: first submitted, then computed at a rate that depends on who else runs.
+pub(super) struct Active {
+    pub task: Task,
+    pub start: f64,
+    pub submit_left: f64,
+    /// Microseconds of work left if it had the board to itself.
+    pub work_left: f64,
+    pub slow: f64,
+    pub cost: ExecutionCost,
+}
+
+impl Lane {
+    pub fn new(device: Device) -> Lane {
+        Lane {
+            device,
+            queue: VecDeque::new(),
+            active: None,
+            used: Use::default(),
+        }
+    }
+
+    /// Takes up its next task when it is idle and the task is ready.
+    pub fn begin(&mut self, now: f64) {
+        let ready = |w: &Waiting| w.ready <= now + SAME;
+        if self.active.is_some() || !self.queue.front().is_some_and(ready) {
+            return;
+        }
+        self.active = self.queue.pop_front().map(|waiting| Active {
+            task: waiting.task,
+            start: now,
+            submit_left: waiting.cost.submit_us,
+            work_left: waiting.cost.alone_us,
+            slow: 1.0,
+            cost: waiting.cost,
+        });
+    }
+
+    /// Microseconds until something changes here at the present rate.
+    pub fn until_change(&self, now: f64) -> Option<f64> {
+        match &self.active {
+            Some(active) if active.submit_left > 0.0 => Some(active.submit_left),
+            Some(active) => Some(active.work_left * active.slow),
+            None => self.queue.front().map(|w| (w.ready - now).max(0.0)),
+        }
+    }
+
+    /// The bandwidth it takes now, in GB/s; `None` when it computes nothing.
+    pub fn demand(&self) -> Option<f64> {
+        let computing = self.active.as_ref().filter(|a| a.submit_left == 0.0);
+        computing.map(|active| active.cost.demand())
+    }
+
+    /// Lets `step` microseconds pass; gives the execution that ended.
+    pub fn advance(&mut self, step: f64) -> Option<Active> {
+        let active = self.active.as_mut()?;
+        self.used.busy_us += step;
+        if active.submit_left > 0.0 {
+            active.submit_left = left(active.submit_left - step);
+        } else {
+            active.work_left = left(active.work_left - step / active.slow);
+        }
+        let ended = active.submit_left == 0.0 && active.work_left == 0.0;
+        self.active.take_if(|_| ended)
+    }
+}
+
+fn left(micros: f64) -> f64 {
+    match micros > SAME {
+        true => micros,
+        false => 0.0,
+    }
+}

@@ -1,0 +1,15 @@
+//! A board in virtual time: the scheduler of the pipeline, driven by predicted times instead of devices.
+//!
+//! Nothing here reads a clock or starts a thread. What an execution costs alone, how far engines that share the DRAM
+//! slow each other down, and what the runtime adds come from [`Costs`].
+
+mod costs;
+mod driver;
+mod error;
+mod lane;
+mod noise;
+
+pub use costs::{Costs, ExecutionCost, HostCosts};
+pub use driver::{simulate, Flow, Simulated, Use};
+pub use error::SimError;
+pub use noise::Noise;
