@@ -193,3 +193,24 @@ fn the_example_classifies_a_picture_as_the_program_does() {
     assert_eq!(top["score"].as_f64().unwrap() as f32, score);
     assert_eq!(session.graph(), &classifier());
 }
+
+#[test]
+fn a_trace_says_what_ran_when() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[12, 3, 6, 6]);
+    let line = "run net.dla --input x.npy --plan gpu=2x3,dla0=3x2,suffix=12 --trace t.json --json";
+    folder.run(line).json();
+    let trace = std::fs::read_to_string(folder.path("t.json")).unwrap();
+    let trace: serde_json::Value = serde_json::from_str(&trace).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let complete = events.iter().filter(|e| e["ph"] == "X");
+    let mut names: Vec<&str> = complete.map(|e| e["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    let prefix = ["0..2", "2..4", "4..6", "6..9", "9..12"].map(|rows| format!("prefix {rows}"));
+    assert_eq!(names[..5], prefix);
+    assert_eq!(names[5..], ["suffix 0..12"]);
+    let title = trace["otherData"]["title"].as_str().unwrap();
+    assert!(title.contains("emulated on the CPU"), "{title}");
+    let refused = folder.run("run net.dla --input x.npy --trace gone/t.json");
+    assert!(refused.expect(2).stderr.contains("gone/t.json"));
+}

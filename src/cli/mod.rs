@@ -4,6 +4,7 @@ mod arrays;
 mod bench;
 mod doctor;
 mod engines;
+mod files;
 mod images;
 mod inputs;
 mod inspect;

@@ -9,12 +9,14 @@ use serde::Serialize;
 
 use super::arrays::ResultFile;
 use super::engines::Engines;
+use super::files::TextFile;
 use super::labels::{self, Guess};
 use super::model::{preprocess, Done, Model};
 use super::output::{seconds, table, Output};
 use super::{inputs, Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::pipeline::Stats;
+use crate::trace::Timeline;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -38,6 +40,9 @@ pub struct Arguments {
     /// Where to write the outputs: .npy for one, .npz for several
     #[arg(long, short)]
     output: Option<PathBuf>,
+    /// Where to write what ran when on which device, as trace events for ui.perfetto.dev
+    #[arg(long)]
+    trace: Option<PathBuf>,
     /// TVM's libtvm_runtime.so, for a model of which TVM kept a part
     #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
     tvm_runtime: Option<PathBuf>,
@@ -70,6 +75,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         .as_deref()
         .map(ResultFile::create)
         .transpose()?;
+    let trace = arguments.trace.as_deref().map(TextFile::create);
+    let trace = trace.transpose()?;
     let artifact = Artifact::read(&arguments.artifact)?;
     let runtime = arguments.tvm_runtime.as_deref();
     let model = Model::load(
@@ -80,6 +87,11 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         cancel,
         output,
     )?;
+    if let (Some(_), Model::Tvm(_)) = (&trace, &model) {
+        return Err(
+            "--trace: TVM drives this model and does not say what ran when; leave it out".into(),
+        );
+    }
     let preprocess = preprocess(arguments.preprocess.as_deref(), &artifact)?;
     let mut batch = inputs::read(
         &arguments.input,
@@ -100,7 +112,17 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     if let Some(file) = file {
         file.write(&done.outputs)?;
     }
+    if let (Some(file), Some((_, stats))) = (trace, &done.detail) {
+        file.write(&timeline(&model, stats).to_trace_events())?;
+    }
     output.answer(&answer, || human(&answer), Answer::Yes)
+}
+
+fn timeline(model: &Model, stats: &Stats) -> Timeline {
+    Timeline {
+        title: format!("{} rows, {}", stats.rows, model.describe()),
+        spans: stats.spans.clone(),
+    }
 }
 
 fn answered(

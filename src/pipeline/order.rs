@@ -1,7 +1,7 @@
 //! What is said between the pipeline and its workers.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -55,6 +55,7 @@ pub(super) struct Report {
 pub(super) enum End {
     Done {
         outputs: Vec<Vec<f32>>,
+        started: Instant,
         /// From start to result of the execution.
         busy: Duration,
     },

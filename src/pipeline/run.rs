@@ -14,6 +14,7 @@ use crate::engine::{Array, Rows, StageKind};
 use crate::plan::Device;
 use crate::schedule::{Command, Event, Failure, Loss, Phase, Schedule, Task};
 use crate::split::{OutputSource, SuffixInput};
+use crate::trace::{Span, Track, Work};
 
 /// Runs `job` as number `id`; workers drop what is left of it when this returns.
 pub(super) fn run(
@@ -116,7 +117,11 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         match report.end {
-            End::Done { outputs, busy } => {
+            End::Done {
+                outputs,
+                started,
+                busy,
+            } => {
                 let stage = match task.phase {
                     Phase::Prefix => &self.prefix,
                     Phase::Suffix => &self.suffix,
@@ -125,6 +130,7 @@ impl<'a> Run<'a> {
                     return self.lose(report.device, Loss::Failed, message);
                 }
                 self.count(&task, busy);
+                self.trace(&task, started, busy);
                 let commands = self.schedule.handle(Event::Finished(task.id));
                 self.obey(commands, Some(outputs))
             }
@@ -175,16 +181,35 @@ impl<'a> Run<'a> {
         self.merge += start.elapsed();
     }
 
+    fn trace(&mut self, task: &Task, started: Instant, busy: Duration) {
+        let since = started.saturating_duration_since(self.start);
+        self.stats.spans.push(Span {
+            track: Track::Device(task.device),
+            work: Work::Stage {
+                stage: self.stage(task),
+                rows: task.rows.clone(),
+                padding: task.padding(),
+                bytes: None,
+            },
+            start_us: since.as_secs_f64() * 1e6,
+            duration_us: busy.as_secs_f64() * 1e6,
+        });
+    }
+
+    fn stage(&self, task: &Task) -> StageKind {
+        match task.phase {
+            Phase::Prefix => self.job.route.first,
+            Phase::Suffix => StageKind::Suffix,
+        }
+    }
+
     fn send(&mut self, task: Task) -> bool {
         let inputs = match task.phase {
             Phase::Prefix => self.network_inputs(&task),
             Phase::Suffix => self.suffix_inputs(&task),
         };
         let key = EngineKey {
-            stage: match task.phase {
-                Phase::Prefix => self.job.route.first,
-                Phase::Suffix => StageKind::Suffix,
-            },
+            stage: self.stage(&task),
             batch: task.window.len(),
         };
         let ticket = Ticket {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Device;
+use crate::trace::Span;
 
 /// Times and counts of one run, in seconds of wall-clock time. Building engines is not part of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Stats {
     pub merge_seconds: f64,
     /// By name of the device.
     pub devices: BTreeMap<String, DeviceStats>,
+    /// Every execution that gave a result, in the order of the results.
+    #[serde(skip)]
+    pub spans: Vec<Span>,
 }
 
 /// One device's part of a run. Everything but the `suffix_` fields covers both stages.

@@ -79,6 +79,7 @@ impl Worker {
         match self.execute(key, inputs) {
             Ok(outputs) => End::Done {
                 outputs,
+                started: start,
                 busy: start.elapsed(),
             },
             Err(message) => {
