@@ -11,6 +11,7 @@ pub mod plan;
 #[cfg(feature = "plugin")]
 mod plugin;
 pub mod relay;
+pub mod report;
 pub mod schedule;
 pub mod session;
 pub mod sim;

@@ -8,8 +8,13 @@ mod driver;
 mod error;
 mod lane;
 mod noise;
+mod search;
+mod stream;
+mod sweep;
 
 pub use costs::{Costs, ExecutionCost, HostCosts};
 pub use driver::{simulate, Flow, Simulated, Use};
 pub use error::SimError;
 pub use noise::Noise;
+pub use stream::{arrivals, crossover, Arrival, Arriving};
+pub use sweep::{best, sweep, Choice, DevicePoint, Network, Point};

@@ -1,0 +1,307 @@
+//! The report as a reader gets it: what it says, that it asks nobody for anything, and how it looks in a browser.
+//!
+//! The browser is `chromium` (`TVM_DLA_CHROMIUM` names another); without one the test says so and ends, unless
+//! `REQUIRE_CHROMIUM=1`. `KEEP_SCREENSHOTS=folder` keeps the pictures.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tvm_dla::engine::StageKind;
+use tvm_dla::plan::Device;
+use tvm_dla::report::{lines, published, Bar, Comparison, Page, Series, Tone};
+use tvm_dla::sim::{
+    arrivals, crossover, sweep, Arriving, Choice, Costs, ExecutionCost, HostCosts, Network, Noise,
+};
+
+const LABEL: &str = "Made-up costs for a test of the report; not figures of a board.";
+
+/// A GPU of 432 and DLAs of 100 images/s each, a fixed cost per run.
+struct Linear;
+
+impl Costs for Linear {
+    fn execution(
+        &self,
+        stage: StageKind,
+        device: Device,
+        batch: usize,
+    ) -> Result<ExecutionCost, String> {
+        let row = match (stage, device) {
+            (StageKind::Suffix, _) => 20.0,
+            (_, Device::Gpu) => 2300.0,
+            (_, Device::Dla(_)) => 9500.0,
+        };
+        Ok(ExecutionCost {
+            alone_us: row * batch as f64 + 60.0,
+            submit_us: 30.0,
+            bytes: 10_000_000 * batch as u64,
+        })
+    }
+
+    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
+        vec![1.0 + 0.02 * (demands.len() - 1) as f64; demands.len()]
+    }
+
+    fn host(&self, shared: bool) -> HostCosts {
+        HostCosts {
+            run_us: if shared { 9000.0 } else { 5000.0 },
+            merge_us: if shared { 6000.0 } else { 0.0 },
+        }
+    }
+}
+
+fn network() -> Network {
+    Network {
+        prefix: true,
+        suffix: true,
+        dlas: vec![Device::Dla(0), Device::Dla(1)],
+        dla_rows: 64,
+    }
+}
+
+fn comparison() -> Comparison {
+    let batches: Vec<usize> = published().iter().map(|p| p.batch).collect();
+    let points = sweep(&network(), &batches, &Linear, Noise::NONE).unwrap();
+    let bars = batches.iter().map(|batch| {
+        let at = |choice| {
+            points
+                .iter()
+                .find(|p| p.batch == *batch && p.choice == choice)
+                .unwrap()
+        };
+        Bar {
+            batch: *batch,
+            gpu: at(Choice::GpuOnly).images_per_second,
+            shared: at(Choice::Shared).images_per_second,
+            plan: at(Choice::Shared).plan.clone(),
+        }
+    });
+    Comparison::new("simulated", bars.collect())
+}
+
+fn report() -> String {
+    let mut page = Page::new("GPU and DLA on a Jetson Xavier NX", LABEL);
+    page.heading("MobileNet, all data resident");
+    comparison().write(&mut page, LABEL);
+    page.heading("Data over a network");
+    let data = Arriving {
+        rows: 512,
+        bytes_per_row: 150_528,
+    };
+    let rates: Vec<f64> = (0..9).map(|i| 10.0 * 2f64.powi(i)).collect();
+    let arrivals = arrivals(&network(), &Linear, data, &rates, &[4, 16, 64]).unwrap();
+    let labels: Vec<String> = rates.iter().map(f64::to_string).collect();
+    let series = |name: &str, tone, value: fn(&tvm_dla::sim::Arrival) -> f64| Series {
+        name: name.into(),
+        tone,
+        values: arrivals.iter().map(|a| Some(value(a))).collect(),
+    };
+    let svg = lines(
+        "Stream and offline",
+        ["MB/s", "images/s"],
+        &labels,
+        &[
+            series("offline", Tone::Gpu, |a| a.offline),
+            series("stream", Tone::All, |a| a.stream),
+        ],
+        None,
+    );
+    page.figure(&svg, LABEL);
+    page.finish()
+}
+
+#[test]
+fn the_best_plan_respects_batch_and_limits() {
+    for batch in [1, 2, 3, 4, 7, 16, 32, 100, 513, 2048] {
+        for point in sweep(&network(), &[batch], &Linear, Noise::NONE).unwrap() {
+            let plan: tvm_dla::plan::Plan = point.plan.parse().unwrap();
+            let all = [Device::Gpu, Device::Dla(0), Device::Dla(1)];
+            assert_eq!(plan.validate(batch, &all), Ok(()), "{}", point.plan);
+            let fits = |s: &tvm_dla::plan::Share| s.device == Device::Gpu || s.batch <= 64;
+            assert!(plan.prefix.iter().all(fits), "{}", point.plan);
+            let busy: f64 = point.devices.values().map(|d| d.busy_share).sum();
+            assert!(busy <= point.devices.len() as f64 + 1e-9);
+        }
+    }
+}
+
+#[test]
+fn errors_are_against_the_published_bars() {
+    let exact = published().into_iter().map(|p| Bar {
+        batch: p.batch,
+        gpu: p.gpu,
+        shared: p.shared,
+        plan: "gpu=1x1".into(),
+    });
+    let exact = Comparison::new("copied", exact.collect());
+    assert_eq!(exact.errors.len(), 9);
+    assert!(
+        exact.worst_ratio(4).unwrap() < 0.005,
+        "ratios were read off the curve"
+    );
+    assert_eq!(exact.break_even(), Some((16, 32)));
+    let mut off = exact.bars.clone();
+    off[3].gpu *= 1.1;
+    off[3].batch = 65;
+    let off = Comparison::new("copied", off);
+    assert_eq!(off.errors.len(), 8, "the paper has no batch 65");
+    assert_eq!(off.to_csv().lines().count(), 10);
+    assert!(
+        off.to_csv()
+            .contains("\n65,copied,455.84,493.90,1.0835,,,,,,,\"gpu=1x1\"\n"),
+        "{}",
+        off.to_csv()
+    );
+}
+
+#[test]
+fn streams_win_on_slow_networks_and_whole_batches_on_fast_ones() {
+    let data = Arriving {
+        rows: 512,
+        bytes_per_row: 100_000,
+    };
+    let rates: Vec<f64> = (0..14).map(|i| 5.0 * 2f64.powi(i)).collect();
+    let got = arrivals(&network(), &Linear, data, &rates, &[4, 16, 64, 3]).unwrap();
+    assert!(got[0].stream > got[0].offline, "{:?}", got[0]);
+    let last = got.last().unwrap();
+    assert!(last.offline > last.stream, "{last:?}");
+    let at = crossover(&got).unwrap();
+    assert!(at > rates[0] && at < rates[13]);
+    let bound = 5.0 * 1e6 / data.bytes_per_row as f64;
+    assert!(got[0].stream <= bound, "no faster than the data comes");
+    assert!(
+        got.iter().all(|a| a.stream_batch != 3),
+        "3 does not divide 512"
+    );
+}
+
+#[test]
+fn a_report_asks_nobody_for_anything() {
+    let html = report();
+    for mark in [
+        "http:", "https:", "src=", "url(", "@import", "<script", "//cdn",
+    ] {
+        assert!(!html.contains(mark), "{mark}");
+    }
+    assert_eq!(html.matches("href=").count(), 1, "the empty icon");
+    assert_eq!(
+        html.matches(LABEL).count(),
+        1 + 3,
+        "on the page and under every figure"
+    );
+    let evil = Page::new("<b>&", "\"x\"").finish();
+    assert!(!evil.contains("<b>") && evil.contains("&lt;b&gt;&amp;"));
+}
+
+fn chromium() -> Option<PathBuf> {
+    let named = std::env::var_os("TVM_DLA_CHROMIUM").map(PathBuf::from);
+    let known = [
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "/usr/bin/google-chrome",
+    ];
+    named
+        .into_iter()
+        .chain(known.map(PathBuf::from))
+        .find(|p| p.is_file())
+}
+
+fn browse(folder: &Path, arguments: &[String]) -> std::process::Output {
+    let mut command = Command::new(chromium().unwrap());
+    command.args([
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+    ]);
+    command.args([
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+    ]);
+    command.arg("--host-resolver-rules=MAP * ~NOTFOUND");
+    command.arg(format!(
+        "--user-data-dir={}",
+        folder.join("profile").display()
+    ));
+    command.args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_browser_shows_it_in_light_dark_and_on_a_phone() {
+    if chromium().is_none() {
+        assert!(
+            std::env::var_os("REQUIRE_CHROMIUM").is_none(),
+            "chromium is required"
+        );
+        eprintln!("SKIPPED: no chromium; apt-get install chromium");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    std::fs::write(&file, report()).unwrap();
+    let url = format!("file://{}", file.display());
+    let dark = "--blink-settings=preferredColorScheme=0".to_string();
+    let light = "--blink-settings=preferredColorScheme=1".to_string();
+    let mut backgrounds = Vec::new();
+    for (name, scheme) in [("light", light), ("dark", dark)] {
+        let picture = folder.path().join(format!("{name}.png"));
+        let shot = format!("--screenshot={}", picture.display());
+        browse(
+            folder.path(),
+            &[shot, scheme, "--window-size=1000,1900".into(), url.clone()],
+        );
+        let pixels = image::open(&picture).unwrap().to_rgb8();
+        let colours: std::collections::HashSet<_> = pixels.pixels().map(|p| p.0).collect();
+        assert!(colours.len() > 50, "{name} is blank");
+        backgrounds.push(pixels.get_pixel(2, 2).0);
+        keep(&picture);
+    }
+    assert!(
+        backgrounds[0][0] > 200 && backgrounds[1][0] < 60,
+        "{backgrounds:?}"
+    );
+    phone(folder.path(), &report());
+}
+
+/// In a frame as wide as a phone, the page is no wider than the frame.
+fn phone(folder: &Path, report: &str) {
+    let measure =
+        "<script>document.title='wide '+document.documentElement.scrollWidth</script></body>";
+    std::fs::write(
+        folder.join("inner.html"),
+        report.replace(
+            "</body>",
+            &measure.replace("document.title", "parent.document.title"),
+        ),
+    )
+    .unwrap();
+    let outer = "<!doctype html><body style='margin:0'><iframe src='inner.html' style='border:0;width:390px;height:1500px'></iframe></body>";
+    let file = folder.join("phone.html");
+    std::fs::write(&file, outer).unwrap();
+    let url = format!("file://{}", file.display());
+    let free = "--allow-file-access-from-files".to_string();
+    let dom = browse(folder, &[free.clone(), "--dump-dom".into(), url.clone()]);
+    let dom = String::from_utf8_lossy(&dom.stdout).into_owned();
+    assert!(dom.contains("<title>wide 390</title>"), "{dom}");
+    let picture = folder.join("phone.png");
+    browse(
+        folder,
+        &[
+            free,
+            format!("--screenshot={}", picture.display()),
+            "--window-size=500,1500".into(),
+            url,
+        ],
+    );
+    keep(&picture);
+}
+
+fn keep(picture: &Path) {
+    if let Some(folder) = std::env::var_os("KEEP_SCREENSHOTS") {
+        std::fs::copy(
+            picture,
+            Path::new(&folder).join(picture.file_name().unwrap()),
+        )
+        .unwrap();
+    }
+}
