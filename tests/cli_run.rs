@@ -198,8 +198,14 @@ fn the_example_classifies_a_picture_as_the_program_does() {
 fn a_trace_says_what_ran_when() {
     let folder = Folder::new();
     folder.npy("x.npy", &[12, 3, 6, 6]);
-    let line = "run net.dla --input x.npy --plan gpu=2x3,dla0=3x2,suffix=12 --trace t.json --json";
+    let line = "run net.dla --input x.npy --plan gpu=2x3,dla0=3x2,suffix=12 --trace t.json --gantt t.svg --json";
     folder.run(line).json();
+    let picture = std::fs::read_to_string(folder.path("t.svg")).unwrap();
+    assert_eq!(
+        picture.matches("<rect class=\"prefix\"").count(),
+        5 + 1,
+        "and the legend"
+    );
     let trace = std::fs::read_to_string(folder.path("t.json")).unwrap();
     let trace: serde_json::Value = serde_json::from_str(&trace).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();

@@ -1,13 +1,16 @@
 //! The scheduler in virtual time: what must hold whatever the costs are, exact timelines, and agreement with the
 //! pipeline. `UPDATE_GOLDEN=1 cargo test --test simulation` writes the golden files again.
 
+mod cli_support;
+
 use std::collections::HashMap;
 use std::path::Path;
 
+use cli_support::Folder;
 use proptest::prelude::*;
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::{Device, Plan};
-use tvm_dla::schedule::{Command, Phase, Schedule};
+use tvm_dla::schedule::{Command, Event, Phase, Schedule};
 use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, HostCosts, Noise, SimError, Simulated};
 use tvm_dla::trace::{Track, Work};
 
@@ -242,6 +245,64 @@ fn a_fresh_scheduler_given_the_same_events_commands_the_same() {
         }
     }
     assert_eq!(orders(&simulated.spans), wanted);
+}
+
+/// The executions of a real run in the order of their results: device, stage and rows as text.
+fn real_run(plan: &str, rows: usize) -> Vec<(String, String)> {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[rows, 3, 6, 6]);
+    let line = format!("run net.dla --input x.npy --plan {plan} --trace t.json");
+    folder.run(&line).expect(0);
+    let text = std::fs::read_to_string(folder.path("t.json")).unwrap();
+    let trace: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let name = |tid: &serde_json::Value| {
+        let named = |e: &&serde_json::Value| e["name"] == "thread_name" && e["tid"] == *tid;
+        let event = events.iter().find(named).unwrap();
+        event["args"]["name"].as_str().unwrap().to_string()
+    };
+    let complete = events.iter().filter(|e| e["ph"] == "X");
+    complete
+        .map(|e| (name(&e["tid"]), e["name"].as_str().unwrap().to_string()))
+        .collect()
+}
+
+#[test]
+fn the_pipeline_obeys_the_same_commands_for_the_same_event_order() {
+    let text = "gpu=2x6,dla0=3x4,dla1=1x5,suffix=29";
+    let plan: Plan = text.parse().unwrap();
+    let real = real_run(text, plan.total());
+    let mut schedule = Schedule::new(&plan, true);
+    let mut open = Vec::new();
+    let mut commands = schedule.start(&[]);
+    for (device, name) in &real {
+        open.extend(commands.drain(..).filter_map(|c| match c {
+            Command::Run(task) => Some(task),
+            Command::Keep(_) | Command::Done | Command::Fail(_) => None,
+        }));
+        let task = open.iter().position(|t| t.device.to_string() == *device);
+        let task = open.remove(task.expect("the device has work"));
+        let stage = format!("{:?}", task.phase).to_lowercase();
+        assert_eq!(
+            *name,
+            format!("{stage} {}..{}", task.rows.start, task.rows.end)
+        );
+        commands = schedule.handle(Event::Finished(task.id));
+    }
+    assert_eq!(commands.last(), Some(&Command::Done));
+    let simulated = run(text, Flow::PrefixSuffix, &FAKE);
+    for device in plan.devices() {
+        let names = |s: &&tvm_dla::trace::Span| s.track == Track::Device(device);
+        let simulated: Vec<String> = simulated
+            .spans
+            .iter()
+            .filter(names)
+            .map(|s| s.name())
+            .collect();
+        let real = real.iter().filter(|(d, _)| *d == device.to_string());
+        let real: Vec<String> = real.map(|(_, name)| name.clone()).collect();
+        assert_eq!(simulated, real, "{device}");
+    }
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub struct Arguments {
     /// Where to write what ran when on which device, as trace events for ui.perfetto.dev
     #[arg(long)]
     trace: Option<PathBuf>,
+    /// Where to write the same as an SVG picture
+    #[arg(long)]
+    gantt: Option<PathBuf>,
     /// TVM's libtvm_runtime.so, for a model of which TVM kept a part
     #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
     tvm_runtime: Option<PathBuf>,
@@ -77,6 +80,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         .transpose()?;
     let trace = arguments.trace.as_deref().map(TextFile::create);
     let trace = trace.transpose()?;
+    let gantt = arguments.gantt.as_deref().map(TextFile::create);
+    let gantt = gantt.transpose()?;
     let artifact = Artifact::read(&arguments.artifact)?;
     let runtime = arguments.tvm_runtime.as_deref();
     let model = Model::load(
@@ -87,9 +92,10 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         cancel,
         output,
     )?;
-    if let (Some(_), Model::Tvm(_)) = (&trace, &model) {
+    let pictured = trace.is_some() || gantt.is_some();
+    if pictured && matches!(model, Model::Tvm(_)) {
         return Err(
-            "--trace: TVM drives this model and does not say what ran when; leave it out".into(),
+            "--trace and --gantt: TVM drives this model and does not say what ran when; leave them out".into(),
         );
     }
     let preprocess = preprocess(arguments.preprocess.as_deref(), &artifact)?;
@@ -114,6 +120,9 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     }
     if let (Some(file), Some((_, stats))) = (trace, &done.detail) {
         file.write(&timeline(&model, stats).to_trace_events())?;
+    }
+    if let (Some(file), Some((_, stats))) = (gantt, &done.detail) {
+        file.write(&timeline(&model, stats).to_gantt())?;
     }
     output.answer(&answer, || human(&answer), Answer::Yes)
 }
