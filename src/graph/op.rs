@@ -11,6 +11,18 @@ pub struct Padding2d {
     pub right: usize,
 }
 
+impl Padding2d {
+    /// `width` elements on every side.
+    pub fn uniform(width: usize) -> Padding2d {
+        Padding2d {
+            top: width,
+            left: width,
+            bottom: width,
+            right: width,
+        }
+    }
+}
+
 /// `x[N,C,H,W], w[O,C/groups,kh,kw]` -> `[N,O,H',W']`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conv2d {

@@ -3,12 +3,7 @@ use super::*;
 fn conv(stride: usize, pad: usize, groups: usize) -> Op {
     Op::Conv2d(Conv2d {
         stride: [stride; 2],
-        padding: Padding2d {
-            top: pad,
-            left: pad,
-            bottom: pad,
-            right: pad,
-        },
+        padding: Padding2d::uniform(pad),
         dilation: [1; 2],
         groups,
     })

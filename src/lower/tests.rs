@@ -127,12 +127,7 @@ fn average(ceil_mode: bool, count_include_pad: bool) -> Op {
         kind: PoolKind::Average,
         window: [3, 3],
         stride: [2, 2],
-        padding: Padding2d {
-            top: 1,
-            left: 1,
-            bottom: 1,
-            right: 1,
-        },
+        padding: Padding2d::uniform(1),
         dilation: [1, 1],
         ceil_mode,
         count_include_pad,

@@ -4,12 +4,7 @@ use crate::graph::*;
 fn conv(stride: usize, pad: usize, dilation: usize) -> Op {
     Op::Conv2d(Conv2d {
         stride: [stride; 2],
-        padding: Padding2d {
-            top: pad,
-            left: pad,
-            bottom: pad,
-            right: pad,
-        },
+        padding: Padding2d::uniform(pad),
         dilation: [dilation; 2],
         groups: 1,
     })
@@ -42,12 +37,7 @@ fn pool(kind: PoolKind, window: usize, stride: usize, pad: usize, include: bool)
         kind,
         window: [window; 2],
         stride: [stride; 2],
-        padding: Padding2d {
-            top: pad,
-            left: pad,
-            bottom: pad,
-            right: pad,
-        },
+        padding: Padding2d::uniform(pad),
         dilation: [1, 1],
         ceil_mode: false,
         count_include_pad: include,

@@ -16,12 +16,7 @@ fn conv(b: &mut GraphBuilder, x: TensorId, out: usize, kernel: usize, pad: usize
     );
     let op = Op::Conv2d(Conv2d {
         stride: [1, 1],
-        padding: Padding2d {
-            top: pad,
-            left: pad,
-            bottom: pad,
-            right: pad,
-        },
+        padding: Padding2d::uniform(pad),
         dilation: [1, 1],
         groups: 1,
     });
@@ -193,12 +188,7 @@ fn rewritten_networks_compute_the_same() {
                 kind: PoolKind::Average,
                 window: [3, 3],
                 stride: [1, 1],
-                padding: Padding2d {
-                    top: 1,
-                    left: 1,
-                    bottom: 1,
-                    right: 1,
-                },
+                padding: Padding2d::uniform(1),
                 dilation: [1, 1],
                 ceil_mode: false,
                 count_include_pad: true,
