@@ -4,6 +4,7 @@ mod arrays;
 mod bench;
 mod doctor;
 mod engines;
+mod export;
 mod files;
 mod images;
 mod inputs;
@@ -47,6 +48,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Measure the GPU alone against GPU + DLA, in turn in one run
     Bench(bench::Arguments),
+    /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
+    Export(export::Arguments),
     /// Say what each backend needs, what is missing, and how to get it
     Doctor(doctor::Arguments),
 }
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
+        Command::Export(arguments) => export::run(&arguments, &output),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };
     match outcome {
