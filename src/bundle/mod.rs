@@ -77,11 +77,28 @@ impl Bundle {
     /// SHA-256 of the content, as hexadecimal text: equal for equal bundles.
     pub fn digest(&self) -> String {
         let bytes = self.to_bytes();
-        bytes[PREAMBLE - 32..PREAMBLE]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&bytes[PREAMBLE - 32..PREAMBLE])
     }
+}
+
+/// SHA-256 of a network alone, as hexadecimal text: equal for equal nodes, shapes, names and weights. The weights are
+/// read where they lie.
+pub fn digest(graph: &Graph) -> String {
+    let bundle = Bundle {
+        graph: graph.clone(),
+        options: Options::default(),
+        plan: None,
+    };
+    let mut digest = Sha256::new();
+    digest.update(serde_json::to_vec(&Header::of(&bundle)).expect("a header is plain data"));
+    for weight in graph.tensors.iter().filter_map(|t| t.weight.as_ref()) {
+        digest.update(weight.as_slice());
+    }
+    hex(&digest.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn checked_header(bytes: &[u8]) -> Result<&[u8], BundleError> {

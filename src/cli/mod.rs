@@ -2,6 +2,7 @@
 
 mod arrays;
 mod bench;
+mod cache;
 mod doctor;
 mod engines;
 mod export;
@@ -50,6 +51,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
     Export(export::Arguments),
+    /// Show or remove the engines built for this machine
+    Cache(cache::Arguments),
     /// Say what each backend needs, what is missing, and how to get it
     Doctor(doctor::Arguments),
 }
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
+        Command::Cache(arguments) => cache::run(&arguments, &output),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };
     match outcome {

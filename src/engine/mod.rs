@@ -1,8 +1,12 @@
 //! What realises a stage on a device: [`Backend`] builds an [`Engine`] once, the engine then runs fixed batches.
 
+pub mod cache;
 pub mod cpu;
 
+use std::fmt;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::plan::Device;
@@ -29,12 +33,23 @@ impl Rows {
 }
 
 /// Which part of the network an engine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StageKind {
     /// The network uncut.
     Whole,
     Prefix,
     Suffix,
+}
+
+impl fmt::Display for StageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            StageKind::Whole => "whole",
+            StageKind::Prefix => "prefix",
+            StageKind::Suffix => "suffix",
+        })
+    }
 }
 
 /// What to build: one stage for one device at one fixed batch.

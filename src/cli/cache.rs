@@ -1,0 +1,151 @@
+//! `tvm-dla cache`.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::output::{bytes, table, Output};
+use super::{helped, Answer, Outcome};
+use crate::engine::cache::{CacheKey, Entry, PlanCache};
+
+/// Where built engines are kept.
+#[derive(Args, Clone, Debug)]
+pub struct Folder {
+    /// Folder of built engines (default: tvm-dla in $XDG_CACHE_HOME or ~/.cache)
+    #[arg(long, value_name = "DIR", env = "TVM_DLA_CACHE")]
+    cache: Option<PathBuf>,
+}
+
+impl Folder {
+    pub fn open(&self) -> Result<PlanCache, Box<dyn std::error::Error>> {
+        let home = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
+        let folder = self.cache.clone().or_else(|| {
+            let caches = home("XDG_CACHE_HOME").map(PathBuf::from);
+            let caches = caches.or_else(|| Some(PathBuf::from(home("HOME")?).join(".cache")));
+            Some(caches?.join("tvm-dla"))
+        });
+        let folder = folder.ok_or_else(|| {
+            helped(
+                "there is no home folder to keep built engines in",
+                "name a folder with --cache DIR or TVM_DLA_CACHE",
+            )
+        })?;
+        Ok(PlanCache::new(folder))
+    }
+}
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Show every built engine: what it was built from, for which library and GPU
+    List(Folder),
+    /// Remove every built engine
+    Clear(Folder),
+}
+
+#[derive(Serialize)]
+struct Listed {
+    folder: PathBuf,
+    bytes: u64,
+    engines: Vec<Engine>,
+}
+
+#[derive(Serialize)]
+struct Engine {
+    file: PathBuf,
+    bytes: u64,
+    /// Seconds since 1970.
+    modified: Option<u64>,
+    built_from: Option<CacheKey>,
+    /// Why the file cannot be used; it is built again when it is needed.
+    unusable: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    folder: PathBuf,
+    files: usize,
+    bytes: u64,
+}
+
+pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    match &arguments.action {
+        Action::List(folder) => list(&folder.open()?, output),
+        Action::Clear(folder) => clear(&folder.open()?, output),
+    }
+}
+
+fn list(cache: &PlanCache, output: &Output) -> Outcome {
+    let engines: Vec<Engine> = cache.list()?.into_iter().map(Engine::of).collect();
+    let listed = Listed {
+        folder: cache.folder().to_path_buf(),
+        bytes: engines.iter().map(|engine| engine.bytes).sum(),
+        engines,
+    };
+    output.answer(&listed, || listed.human(), Answer::Yes)
+}
+
+fn clear(cache: &PlanCache, output: &Output) -> Outcome {
+    let cleared = cache.clear()?;
+    let removed = Removed {
+        folder: cache.folder().to_path_buf(),
+        files: cleared.files,
+        bytes: cleared.bytes,
+    };
+    let human = || {
+        let (folder, size) = (removed.folder.display(), bytes(removed.bytes));
+        format!("removed {} files ({size}) from {folder}", removed.files)
+    };
+    output.answer(&removed, human, Answer::Yes)
+}
+
+impl Engine {
+    fn of(entry: Entry) -> Engine {
+        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map(|d| d.as_secs());
+        let (built_from, unusable) = match entry.key {
+            Ok(key) => (Some(key), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        Engine {
+            file: entry.path,
+            bytes: entry.bytes,
+            modified: entry.modified.and_then(|time| seconds(time).ok()),
+            built_from,
+            unusable,
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let (short, size) = (name.chars().take(12).collect(), bytes(self.bytes));
+        match (&self.built_from, &self.unusable) {
+            (Some(key), _) => vec![
+                short,
+                size,
+                format!("{} of {}", key.stage, key.network),
+                format!("{} x{} {}", key.device, key.batch, key.precision),
+                key.library.clone(),
+                key.gpu.clone(),
+            ],
+            (None, reason) => {
+                let reason = reason.as_deref().unwrap_or_default();
+                vec![short, size, format!("unusable: {reason}")]
+            }
+        }
+    }
+}
+
+impl Listed {
+    fn human(&self) -> String {
+        let (folder, count, size) = (self.folder.display(), self.engines.len(), bytes(self.bytes));
+        let rows: Vec<Vec<String>> = self.engines.iter().map(Engine::row).collect();
+        format!("{folder}: {count} engines, {size}\n{}", table(&rows))
+    }
+}
