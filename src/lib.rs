@@ -17,4 +17,5 @@ pub mod session;
 pub mod sim;
 pub mod split;
 pub mod trace;
+pub mod tune;
 pub mod tvm;

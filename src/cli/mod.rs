@@ -15,6 +15,7 @@ mod model;
 mod output;
 mod plan;
 mod run;
+mod tune;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Show how a batch would be dealt to the devices; --json is a file for --plan
     Plan(plan::Arguments),
+    /// Find the best plan for a batch
+    Tune(tune::Arguments),
     /// Measure the GPU alone against GPU + DLA, in turn in one run
     Bench(bench::Arguments),
     /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &output, cancel.clone()),
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
+        Command::Tune(arguments) => tune::run(&arguments, &output),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
         Command::Cache(arguments) => cache::run(&arguments, &output),

@@ -1,0 +1,153 @@
+//! `tvm-dla tune --profile`: splits a batch by a table of measured times.
+
+use std::error::Error;
+
+use serde::Serialize;
+
+use super::{read_text, Arguments, Strategy, Time};
+use crate::cli::output::{table, Output};
+use crate::cli::{helped, Answer, Outcome};
+use crate::tune::profile::{kcc2020, optima, read, Measure, Part, Profile, Split};
+
+/// The optimum's time grows with the square of the largest batch.
+const MOST_ROWS: usize = 8_192;
+
+#[derive(Serialize)]
+struct Tuned {
+    model: String,
+    units: Vec<String>,
+    points: Vec<Point>,
+}
+
+#[derive(Serialize)]
+struct Point {
+    batch: usize,
+    strategy: &'static str,
+    rows_per_second: f64,
+    /// No split can take less time than this.
+    bound_ms: f64,
+    #[serde(flatten)]
+    split: Split,
+}
+
+pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    let tuned = tuned(arguments)?;
+    let unmeasured = tuned.points.iter().filter(|point| {
+        let mut executions = point.split.parts.iter().flat_map(|p| &p.executions);
+        executions.any(|e| !e.measured)
+    });
+    let count = unmeasured.count();
+    if count > 0 {
+        output.say(&format!(
+            "{count} of {} splits use batches that were not measured: their times are interpolated",
+            tuned.points.len()
+        ));
+    }
+    output.answer(&tuned, || human(&tuned), Answer::Yes)
+}
+
+fn tuned(arguments: &Arguments) -> Result<Tuned, Box<dyn Error>> {
+    let batches = &arguments.batch.0;
+    let most = batches.iter().copied().max().unwrap_or(1);
+    if most > MOST_ROWS {
+        return Err(helped(
+            format!("{most} rows are too many to split by a table"),
+            format!("use at most {MOST_ROWS}, and run a larger batch in parts"),
+        ));
+    }
+    let measure = match arguments.time {
+        Time::Total => Measure::Total,
+        Time::Execution => Measure::Execution,
+    };
+    let place = arguments.profile.display();
+    let profiles = read(&read_text(&arguments.profile)?, measure)
+        .map_err(|error| helped(format!("{place}: {error}"), COLUMNS))?;
+    let profile = choose(profiles, arguments.model.as_deref())?;
+    let best = match arguments.strategy.contains(&Strategy::Search) {
+        true => optima(&profile, most),
+        false => Vec::new(),
+    };
+    let mut points = Vec::new();
+    for &batch in batches {
+        for &strategy in &arguments.strategy {
+            let split = match strategy {
+                Strategy::Search => best[batch - 1].clone(),
+                Strategy::Kcc2020 => kcc2020(&profile, batch),
+                Strategy::Single => Split::best_single(&profile, batch),
+            };
+            points.push(Point {
+                batch,
+                strategy: strategy.name(),
+                rows_per_second: split.rows_per_second(),
+                bound_ms: profile.bound_ms(batch),
+                split,
+            });
+        }
+    }
+    Ok(Tuned {
+        units: profile.units.iter().map(|u| u.name.clone()).collect(),
+        model: profile.model,
+        points,
+    })
+}
+
+const COLUMNS: &str = "the columns are device, batch, time_per_item_ms (or exec_time_per_item_ms and io_time_per_item_ms) and optionally model";
+
+fn choose(mut profiles: Vec<Profile>, model: Option<&str>) -> Result<Profile, Box<dyn Error>> {
+    let names: Vec<String> = profiles.iter().map(|p| p.model.clone()).collect();
+    let at = match model {
+        Some(name) => names.iter().position(|n| n == name),
+        None => (names.len() == 1).then_some(0),
+    };
+    match (at, model) {
+        (Some(at), _) => Ok(profiles.swap_remove(at)),
+        (None, None) => Err(helped(
+            format!("the table has {} models: {}", names.len(), names.join(", ")),
+            "choose one with --model",
+        )),
+        (None, Some(name)) => {
+            let nearest = names.iter().min_by_key(|n| strsim::levenshtein(n, name));
+            Err(helped(
+                format!(
+                    "the table has no model `{name}`; it has {}",
+                    names.join(", ")
+                ),
+                format!(
+                    "the nearest is --model {}",
+                    nearest.map_or("", String::as_str)
+                ),
+            ))
+        }
+    }
+}
+
+fn human(tuned: &Tuned) -> String {
+    let head = ["batch", "strategy", "ms", "rows/s", "of the bound", "split"];
+    let mut rows = vec![head.map(str::to_string).to_vec()];
+    rows.extend(tuned.points.iter().map(|point| {
+        vec![
+            point.batch.to_string(),
+            point.strategy.to_string(),
+            format!("{:.3}", point.split.ms),
+            format!("{:.1}", point.rows_per_second),
+            format!("{:.1} %", 100.0 * point.bound_ms / point.split.ms),
+            point
+                .split
+                .parts
+                .iter()
+                .map(part)
+                .collect::<Vec<_>>()
+                .join("; "),
+        ]
+    }));
+    table(&rows)
+}
+
+/// `gpu 64x3+8x1`.
+fn part(part: &Part) -> String {
+    let executions = part.executions.iter();
+    let executions: Vec<String> = executions
+        .map(|e| format!("{}x{}", e.batch, e.count))
+        .collect();
+    format!("{} {}", part.unit, executions.join("+"))
+}

@@ -1,0 +1,5 @@
+//! Finds the best plan: by a model of the board, by measurement, or from a table of measured times.
+//!
+//! Pure: times come from [`crate::sim::Costs`], from a table, or from a closure that measures.
+
+pub mod profile;
