@@ -2,6 +2,9 @@
 
 pub mod cache;
 pub mod cpu;
+mod precision;
+
+pub use precision::{Numerics, Precision, RangeError, Ranges};
 
 use std::fmt;
 use std::sync::Arc;

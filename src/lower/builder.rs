@@ -135,6 +135,9 @@ pub trait NetworkBuilder {
     fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built;
     fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built;
     fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built;
+    /// `x` is the network's tensor `tensor`, computed by the layers added since the last call: ranges are given, and
+    /// precisions chosen, per tensor of the network.
+    fn tensor(&mut self, _tensor: &str, _x: Value) {}
     /// Marks the next output of the network.
     fn output(&mut self, name: &str, x: Value, shape: &[usize]) -> Result<(), BuildError>;
 }

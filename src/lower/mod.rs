@@ -58,7 +58,9 @@ impl Lowering<'_> {
         for id in &self.graph.inputs {
             let tensor = self.graph.tensor(*id);
             let built = self.builder.input(&tensor.name, &tensor.shape);
-            self.values[id.0 as usize] = Some(built.map_err(|e| e.at(&tensor.name))?);
+            let value = built.map_err(|e| e.at(&tensor.name))?;
+            self.builder.tensor(&tensor.name, value);
+            self.values[id.0 as usize] = Some(value);
         }
         Ok(())
     }
@@ -97,6 +99,7 @@ impl Lowering<'_> {
             Op::Softmax { axis } => self.softmax(node, *axis)?,
         };
         let output = self.fusions.output_of(index).unwrap_or(node.output);
+        self.builder.tensor(&self.graph.tensor(output).name, value);
         self.values[output.0 as usize] = Some(value);
         Ok(())
     }

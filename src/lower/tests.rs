@@ -14,6 +14,8 @@ struct Recorder {
     values: u32,
     refuse: Option<&'static str>,
     kernels: Vec<Arc<Vec<u8>>>,
+    /// Tensors of the network with their values and the layers built by then.
+    tensors: Vec<(String, u32, usize)>,
 }
 
 impl Recorder {
@@ -107,6 +109,9 @@ impl NetworkBuilder for Recorder {
     fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built {
         self.add(name, format!("softmax {} axis {axis}", x.0))
     }
+    fn tensor(&mut self, tensor: &str, x: Value) {
+        self.tensors.push((tensor.into(), x.0, self.lines.len()));
+    }
     fn output(&mut self, name: &str, x: Value, shape: &[usize]) -> Result<(), BuildError> {
         self.lines.push(format!("output {name} {} {shape:?}", x.0));
         Ok(())
@@ -169,6 +174,32 @@ fn padding_convolution_and_bias_are_one_layer() {
         "Relu 1",
     ];
     assert_eq!(got, want);
+}
+
+#[test]
+fn builders_learn_which_tensor_of_the_network_their_layers_compute() {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 2, 6, 6]);
+    let w = b.weight("w", &[3, 2, 1, 1], vec![1.0; 6]);
+    let c = b.weight("c", &[3], vec![1.0; 3]);
+    let y = b.node("conv", conv(Padding2d::default()), &[x, w]).unwrap();
+    let y = b.node("bias", Op::BiasAdd { axis: 1 }, &[y, c]).unwrap();
+    let adaptive = Op::AdaptivePool {
+        kind: PoolKind::Average,
+        output: [4, 4],
+    };
+    let y = b.node("adaptive", adaptive, &[y]).unwrap();
+    b.output(y);
+    let mut recorder = Recorder::default();
+    lower(&b.finish().unwrap(), &mut recorder).unwrap();
+    let last = recorder.lines.len() - 1;
+    let want = [
+        ("x", 0, 1),
+        ("bias", 1, 2), // the convolution adds it: its own output is no value
+        ("adaptive", last as u32 - 1, last),
+    ];
+    let want = want.map(|(name, value, layers)| (name.to_string(), value, layers));
+    assert_eq!(recorder.tensors, want);
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! The largest magnitudes that INT8 represents, per tensor.
+
+use std::collections::BTreeMap;
+
+/// Per tensor, by its name in the graph, the magnitude that INT8's 127 stands for: what TensorRT's
+/// `setDynamicRange(-max, max)` takes. Every value is finite and positive.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ranges(BTreeMap<String, f32>);
+
+/// A magnitude that no scale can be made of.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("tensor `{tensor}` has the range {max}, and INT8 needs a finite one above zero")]
+pub struct RangeError {
+    pub tensor: String,
+    pub max: f32,
+}
+
+impl Ranges {
+    /// # Errors
+    /// [`RangeError`] when `max` is zero, negative, infinite or not a number, or too small for a normal scale.
+    pub fn insert(&mut self, tensor: &str, max: f32) -> Result<(), RangeError> {
+        if !(max.is_finite() && max / Ranges::STEPS >= f32::MIN_POSITIVE) {
+            return Err(RangeError {
+                tensor: tensor.to_string(),
+                max,
+            });
+        }
+        self.0.insert(tensor.to_string(), max);
+        Ok(())
+    }
+
+    /// Steps of INT8 on either side of zero that the range is divided into.
+    pub const STEPS: f32 = 127.0;
+
+    pub fn get(&self, tensor: &str) -> Option<f32> {
+        self.0.get(tensor).copied()
+    }
+
+    /// The value of one INT8 step.
+    pub fn scale(&self, tensor: &str) -> Option<f32> {
+        self.get(tensor).map(|max| max / Ranges::STEPS)
+    }
+
+    /// By name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f32)> {
+        self.0.iter().map(|(name, max)| (name.as_str(), *max))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
