@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use header::Header;
 
 const MAGIC: &[u8; 8] = b"tvm-dla\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Weights start at multiples of this, so that they can be mapped and handed to any engine as they lie.
 const ALIGN: usize = 64;
 /// Magic, version, header length, digest.

@@ -92,7 +92,7 @@ fn every_single_damaged_byte_is_found() {
 fn each_way_to_be_wrong_has_its_error() {
     let good = sample().to_bytes();
     let mut newer = good.clone();
-    newer[8] = 2;
+    newer[8] += 1;
     let mut longer = good.clone();
     longer.extend([0; 4]);
     let mut huge = good.clone();
@@ -104,7 +104,7 @@ fn each_way_to_be_wrong_has_its_error() {
             "another file",
         ),
         (vec![], "truncated", "an empty file"),
-        (newer, "format 2 is not format 1", "a newer format"),
+        (newer, "format 3 is not format 2", "a newer format"),
         (huge, "truncated", "a header longer than any file"),
         (longer.clone(), "digest", "bytes appended"),
         (sign(longer), "4 bytes follow", "bytes appended and signed"),

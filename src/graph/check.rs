@@ -136,16 +136,21 @@ impl Graph {
             Op::Concat { axis: 0 }
             | Op::Softmax { axis: 0 }
             | Op::ExpandDims { axis: 0, .. }
+            | Op::BatchNorm { axis: 0, .. }
+            | Op::LayerNorm { axis: 0, .. }
             | Op::BiasAdd { axis: 0 } => "works along axis 0",
-            Op::Mean { axes, .. } | Op::Squeeze { axes } if axes.contains(&0) => {
+            Op::Reduce { axes, .. } | Op::Squeeze { axes } if axes.contains(&0) => {
                 "works along axis 0"
             }
+            Op::Slice { ranges } if ranges.iter().any(|r| r.axis == 0) => "works along axis 0",
             Op::Transpose { axes } if axes.first() != Some(&0) => "moves axis 0",
             Op::Reshape { dims } if dims.first() != Some(&0) => "does not keep axis 0",
             Op::Pad(pad) if pad.before.first() != Some(&0) || pad.after.first() != Some(&0) => {
                 "pads axis 0"
             }
-            Op::Binary(_) if node.inputs.iter().any(|id| self.spoils_rows(*id, rank)) => {
+            Op::Binary(_) | Op::BatchMatmul { .. }
+                if node.inputs.iter().any(|id| self.spoils_rows(*id, rank)) =>
+            {
                 "an operand is not one row per image"
             }
             _ => return Ok(()),
@@ -173,9 +178,7 @@ fn check_tensor(tensor: &Tensor) -> Result<(), GraphError> {
         None if tensor.dtype != DType::F32 => {
             Err(tensor_error(tensor, "activations must be float32"))
         }
-        None if tensor.shape.is_empty() || count == 0 => {
-            Err(tensor_error(tensor, "has no rows or no elements"))
-        }
+        None if count == 0 => Err(tensor_error(tensor, "has no elements")),
         Some(data) if Some(data.len()) != count.checked_mul(tensor.dtype.size()) => Err(
             tensor_error(tensor, "has data of another size than its shape"),
         ),

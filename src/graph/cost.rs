@@ -3,7 +3,7 @@
 use super::{Graph, Node, Op};
 
 impl Graph {
-    /// Multiply-accumulate operations for the whole batch (convolution and dense only).
+    /// Multiply-accumulate operations for the whole batch (convolutions and matrix products only).
     pub fn macs(&self) -> u64 {
         self.nodes
             .iter()
@@ -14,9 +14,18 @@ impl Graph {
     /// Multiply-accumulate operations of one node.
     pub fn node_macs(&self, node: &Node) -> u64 {
         let outputs = product(&self.tensor(node.output).shape);
-        match node.op {
-            Op::Conv2d(_) | Op::Dense => {
-                outputs.saturating_mul(product(&self.tensor(node.inputs[1]).shape[1..]))
+        let per_first = |id| product(&self.tensor(id).shape[1..]);
+        match &node.op {
+            Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::Dense => {
+                outputs.saturating_mul(per_first(node.inputs[1]))
+            }
+            Op::Deconv2d(_) | Op::Deconv3d(_) => {
+                let inputs = product(&self.tensor(node.inputs[0]).shape);
+                inputs.saturating_mul(per_first(node.inputs[1]))
+            }
+            Op::BatchMatmul { transpose_a, .. } => {
+                let inner = if *transpose_a { 1 } else { 2 };
+                outputs.saturating_mul(self.tensor(node.inputs[0]).shape[inner] as u64)
             }
             _ => 0,
         }

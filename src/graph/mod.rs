@@ -1,11 +1,14 @@
 //! The neutral network: typed operators over named tensors, in topological order. Pure: no I/O, no TVM.
 
 mod builder;
+#[cfg(test)]
+pub mod cases;
 mod check;
 mod cost;
 mod error;
 mod infer;
 mod op;
+mod spatial;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -13,7 +16,11 @@ mod text;
 pub use builder::GraphBuilder;
 pub use error::GraphError;
 pub use infer::{elements, infer_shape};
-pub use op::{Activation, BinaryKind, Conv2d, Lrn, Op, Pad, Padding2d, Pool2d, PoolKind};
+pub use op::{Activation, BinaryKind, Lrn, Op, Pad, Range, ReduceKind, UnaryKind};
+pub use spatial::{
+    Conv2d, ConvNd, Coordinates, DeconvNd, Padding2d, PaddingNd, Pool2d, PoolKind, PoolNd,
+    Resize2d, ResizeMode, Rounding,
+};
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,55 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Zero padding around a 2-D map, in elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Padding2d {
-    pub top: usize,
-    pub left: usize,
-    pub bottom: usize,
-    pub right: usize,
-}
-
-impl Padding2d {
-    /// `width` elements on every side.
-    pub fn uniform(width: usize) -> Padding2d {
-        Padding2d {
-            top: width,
-            left: width,
-            bottom: width,
-            right: width,
-        }
-    }
-}
-
-/// `x[N,C,H,W], w[O,C/groups,kh,kw]` -> `[N,O,H',W']`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conv2d {
-    pub stride: [usize; 2],
-    pub padding: Padding2d,
-    pub dilation: [usize; 2],
-    pub groups: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PoolKind {
-    Max,
-    Average,
-}
-
-/// `x[N,C,H,W]` -> `[N,C,H',W']`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pool2d {
-    pub kind: PoolKind,
-    pub window: [usize; 2],
-    pub stride: [usize; 2],
-    pub padding: Padding2d,
-    pub dilation: [usize; 2],
-    pub ceil_mode: bool,
-    /// Average only: whether padded elements count in the divisor.
-    pub count_include_pad: bool,
-}
+use super::{Conv2d, ConvNd, DeconvNd, Pool2d, PoolKind, PoolNd, Resize2d};
 
 /// Element-wise functions of one tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -71,6 +23,47 @@ pub enum BinaryKind {
     Mul,
     Max,
     Min,
+    Div,
+    Pow,
+}
+
+/// Functions of single elements that are no activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnaryKind {
+    Exp,
+    /// Natural logarithm.
+    Log,
+    Sqrt,
+    Abs,
+    Neg,
+    Floor,
+    Ceil,
+    Sin,
+    Cos,
+    Atan,
+    Erf,
+}
+
+/// How a reduction joins elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReduceKind {
+    Sum,
+    Prod,
+    Max,
+    Min,
+    Mean,
+}
+
+/// Elements `start, start + step, ...` of one axis, `len` of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    pub axis: usize,
+    pub start: usize,
+    pub len: usize,
+    /// At least 1.
+    pub step: usize,
 }
 
 /// Constant padding: `before[i]` and `after[i]` elements of `value` on axis `i`.
@@ -100,16 +93,29 @@ pub enum Op {
     BiasAdd {
         axis: usize,
     },
-    /// `x, gamma[C], beta[C], mean[C], variance[C]` along axis 1.
+    Conv1d(ConvNd<1>),
+    Conv3d(ConvNd<3>),
+    Deconv2d(DeconvNd<2>),
+    Deconv3d(DeconvNd<3>),
+    /// `x, gamma[C], beta[C], mean[C], variance[C]` along `axis`.
     BatchNorm {
         epsilon: f32,
+        axis: usize,
+    },
+    /// `x, gamma[L], beta[L]`: normalises along `axis`, whose length is `L`.
+    LayerNorm {
+        epsilon: f32,
+        axis: usize,
     },
     Activation(Activation),
+    Unary(UnaryKind),
     /// `x, slope[C]` along axis 1.
     PRelu,
     /// `a, b` with NumPy broadcasting.
     Binary(BinaryKind),
     Pool2d(Pool2d),
+    Pool3d(PoolNd<3>),
+    Resize2d(Resize2d),
     /// `x[N,C,H,W]` -> `[N,C,1,1]`.
     GlobalPool(PoolKind),
     /// `x[N,C,H,W]` -> `[N,C,output[0],output[1]]`, windows as TVM computes them.
@@ -123,8 +129,9 @@ pub enum Op {
     },
     Pad(Pad),
     Lrn(Lrn),
-    /// Arithmetic mean over `axes` (sorted, each less than the rank).
-    Mean {
+    /// Joins the elements along `axes` (sorted, each less than the rank).
+    Reduce {
+        kind: ReduceKind,
         axes: Vec<usize>,
         keepdims: bool,
     },
@@ -145,8 +152,18 @@ pub enum Op {
     Transpose {
         axes: Vec<usize>,
     },
+    /// The part of `x` that the ranges leave; axes without a range stay whole.
+    Slice {
+        ranges: Vec<Range>,
+    },
     /// `x[.., I], w[O,I]` -> `[.., O]`.
     Dense,
+    /// `a[B,M,K], b[B,K,N]` -> `[B,M,N]`; a transposed operand has its last two axes swapped, and a `B` of one is
+    /// broadcast.
+    BatchMatmul {
+        transpose_a: bool,
+        transpose_b: bool,
+    },
     Softmax {
         axis: usize,
     },
@@ -156,9 +173,14 @@ impl Op {
     /// The operator's name in reports: Relay's own, without the `nn.` prefix.
     pub fn name(&self) -> &'static str {
         match self {
+            Op::Conv1d(_) => "conv1d",
             Op::Conv2d(_) => "conv2d",
+            Op::Conv3d(_) => "conv3d",
+            Op::Deconv2d(_) => "conv2d_transpose",
+            Op::Deconv3d(_) => "conv3d_transpose",
             Op::BiasAdd { .. } => "bias_add",
             Op::BatchNorm { .. } => "batch_norm",
+            Op::LayerNorm { .. } => "layer_norm",
             Op::Activation(Activation::Relu) => "relu",
             Op::Activation(Activation::Clip { .. }) => "clip",
             Op::Activation(Activation::LeakyRelu { .. }) => "leaky_relu",
@@ -170,6 +192,9 @@ impl Op {
             Op::Binary(BinaryKind::Mul) => "multiply",
             Op::Binary(BinaryKind::Max) => "maximum",
             Op::Binary(BinaryKind::Min) => "minimum",
+            Op::Binary(BinaryKind::Div) => "divide",
+            Op::Binary(BinaryKind::Pow) => "power",
+            Op::Unary(kind) => kind.name(),
             Op::Pool2d(Pool2d {
                 kind: PoolKind::Max,
                 ..
@@ -178,6 +203,15 @@ impl Op {
                 kind: PoolKind::Average,
                 ..
             }) => "avg_pool2d",
+            Op::Pool3d(PoolNd {
+                kind: PoolKind::Max,
+                ..
+            }) => "max_pool3d",
+            Op::Pool3d(PoolNd {
+                kind: PoolKind::Average,
+                ..
+            }) => "avg_pool3d",
+            Op::Resize2d(_) => "resize2d",
             Op::GlobalPool(PoolKind::Max) => "global_max_pool2d",
             Op::GlobalPool(PoolKind::Average) => "global_avg_pool2d",
             Op::AdaptivePool {
@@ -191,14 +225,70 @@ impl Op {
             Op::Concat { .. } => "concatenate",
             Op::Pad(_) => "pad",
             Op::Lrn(_) => "lrn",
-            Op::Mean { .. } => "mean",
+            Op::Reduce { kind, .. } => kind.name(),
             Op::Flatten => "batch_flatten",
             Op::Reshape { .. } => "reshape",
             Op::Squeeze { .. } => "squeeze",
             Op::ExpandDims { .. } => "expand_dims",
             Op::Transpose { .. } => "transpose",
+            Op::Slice { .. } => "strided_slice",
             Op::Dense => "dense",
+            Op::BatchMatmul { .. } => "batch_matmul",
             Op::Softmax { .. } => "softmax",
+        }
+    }
+}
+
+impl UnaryKind {
+    pub const ALL: [UnaryKind; 11] = [
+        UnaryKind::Exp,
+        UnaryKind::Log,
+        UnaryKind::Sqrt,
+        UnaryKind::Abs,
+        UnaryKind::Neg,
+        UnaryKind::Floor,
+        UnaryKind::Ceil,
+        UnaryKind::Sin,
+        UnaryKind::Cos,
+        UnaryKind::Atan,
+        UnaryKind::Erf,
+    ];
+
+    /// Relay's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            UnaryKind::Exp => "exp",
+            UnaryKind::Log => "log",
+            UnaryKind::Sqrt => "sqrt",
+            UnaryKind::Abs => "abs",
+            UnaryKind::Neg => "negative",
+            UnaryKind::Floor => "floor",
+            UnaryKind::Ceil => "ceil",
+            UnaryKind::Sin => "sin",
+            UnaryKind::Cos => "cos",
+            UnaryKind::Atan => "atan",
+            UnaryKind::Erf => "erf",
+        }
+    }
+}
+
+impl ReduceKind {
+    pub const ALL: [ReduceKind; 5] = [
+        ReduceKind::Sum,
+        ReduceKind::Prod,
+        ReduceKind::Max,
+        ReduceKind::Min,
+        ReduceKind::Mean,
+    ];
+
+    /// Relay's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ReduceKind::Sum => "sum",
+            ReduceKind::Prod => "prod",
+            ReduceKind::Max => "max",
+            ReduceKind::Min => "min",
+            ReduceKind::Mean => "mean",
         }
     }
 }

@@ -127,7 +127,8 @@ fn shapes_follow_the_operator() {
             "16 inputs against 15",
         ),
         case(
-            Op::Mean {
+            Op::Reduce {
+                kind: ReduceKind::Mean,
                 axes: vec![2, 3],
                 keepdims: false,
             },

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::graph::{Activation, BinaryKind, Conv2d, Lrn, Pad, Padding2d, PoolKind};
+use super::Geometry;
+use crate::graph::{
+    Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, Resize2d, UnaryKind,
+};
 
 /// The output of a layer, an input or a constant: a number the builder hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,12 +57,21 @@ impl Weights {
     }
 }
 
-/// `x[N,C,H,W]` with a kernel `[O,C/groups,kh,kw]` and a bias `[O]`.
+/// `x[N,C,..]` with a kernel `[O,C/groups,..]` and a bias `[O]`, over 2 or 3 map axes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Convolution {
     pub kernel: Weights,
     pub bias: Option<Weights>,
-    pub geometry: Conv2d,
+    pub geometry: Geometry,
+}
+
+/// `x[N,C,..]` with a kernel `[C,O/groups,..]` and a bias `[O]`, over 2 or 3 map axes. The geometry's padding is cut
+/// off the result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deconvolution {
+    pub kernel: Weights,
+    pub bias: Option<Weights>,
+    pub geometry: Geometry,
 }
 
 /// `x[N,I]` with a kernel `[O,I]` and a bias `[O]`.
@@ -69,22 +81,20 @@ pub struct FullyConnected {
     pub bias: Option<Weights>,
 }
 
-/// `x * scale + shift` per channel: both are `[1, C, 1, ...]` with the rank of `x`; at least one is there.
+/// `x * scale + shift` per channel of axis 1: both are `[1, C, 1, ...]` with the rank of `x`; at least one is there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {
     pub scale: Option<Weights>,
     pub shift: Option<Weights>,
 }
 
-/// Pooling with explicit padding: every window starts inside the padded map and ends inside it.
+/// Pooling over 2 or 3 map axes with explicit padding: every window starts inside the padded map and ends inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pooling {
     pub kind: PoolKind,
-    pub window: [usize; 2],
-    pub stride: [usize; 2],
-    pub padding: Padding2d,
-    /// `[1, 1]` for averages.
-    pub dilation: [usize; 2],
+    pub window: Vec<usize>,
+    /// One group; dilation of one for averages.
+    pub geometry: Geometry,
     /// Average only: whether padded elements count in the divisor.
     pub count_padding: bool,
     /// The window is the whole map.
@@ -94,7 +104,7 @@ pub struct Pooling {
 /// Reduces `axes` and keeps them with length one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reduction {
-    pub kind: PoolKind,
+    pub kind: ReduceKind,
     pub axes: Vec<usize>,
 }
 
@@ -105,12 +115,27 @@ pub struct Shuffle {
     pub shape: Option<Vec<usize>>,
 }
 
-/// Elements `start..start + len` of one axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The part of a tensor that `ranges` leave; axes without a range stay whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
-    pub axis: usize,
-    pub start: usize,
-    pub len: usize,
+    pub ranges: Vec<Range>,
+    /// All dimensions of the result.
+    pub shape: Vec<usize>,
+}
+
+/// A map of another size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resize {
+    pub resize: Resize2d,
+    /// All dimensions of the result.
+    pub shape: Vec<usize>,
+}
+
+/// `a` times `b`, both of rank 3 with the batch first; a batch of one is broadcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatrixMultiply {
+    pub transpose_a: bool,
+    pub transpose_b: bool,
 }
 
 /// Builds one network layer by layer. `name` is the node's name in the graph; several layers may share it.
@@ -118,16 +143,20 @@ pub trait NetworkBuilder {
     fn input(&mut self, name: &str, shape: &[usize]) -> Built;
     fn constant(&mut self, name: &str, value: &Weights) -> Built;
     fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built;
+    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built;
     fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built;
     /// `a[N,I], b[O,I]` -> `[N,O]`.
     fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built;
+    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built;
     fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built;
     fn activation(&mut self, name: &str, x: Value, function: Activation) -> Built;
+    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> Built;
     /// `slope` is `[1, C, 1, ...]` with the rank of `x`.
     fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built;
     /// Both operands have the same rank; lengths of one are broadcast.
     fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built;
     fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built;
+    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built;
     fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built;
     fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built;
     fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built;

@@ -2,7 +2,7 @@
 
 use super::fuse::channel_operand;
 use super::{LowerError, Lowering, Scale, Value, Weights};
-use crate::graph::{Activation, BinaryKind, Node, TensorId};
+use crate::graph::{Activation, BinaryKind, Node, TensorId, UnaryKind};
 
 impl Lowering<'_> {
     pub(super) fn activation(
@@ -13,6 +13,13 @@ impl Lowering<'_> {
         let x = self.operand(node, 0)?;
         self.builder
             .activation(&node.name, x, function)
+            .map_err(|e| e.at(&node.name))
+    }
+
+    pub(super) fn unary(&mut self, node: &Node, function: UnaryKind) -> Result<Value, LowerError> {
+        let x = self.operand(node, 0)?;
+        self.builder
+            .unary(&node.name, x, function)
             .map_err(|e| e.at(&node.name))
     }
 
@@ -32,30 +39,22 @@ impl Lowering<'_> {
             return self.scale(node, node.inputs[0], None, Some(bias));
         }
         let x = self.operand(node, 0)?;
-        let constant = self
-            .builder
-            .constant(&node.name, &bias.along(axis, rank))
-            .map_err(|e| e.at(&node.name))?;
-        self.elementwise(node, BinaryKind::Add, x, constant)
+        self.with_constant(node, BinaryKind::Add, x, &bias.along(axis, rank))
     }
 
-    /// Inference-time normalisation is one scale and one shift per channel.
-    pub(super) fn batch_norm(&mut self, node: &Node, epsilon: f32) -> Result<Value, LowerError> {
-        let mut operands = Vec::with_capacity(4);
-        for id in &node.inputs[1..] {
-            operands.push(self.weights(&node.name, *id)?.values());
-        }
-        let [gamma, beta, mean, variance] = &operands[..] else {
-            unreachable!("validation counts the operands")
-        };
-        let factor = |c: usize| f64::from(gamma[c]) / f64::from(variance[c] + epsilon).sqrt();
-        let channels = gamma.len();
-        let scale: Vec<f32> = (0..channels).map(|c| factor(c) as f32).collect();
-        let shift: Vec<f32> = (0..channels)
-            .map(|c| (f64::from(beta[c]) - f64::from(mean[c]) * factor(c)) as f32)
-            .collect();
-        let weights = |values: &[f32]| Some(Weights::from_values(&[channels], values));
-        self.scale(node, node.inputs[0], weights(&scale), weights(&shift))
+    /// `x` joined with a constant of the same rank.
+    pub(super) fn with_constant(
+        &mut self,
+        node: &Node,
+        kind: BinaryKind,
+        x: Value,
+        constant: &Weights,
+    ) -> Result<Value, LowerError> {
+        let constant = self
+            .builder
+            .constant(&node.name, constant)
+            .map_err(|e| e.at(&node.name))?;
+        self.elementwise(node, kind, x, constant)
     }
 
     pub(super) fn binary(
@@ -74,7 +73,7 @@ impl Lowering<'_> {
                     let negated = Weights::from_values(&constant.shape, &values);
                     return self.scale(node, x, None, Some(negated));
                 }
-                BinaryKind::Max | BinaryKind::Min => {}
+                BinaryKind::Max | BinaryKind::Min | BinaryKind::Div | BinaryKind::Pow => {}
             }
         }
         let rank = self.shape(node.output).len();
@@ -114,7 +113,7 @@ impl Lowering<'_> {
             .map_err(|e| e.at(&node.name))
     }
 
-    fn scale(
+    pub(super) fn scale(
         &mut self,
         node: &Node,
         x: TensorId,

@@ -85,8 +85,11 @@ impl Readers {
 }
 
 fn takes_shift(graph: &Graph, node: &Node) -> bool {
-    match node.op {
-        Op::Conv2d(_) => true,
+    match &node.op {
+        Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) => true,
+        // Zeros put behind the map would miss the bias.
+        Op::Deconv2d(deconv) => deconv.overhang() == [0; 2],
+        Op::Deconv3d(deconv) => deconv.overhang() == [0; 3],
         Op::Dense => {
             graph.tensor(node.inputs[1]).weight.is_some()
                 && graph.tensor(node.output).shape.len() == 2
@@ -110,7 +113,10 @@ pub(super) fn channel_operand(graph: &Graph, node: &Node) -> Option<(TensorId, W
     let [a, b] = node.inputs[..] else {
         return None;
     };
-    let commutes = !matches!(node.op, Op::Binary(BinaryKind::Sub));
+    let commutes = !matches!(
+        node.op,
+        Op::Binary(BinaryKind::Sub | BinaryKind::Div | BinaryKind::Pow)
+    );
     let (x, constant) = match (
         graph.tensor(a).weight.is_some(),
         graph.tensor(b).weight.is_some(),

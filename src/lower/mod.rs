@@ -5,6 +5,8 @@ mod conv;
 mod elementwise;
 mod error;
 mod fuse;
+mod geometry;
+mod normalise;
 mod pool;
 mod reduce;
 mod shape;
@@ -12,10 +14,11 @@ mod shape;
 mod tests;
 
 pub use builder::{
-    BuildError, Built, Convolution, FullyConnected, NetworkBuilder, Pooling, Reduction, Scale,
-    Shuffle, Slice, Value, Weights,
+    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder,
+    Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 pub use error::LowerError;
+pub use geometry::Geometry;
 
 use crate::graph::{DType, Graph, Node, Op, TensorId};
 use fuse::Fusions;
@@ -78,24 +81,47 @@ impl Lowering<'_> {
 
     fn node(&mut self, index: usize, node: &Node) -> Result<(), LowerError> {
         let value = match &node.op {
+            Op::Conv1d(conv) => self.conv1d(index, node, conv)?,
             Op::Conv2d(conv) => self.conv2d(index, node, conv)?,
+            Op::Conv3d(conv) => self.conv3d(index, node, conv)?,
+            Op::Deconv2d(deconv) => self.deconv(index, node, deconv)?,
+            Op::Deconv3d(deconv) => self.deconv(index, node, deconv)?,
             Op::Dense => self.dense(index, node)?,
             Op::BiasAdd { axis } => self.bias_add(node, *axis)?,
-            Op::BatchNorm { epsilon } => self.batch_norm(node, *epsilon)?,
+            Op::BatchNorm { epsilon, axis } => self.batch_norm(node, *epsilon, *axis)?,
+            Op::LayerNorm { epsilon, axis } => self.layer_norm(node, *epsilon, *axis)?,
             Op::Activation(function) => self.activation(node, *function)?,
+            Op::Unary(function) => self.unary(node, *function)?,
             Op::PRelu => self.prelu(node)?,
             Op::Binary(kind) => self.binary(index, node, *kind)?,
             Op::Pool2d(pool) => self.pool2d(node, pool)?,
+            Op::Pool3d(pool) => self.pool3d(node, pool)?,
+            Op::Resize2d(resize) => self.resize(node, resize)?,
             Op::GlobalPool(kind) => self.global_pool(node, *kind)?,
             Op::AdaptivePool { kind, output } => self.adaptive_pool(node, *kind, *output)?,
             Op::Concat { axis } => self.concat(node, *axis)?,
             Op::Pad(pad) => self.pad(node, pad)?,
             Op::Lrn(lrn) => self.lrn(node, lrn)?,
-            Op::Mean { axes, keepdims } => self.mean(node, axes, *keepdims)?,
+            Op::Reduce {
+                kind,
+                axes,
+                keepdims,
+            } => self.reduce(node, *kind, axes, *keepdims)?,
             Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } | Op::ExpandDims { .. } => {
                 self.reshape(node)?
             }
             Op::Transpose { axes } => self.transpose(node, axes)?,
+            Op::Slice { ranges } => self.slice(node, ranges)?,
+            Op::BatchMatmul {
+                transpose_a,
+                transpose_b,
+            } => {
+                let layer = MatrixMultiply {
+                    transpose_a: *transpose_a,
+                    transpose_b: *transpose_b,
+                };
+                self.batch_matmul(node, &layer)?
+            }
             Op::Softmax { axis } => self.softmax(node, *axis)?,
         };
         let output = self.fusions.output_of(index).unwrap_or(node.output);

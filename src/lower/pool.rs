@@ -1,16 +1,35 @@
 //! Pooling, with TVM's rules for partial windows and divisors spelled out as explicit padding.
 
-use super::{Convolution, LowerError, Lowering, Pooling, Reduction, Slice, Value, Weights};
-use crate::graph::{BinaryKind, Conv2d, Node, Pad, Padding2d, Pool2d, PoolKind};
+use super::{
+    Convolution, Geometry, LowerError, Lowering, Pooling, Reduction, Slice, Value, Weights,
+};
+use crate::graph::{BinaryKind, Node, Pad, PaddingNd, Pool2d, PoolKind, PoolNd, Range, ReduceKind};
 
 impl Lowering<'_> {
     pub(super) fn pool2d(&mut self, node: &Node, pool: &Pool2d) -> Result<Value, LowerError> {
+        let pool = PoolNd {
+            kind: pool.kind,
+            window: pool.window,
+            stride: pool.stride,
+            padding: PaddingNd::from(pool.padding),
+            dilation: pool.dilation,
+            ceil_mode: pool.ceil_mode,
+            count_include_pad: pool.count_include_pad,
+        };
+        self.pool(node, &pool)
+    }
+
+    pub(super) fn pool3d(&mut self, node: &Node, pool: &PoolNd<3>) -> Result<Value, LowerError> {
+        self.pool(node, pool)
+    }
+
+    fn pool<const N: usize>(&mut self, node: &Node, pool: &PoolNd<N>) -> Result<Value, LowerError> {
         let axes = self.pool_axes(node, pool);
         let x = self.operand(node, 0)?;
         match (pool.kind, plain(pool, &axes)) {
-            (_, Some(count_padding)) => self.plain_pool(node, pool, &axes, x, count_padding),
-            (PoolKind::Max, None) => self.padded_max_pool(node, pool, &axes, x),
-            (PoolKind::Average, None) => self.divided_pool(node, pool, &axes, x),
+            (kind, Some(counted)) => self.plain_pool(node, kind, &axes, x, counted),
+            (PoolKind::Max, None) => self.padded_max_pool(node, &axes, x),
+            (PoolKind::Average, None) => self.divided_pool(node, &axes, pool.count_include_pad, x),
         }
     }
 
@@ -52,17 +71,35 @@ impl Lowering<'_> {
         output: usize,
     ) -> Result<Value, LowerError> {
         let fail = |e: super::BuildError| e.at(&node.name);
+        let kind = match kind {
+            PoolKind::Max => ReduceKind::Max,
+            PoolKind::Average => ReduceKind::Mean,
+        };
         let reduction = Reduction {
             kind,
             axes: vec![axis],
         };
+        let whole = self.shape(node.inputs[0]).to_vec();
         let mut windows = Vec::with_capacity(output);
         for i in 0..output {
             let (start, end) = (i * input / output, ((i + 1) * input).div_ceil(output));
-            let slice = Slice {
+            let mut shape = whole.clone();
+            // Axis 2 is done by the time axis 3 is.
+            shape[2] = if axis == 3 {
+                self.shape(node.output)[2]
+            } else {
+                whole[2]
+            };
+            shape[axis] = end - start;
+            let range = Range {
                 axis,
                 start,
                 len: end - start,
+                step: 1,
+            };
+            let slice = Slice {
+                ranges: vec![range],
+                shape,
             };
             let rows = self.builder.slice(&node.name, x, &slice).map_err(fail)?;
             let window = self.builder.reduce(&node.name, rows, &reduction);
@@ -83,10 +120,14 @@ impl Lowering<'_> {
     ) -> Result<Value, LowerError> {
         let layer = Pooling {
             kind,
-            window,
-            stride: window,
-            padding: Padding2d::default(),
-            dilation: [1, 1],
+            window: window.to_vec(),
+            geometry: Geometry {
+                stride: window.to_vec(),
+                before: vec![0; 2],
+                after: vec![0; 2],
+                dilation: vec![1; 2],
+                groups: 1,
+            },
             count_padding: false,
             global,
         };
@@ -96,20 +137,19 @@ impl Lowering<'_> {
     fn plain_pool(
         &mut self,
         node: &Node,
-        pool: &Pool2d,
-        axes: &[Axis; 2],
+        kind: PoolKind,
+        axes: &[Axis],
         x: Value,
         count_padding: bool,
     ) -> Result<Value, LowerError> {
-        let padding = padding(axes);
+        let geometry = geometry(axes, 1);
         let layer = Pooling {
-            kind: pool.kind,
-            window: pool.window,
-            stride: pool.stride,
-            padding,
-            dilation: pool.dilation,
+            kind,
+            window: axes.iter().map(|a| a.window).collect(),
             count_padding,
-            global: padding.is_zero() && axes.iter().all(|a| a.window == a.size && a.dilation == 1),
+            global: !geometry.has_padding()
+                && axes.iter().all(|a| a.window == a.size && a.dilation == 1),
+            geometry,
         };
         self.pooling(node, x, &layer)
     }
@@ -118,26 +158,27 @@ impl Lowering<'_> {
     fn padded_max_pool(
         &mut self,
         node: &Node,
-        pool: &Pool2d,
-        axes: &[Axis; 2],
+        axes: &[Axis],
         x: Value,
     ) -> Result<Value, LowerError> {
+        let Geometry { before, after, .. } = geometry(axes, 1);
         let pad = Pad {
-            before: vec![0, 0, axes[0].before, axes[1].before],
-            after: vec![0, 0, axes[0].after(), axes[1].after()],
+            before: [vec![0, 0], before].concat(),
+            after: [vec![0, 0], after].concat(),
             value: f32::MIN,
         };
         let x = self
             .builder
             .padding(&node.name, x, &pad)
             .map_err(|e| e.at(&node.name))?;
-        let bare = axes.map(|a| Axis {
+        let bare = |a: &Axis| Axis {
             size: a.before + a.size + a.after(),
             before: 0,
             behind: 0,
-            ..a
-        });
-        self.plain_pool(node, pool, &bare, x, false)
+            ..*a
+        };
+        let bare: Vec<Axis> = axes.iter().map(bare).collect();
+        self.plain_pool(node, PoolKind::Max, &bare, x, false)
     }
 
     /// An average whose divisor no pooling layer counts as TVM does: the windows' sums times 1 / divisor.
@@ -145,37 +186,40 @@ impl Lowering<'_> {
     fn divided_pool(
         &mut self,
         node: &Node,
-        pool: &Pool2d,
-        axes: &[Axis; 2],
+        axes: &[Axis],
+        include_padding: bool,
         x: Value,
     ) -> Result<Value, LowerError> {
         let channels = self.shape(node.output)[1];
-        let [kh, kw] = pool.window;
-        let ones = vec![1.0; channels * kh * kw];
+        let mut kernel = vec![channels, 1];
+        kernel.extend(axes.iter().map(|a| a.window));
+        let ones = vec![1.0; kernel.iter().product()];
         let sums = Convolution {
-            kernel: Weights::from_values(&[channels, 1, kh, kw], &ones),
+            kernel: Weights::from_values(&kernel, &ones),
             bias: None,
-            geometry: Conv2d {
-                stride: pool.stride,
-                padding: padding(axes),
-                dilation: pool.dilation,
-                groups: channels,
-            },
+            geometry: geometry(axes, channels),
         };
-        let counts = axes.map(|axis| axis.counts(pool.count_include_pad));
-        let factors: Vec<f32> = counts[0]
-            .iter()
-            .flat_map(|h| counts[1].iter().map(move |w| 1.0 / (h * w).max(1) as f32))
-            .collect();
-        let shape = [1, 1, counts[0].len(), counts[1].len()];
-        let fail = |e: super::BuildError| e.at(&node.name);
+        let mut shape = vec![1, 1];
+        let mut counts = vec![1];
+        for axis in axes {
+            let own = axis.counts(include_padding);
+            shape.push(own.len());
+            counts = counts
+                .iter()
+                .flat_map(|c| own.iter().map(move |n| c * n))
+                .collect();
+        }
+        let factors: Vec<f32> = counts.iter().map(|c| 1.0 / (*c).max(1) as f32).collect();
         let sums = self
             .builder
             .convolution(&node.name, x, &sums)
-            .map_err(fail)?;
-        let factors = Weights::from_values(&shape, &factors);
-        let factors = self.builder.constant(&node.name, &factors).map_err(fail)?;
-        self.elementwise(node, BinaryKind::Mul, sums, factors)
+            .map_err(|e| e.at(&node.name))?;
+        self.with_constant(
+            node,
+            BinaryKind::Mul,
+            sums,
+            &Weights::from_values(&shape, &factors),
+        )
     }
 
     fn pooling(&mut self, node: &Node, x: Value, layer: &Pooling) -> Result<Value, LowerError> {
@@ -184,17 +228,16 @@ impl Lowering<'_> {
             .map_err(|e| e.at(&node.name))
     }
 
-    fn pool_axes(&self, node: &Node, pool: &Pool2d) -> [Axis; 2] {
+    fn pool_axes<const N: usize>(&self, node: &Node, pool: &PoolNd<N>) -> [Axis; N] {
         let (input, output) = (self.shape(node.inputs[0]), self.shape(node.output));
-        let pads = pool.padding.pairs();
-        [0, 1].map(|i| Axis {
+        std::array::from_fn(|i| Axis {
             size: input[2 + i],
             outputs: output[2 + i],
             window: pool.window[i],
             stride: pool.stride[i],
             dilation: pool.dilation[i],
-            before: pads[i][0],
-            behind: pads[i][1],
+            before: pool.padding.before[i],
+            behind: pool.padding.after[i],
         })
     }
 }
@@ -240,17 +283,19 @@ impl Axis {
     }
 }
 
-fn padding(axes: &[Axis; 2]) -> Padding2d {
-    Padding2d {
-        top: axes[0].before,
-        left: axes[1].before,
-        bottom: axes[0].after(),
-        right: axes[1].after(),
+fn geometry(axes: &[Axis], groups: usize) -> Geometry {
+    let each = |f: fn(&Axis) -> usize| axes.iter().map(f).collect();
+    Geometry {
+        stride: each(|a| a.stride),
+        before: each(|a| a.before),
+        after: each(Axis::after),
+        dilation: each(|a| a.dilation),
+        groups,
     }
 }
 
 /// Whether one pooling layer says it all, and then whether its padding counts in the divisor.
-fn plain(pool: &Pool2d, axes: &[Axis; 2]) -> Option<bool> {
+fn plain<const N: usize>(pool: &PoolNd<N>, axes: &[Axis]) -> Option<bool> {
     let narrow = axes
         .iter()
         .all(|a| a.before < a.window && a.after() < a.window);
@@ -260,8 +305,10 @@ fn plain(pool: &Pool2d, axes: &[Axis; 2]) -> Option<bool> {
     let complete = axes.iter().all(|a| a.overhang() == 0);
     match pool.kind {
         PoolKind::Max => Some(false),
-        PoolKind::Average if pool.dilation != [1, 1] => None,
-        PoolKind::Average if !pool.count_include_pad || pool.padding.is_zero() => Some(false),
+        PoolKind::Average if pool.dilation != [1; N] => None,
+        PoolKind::Average if !pool.count_include_pad || pool.padding == PaddingNd::uniform(0) => {
+            Some(false)
+        }
         PoolKind::Average => complete.then_some(true),
     }
 }

@@ -1,27 +1,32 @@
-//! Layers that combine elements along axes: means, normalisation across channels, softmax.
+//! Layers that combine elements along axes: reductions, normalisation across channels, softmax.
 
 use super::{LowerError, Lowering, Reduction, Value};
-use crate::graph::{Lrn, Node, PoolKind};
+use crate::graph::{Lrn, Node, PoolKind, ReduceKind};
 
 impl Lowering<'_> {
-    /// The mean over a whole map is global pooling, which every backend has its fastest code for.
-    pub(super) fn mean(
+    /// The mean or maximum over a whole map is global pooling, which every backend has its fastest code for.
+    pub(super) fn reduce(
         &mut self,
         node: &Node,
+        kind: ReduceKind,
         axes: &[usize],
         keepdims: bool,
     ) -> Result<Value, LowerError> {
-        let value = if axes == [2, 3] && self.shape(node.inputs[0]).len() == 4 {
-            self.global_pool(node, PoolKind::Average)?
-        } else {
-            let layer = Reduction {
-                kind: PoolKind::Average,
-                axes: axes.to_vec(),
-            };
-            let x = self.operand(node, 0)?;
-            self.builder
-                .reduce(&node.name, x, &layer)
-                .map_err(|e| e.at(&node.name))?
+        let pool = match kind {
+            ReduceKind::Mean => Some(PoolKind::Average),
+            ReduceKind::Max => Some(PoolKind::Max),
+            ReduceKind::Sum | ReduceKind::Prod | ReduceKind::Min => None,
+        };
+        let whole_map = axes == [2, 3] && self.shape(node.inputs[0]).len() == 4;
+        let value = match pool.filter(|_| whole_map) {
+            Some(pool) => self.global_pool(node, pool)?,
+            None => {
+                let axes = axes.to_vec();
+                let x = self.operand(node, 0)?;
+                self.builder
+                    .reduce(&node.name, x, &Reduction { kind, axes })
+                    .map_err(|e| e.at(&node.name))?
+            }
         };
         match keepdims {
             true => Ok(value),

@@ -1,7 +1,7 @@
-//! Layers that move elements and do not compute.
+//! Layers that move elements.
 
-use super::{LowerError, Lowering, Shuffle, Value};
-use crate::graph::{Node, Pad};
+use super::{LowerError, Lowering, Resize, Shuffle, Slice, Value};
+use crate::graph::{Node, Pad, Range, Resize2d};
 
 impl Lowering<'_> {
     pub(super) fn reshape(&mut self, node: &Node) -> Result<Value, LowerError> {
@@ -34,6 +34,28 @@ impl Lowering<'_> {
         let x = self.operand(node, 0)?;
         self.builder
             .padding(&node.name, x, pad)
+            .map_err(|e| e.at(&node.name))
+    }
+
+    pub(super) fn slice(&mut self, node: &Node, ranges: &[Range]) -> Result<Value, LowerError> {
+        let layer = Slice {
+            ranges: ranges.to_vec(),
+            shape: self.shape(node.output).to_vec(),
+        };
+        let x = self.operand(node, 0)?;
+        self.builder
+            .slice(&node.name, x, &layer)
+            .map_err(|e| e.at(&node.name))
+    }
+
+    pub(super) fn resize(&mut self, node: &Node, resize: &Resize2d) -> Result<Value, LowerError> {
+        let layer = Resize {
+            resize: *resize,
+            shape: self.shape(node.output).to_vec(),
+        };
+        let x = self.operand(node, 0)?;
+        self.builder
+            .resize(&node.name, x, &layer)
             .map_err(|e| e.at(&node.name))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, GraphBuilder, Lrn, Pad, Padding2d, Pool2d, PoolKind,
+    Activation, BinaryKind, Conv2d, GraphBuilder, Lrn, Pad, Padding2d, Pool2d, PoolKind, UnaryKind,
 };
 
 /// Writes down every layer; refuses the one whose name it was given.
@@ -38,11 +38,19 @@ impl NetworkBuilder for Recorder {
     }
     fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built {
         self.kernels.push(layer.kernel.data.clone());
-        let p = layer.geometry.padding;
         let bias = layer.bias.as_ref().map(|b| b.values());
-        let pads = [p.top, p.left, p.bottom, p.right];
+        let pads = pads(&layer.geometry);
         let line = format!(
             "conv {} {:?} pads {pads:?} bias {bias:?}",
+            x.0, layer.kernel.shape
+        );
+        self.add(name, line)
+    }
+    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built {
+        let bias = layer.bias.as_ref().map(|b| b.values());
+        let pads = pads(&layer.geometry);
+        let line = format!(
+            "deconv {} {:?} pads {pads:?} bias {bias:?}",
             x.0, layer.kernel.shape
         );
         self.add(name, line)
@@ -53,6 +61,9 @@ impl NetworkBuilder for Recorder {
     }
     fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built {
         self.add(name, format!("matmul {} {}", a.0, b.0))
+    }
+    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built {
+        self.add(name, format!("{layer:?} {} {}", a.0, b.0))
     }
     fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built {
         let values = |w: &Option<Weights>| w.as_ref().map(|w| (w.shape.clone(), w.values()));
@@ -67,6 +78,9 @@ impl NetworkBuilder for Recorder {
     fn activation(&mut self, name: &str, x: Value, function: Activation) -> Built {
         self.add(name, format!("{function:?} {}", x.0))
     }
+    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> Built {
+        self.add(name, format!("{function:?} {}", x.0))
+    }
     fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built {
         self.add(name, format!("prelu {} {:?}", x.0, slope.shape))
     }
@@ -74,13 +88,15 @@ impl NetworkBuilder for Recorder {
         self.add(name, format!("{kind:?} {} {}", a.0, b.0))
     }
     fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built {
-        let p = layer.padding;
-        let pads = [p.top, p.left, p.bottom, p.right];
+        let pads = pads(&layer.geometry);
         let line = format!(
             "pool {} {:?} pads {pads:?} counted {} global {}",
             x.0, layer.window, layer.count_padding, layer.global
         );
         self.add(name, line)
+    }
+    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built {
+        self.add(name, format!("resize {} {:?}", x.0, layer.shape))
     }
     fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built {
         self.add(
@@ -99,8 +115,12 @@ impl NetworkBuilder for Recorder {
         self.add(name, line)
     }
     fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built {
-        let Slice { axis, start, len } = layer;
-        self.add(name, format!("slice {} axis {axis} {start}+{len}", x.0))
+        let ranges: Vec<String> = layer
+            .ranges
+            .iter()
+            .map(|r| format!("axis {} {}+{}", r.axis, r.start, r.len))
+            .collect();
+        self.add(name, format!("slice {} {}", x.0, ranges.join(", ")))
     }
     fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built {
         let xs: Vec<u32> = xs.iter().map(|x| x.0).collect();
@@ -116,6 +136,10 @@ impl NetworkBuilder for Recorder {
         self.lines.push(format!("output {name} {} {shape:?}", x.0));
         Ok(())
     }
+}
+
+fn pads(geometry: &Geometry) -> Vec<usize> {
+    [&geometry.before[..], &geometry.after[..]].concat()
 }
 
 fn conv(padding: Padding2d) -> Op {
@@ -213,8 +237,15 @@ fn normalisation_is_a_scale_with_its_numbers_worked_out() {
             w("mean", [4.0, 0.0]),
             w("variance", [3.0, 0.0]),
         ];
-        b.node("norm", Op::BatchNorm { epsilon: 1.0 }, &operands)
-            .unwrap()
+        b.node(
+            "norm",
+            Op::BatchNorm {
+                epsilon: 1.0,
+                axis: 1,
+            },
+            &operands,
+        )
+        .unwrap()
     });
     let want = "scale 0 Some(([1, 2, 1, 1], [1.0, 3.0])) Some(([1, 2, 1, 1], [-3.0, 0.0]))";
     assert_eq!(got, [want]);

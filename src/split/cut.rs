@@ -157,7 +157,11 @@ fn new_weights(graph: &Graph, node: &Node, target: &DlaTarget, seen: &BTreeSet<T
 fn is_conv_or_pool(op: &Op) -> bool {
     matches!(
         op,
-        Op::Conv2d(_) | Op::Pool2d(_) | Op::GlobalPool(_) | Op::AdaptivePool { .. }
+        Op::Conv2d(_)
+            | Op::Deconv2d(_)
+            | Op::Pool2d(_)
+            | Op::GlobalPool(_)
+            | Op::AdaptivePool { .. }
     )
 }
 

@@ -1,8 +1,9 @@
 //! What TensorRT would make of a node, and the facts its DLA rules ask for.
 
 use super::expr::{Facts, Value};
+use super::window::{deconv_facts, padding, pool_facts, resize_facts, whole_map};
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, Graph, Node, Op, Padding2d, Pool2d, PoolKind, Tensor,
+    Activation, BinaryKind, Conv2d, Graph, Node, Op, ReduceKind, Tensor, UnaryKind,
 };
 
 /// One TensorRT layer with its facts.
@@ -16,7 +17,20 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
     let x = graph.tensor(node.inputs[0]);
     match &node.op {
         Op::Conv2d(conv) => one("conv", conv_facts(graph, node, conv)),
-        Op::BiasAdd { .. } | Op::BatchNorm { .. } => one("scale", scale()),
+        Op::Conv1d(_) => one("conv", Facts::from([("spatial_dims", 1.into())])),
+        Op::Conv3d(_) => one("conv", Facts::from([("spatial_dims", 3.into())])),
+        Op::Deconv2d(deconv) => {
+            let mut layers = one("deconv", deconv_facts(graph, node, deconv));
+            if deconv.overhang() != [0; 2] {
+                layers.extend(one("padding", Facts::new()));
+            }
+            layers
+        }
+        Op::Deconv3d(_) => one("deconv", Facts::from([("spatial_dims", 3.into())])),
+        Op::BiasAdd { .. } | Op::BatchNorm { axis: 1, .. } => one("scale", scale()),
+        Op::BatchNorm { .. } => one("batch norm of another axis than the channels", Facts::new()),
+        Op::LayerNorm { .. } => one("layer normalisation", Facts::new()),
+        Op::Unary(kind) => one("unary", Facts::from([("op", unary(*kind).into())])),
         Op::Activation(activation) => one("activation", activation_facts(*activation)),
         Op::PRelu => {
             let constant = graph.tensor(node.inputs[1]).weight.is_some();
@@ -28,6 +42,8 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
         Op::Binary(kind) => binary(graph, node, *kind),
         Op::Pool2d(pool) if pool.dilation == [1, 1] => one("pool", pool_facts(pool)),
         Op::Pool2d(_) => one("dilated pooling", Facts::new()),
+        Op::Pool3d(_) => one("pooling over three axes", Facts::new()),
+        Op::Resize2d(resize) => one("resize", resize_facts(x, resize)),
         Op::GlobalPool(kind) => one("pool", whole_map(*kind, x, [1, 1])),
         Op::AdaptivePool { kind, output } if divides(x, *output) => {
             one("pool", whole_map(*kind, x, *output))
@@ -39,7 +55,15 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
         ),
         Op::Pad(_) => one("padding", Facts::new()),
         Op::Lrn(lrn) => one("lrn", Facts::from([("window", lrn.size.into())])),
-        Op::Mean { .. } => one("reduce", Facts::from([("op", "AVG".into())])),
+        Op::Reduce { kind, .. } => one("reduce", Facts::from([("op", reduction(*kind).into())])),
+        Op::Slice { ranges } => {
+            let unit_stride = ranges.iter().all(|range| range.step == 1);
+            one("slice", Facts::from([("unit_stride", unit_stride.into())]))
+        }
+        Op::BatchMatmul { .. } => {
+            let constant = graph.tensor(node.inputs[1]).weight.is_some();
+            one("matmul", Facts::from([("b_is_constant", constant.into())]))
+        }
         Op::Flatten
         | Op::Reshape { .. }
         | Op::Squeeze { .. }
@@ -98,15 +122,6 @@ fn dense_facts(graph: &Graph, node: &Node) -> Facts {
     ])
 }
 
-fn padding(p: &Padding2d) -> Facts {
-    Facts::from([
-        ("pt", Value::from(p.top)),
-        ("pl", p.left.into()),
-        ("pb", p.bottom.into()),
-        ("pr", p.right.into()),
-    ])
-}
-
 fn activation_facts(activation: Activation) -> Facts {
     let kind = |name: &str| Facts::from([("kind", Value::from(name))]);
     match activation {
@@ -123,6 +138,32 @@ fn activation_facts(activation: Activation) -> Facts {
     }
 }
 
+fn unary(kind: UnaryKind) -> &'static str {
+    match kind {
+        UnaryKind::Exp => "EXP",
+        UnaryKind::Log => "LOG",
+        UnaryKind::Sqrt => "SQRT",
+        UnaryKind::Abs => "ABS",
+        UnaryKind::Neg => "NEG",
+        UnaryKind::Floor => "FLOOR",
+        UnaryKind::Ceil => "CEIL",
+        UnaryKind::Sin => "SIN",
+        UnaryKind::Cos => "COS",
+        UnaryKind::Atan => "ATAN",
+        UnaryKind::Erf => "ERF",
+    }
+}
+
+fn reduction(kind: ReduceKind) -> &'static str {
+    match kind {
+        ReduceKind::Sum => "SUM",
+        ReduceKind::Prod => "PROD",
+        ReduceKind::Max => "MAX",
+        ReduceKind::Min => "MIN",
+        ReduceKind::Mean => "AVG",
+    }
+}
+
 fn binary(graph: &Graph, node: &Node, kind: BinaryKind) -> Vec<Layer> {
     let op = match kind {
         BinaryKind::Add => "SUM",
@@ -130,6 +171,8 @@ fn binary(graph: &Graph, node: &Node, kind: BinaryKind) -> Vec<Layer> {
         BinaryKind::Mul => "PROD",
         BinaryKind::Max => "MAX",
         BinaryKind::Min => "MIN",
+        BinaryKind::Div => "DIV",
+        BinaryKind::Pow => "POW",
     };
     let operands = [node.inputs[0], node.inputs[1]].map(|id| graph.tensor(id));
     let constant = operands.iter().find(|t| t.weight.is_some());
@@ -161,38 +204,6 @@ fn scales(constant: &[usize], out: &[usize]) -> bool {
     full.first().is_none_or(|rows| *rows == 1)
         && full.len() == out.len()
         && (uniform_or_channel || full[1..] == out[1..])
-}
-
-fn pool_facts(pool: &Pool2d) -> Facts {
-    let exclusive = pool.kind == PoolKind::Average && !pool.count_include_pad;
-    let mut facts = padding(&pool.padding);
-    facts.extend(window(pool.kind, pool.window, pool.stride));
-    facts.insert("exclusive_padding", exclusive.into());
-    facts
-}
-
-fn window(kind: PoolKind, window: [usize; 2], stride: [usize; 2]) -> Facts {
-    let op = match kind {
-        PoolKind::Max => "MAX",
-        PoolKind::Average => "AVERAGE",
-    };
-    Facts::from([
-        ("op", Value::from(op)),
-        ("wh", window[0].into()),
-        ("ww", window[1].into()),
-        ("sh", stride[0].into()),
-        ("sw", stride[1].into()),
-    ])
-}
-
-/// Equal windows that tile the map into `output`. One window has no stride that matters.
-fn whole_map(kind: PoolKind, x: &Tensor, output: [usize; 2]) -> Facts {
-    let side = [x.shape[2] / output[0], x.shape[3] / output[1]];
-    let stride = if output == [1, 1] { [1, 1] } else { side };
-    let mut facts = padding(&Padding2d::default());
-    facts.extend(window(kind, side, stride));
-    facts.insert("exclusive_padding", false.into());
-    facts
 }
 
 fn divides(x: &Tensor, output: [usize; 2]) -> bool {

@@ -3,6 +3,8 @@
 mod cut;
 mod expr;
 mod facts;
+#[cfg(test)]
+mod layer_tests;
 mod parse;
 mod report;
 mod rules;
@@ -10,6 +12,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod window;
 
 pub use cut::{cut, OutputSource, Side, SplitError, Stages, SuffixInput};
 pub use report::{report, NodeReport, Report, SideReport, TensorReport};

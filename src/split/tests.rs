@@ -354,7 +354,8 @@ fn each_limit_of_the_table_decides() {
             "8192 alone",
         ),
         (
-            Op::Mean {
+            Op::Reduce {
+                kind: ReduceKind::Mean,
                 axes: vec![2, 3],
                 keepdims: true,
             },
@@ -463,7 +464,8 @@ fn classifier() -> Graph {
     let m = b
         .node(
             "m",
-            Op::Mean {
+            Op::Reduce {
+                kind: ReduceKind::Mean,
                 axes: vec![2, 3],
                 keepdims: false,
             },

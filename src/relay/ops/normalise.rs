@@ -1,7 +1,7 @@
 //! Normalisation, means and softmax.
 
 use super::{op, require_constant, Taken};
-use crate::graph::{Lrn, Op};
+use crate::graph::{Lrn, Op, ReduceKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -10,12 +10,11 @@ pub fn batch_norm(call: &Call) -> Result<Taken, RelayError> {
     require_constant(call, 1)?;
     let attrs = &call.attrs;
     let axis = attrs.axis("axis", call.x().len())?;
-    attrs.ensure(axis == 1, || format!("axis is {axis}, not 1"))?;
     attrs.ensure(attrs.flag("center")? && attrs.flag("scale")?, || {
         "without centre or scale: run SimplifyInference first".to_string()
     })?;
     let epsilon = attrs.float("epsilon")?;
-    op(Op::BatchNorm { epsilon }, 5)
+    op(Op::BatchNorm { epsilon, axis }, 5)
 }
 
 pub fn lrn(call: &Call) -> Result<Taken, RelayError> {
@@ -42,8 +41,10 @@ pub fn softmax(call: &Call) -> Result<Taken, RelayError> {
     op(Op::Softmax { axis }, 1)
 }
 
-pub fn mean(call: &Call) -> Result<Taken, RelayError> {
+pub fn reduce(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
+    let named_kind = ReduceKind::ALL.into_iter().find(|k| k.name() == call.op);
+    let kind = named_kind.ok_or_else(|| RelayError::UnknownOp(call.op.clone()))?;
     let rank = call.x().len();
     let named: Result<Vec<usize>, RelayError> = attrs
         .ints("axis")?
@@ -55,9 +56,13 @@ pub fn mean(call: &Call) -> Result<Taken, RelayError> {
     let axes: Vec<usize> = (0..rank)
         .filter(|axis| named.contains(axis) != exclude)
         .collect();
-    attrs.ensure(!axes.contains(&0), || {
-        "it averages over the batch".to_string()
-    })?;
     let keepdims = attrs.flag("keepdims")?;
-    op(Op::Mean { axes, keepdims }, 1)
+    op(
+        Op::Reduce {
+            kind,
+            axes,
+            keepdims,
+        },
+        1,
+    )
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use prost::bytes::Bytes;
 
+use super::names::{binary, coordinates, nearest, reduction, unary};
 use super::proto::{self, Attribute};
-use crate::graph::{Activation, BinaryKind, Lrn, Pad, PoolKind};
+use crate::graph::{
+    Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, ResizeMode, UnaryKind,
+};
 use crate::lower::{
-    BuildError, Built, Convolution, FullyConnected, NetworkBuilder, Pooling, Reduction, Scale,
-    Shuffle, Slice, Value, Weights,
+    BuildError, Built, Convolution, Deconvolution, FullyConnected, Geometry, MatrixMultiply,
+    NetworkBuilder, Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 
 /// Opset 17 is the last in which reductions take their axes as an attribute; ONNX Runtime has it since 1.12.
@@ -144,6 +147,31 @@ impl OnnxBuilder {
         self.node("BatchNormalization", name, inputs, vec![epsilon])
     }
 
+    fn windowed(
+        &mut self,
+        op: &str,
+        name: &str,
+        x: Value,
+        (kernel, bias): (&Weights, Option<&Weights>),
+        geometry: &Geometry,
+    ) -> Value {
+        let mut inputs = vec![self.name(x)];
+        inputs.push(self.weights(&format!("{name}.kernel"), kernel));
+        if let Some(bias) = bias {
+            inputs.push(self.weights(&format!("{name}.bias"), bias));
+        }
+        let mut attributes = windowed(&kernel.shape[2..], geometry);
+        attributes.push(Attribute::int("group", geometry.groups));
+        self.node(op, name, inputs, attributes)
+    }
+
+    /// `x` with its last two of three axes swapped.
+    fn transposed(&mut self, name: &str, x: Value) -> Value {
+        let inputs = vec![self.name(x)];
+        let permutation = Attribute::ints("perm", &[0, 2, 1]);
+        self.node("Transpose", name, inputs, vec![permutation])
+    }
+
     fn with_constant(&mut self, op: &str, name: &str, x: Value, constant: &Weights) -> Value {
         let constant = self.weights(&format!("{name}.constant"), constant);
         let inputs = vec![self.name(x), constant];
@@ -151,9 +179,15 @@ impl OnnxBuilder {
     }
 }
 
-fn pads(padding: &crate::graph::Padding2d) -> Attribute {
-    let p = padding;
-    Attribute::ints("pads", &[p.top, p.left, p.bottom, p.right])
+/// Strides, paddings, dilations: what windowed operators have in common.
+fn windowed(window: &[usize], geometry: &Geometry) -> Vec<Attribute> {
+    let pads = [&geometry.before[..], &geometry.after[..]].concat();
+    vec![
+        Attribute::ints("kernel_shape", window),
+        Attribute::ints("strides", &geometry.stride),
+        Attribute::ints("pads", &pads),
+        Attribute::ints("dilations", &geometry.dilation),
+    ]
 }
 
 impl NetworkBuilder for OnnxBuilder {
@@ -169,20 +203,19 @@ impl NetworkBuilder for OnnxBuilder {
     }
 
     fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built {
-        let mut inputs = vec![self.name(x)];
-        inputs.push(self.weights(&format!("{name}.kernel"), &layer.kernel));
-        if let Some(bias) = &layer.bias {
-            inputs.push(self.weights(&format!("{name}.bias"), bias));
-        }
-        let geometry = &layer.geometry;
-        let attributes = vec![
-            Attribute::ints("kernel_shape", &layer.kernel.shape[2..]),
-            Attribute::ints("strides", &geometry.stride),
-            pads(&geometry.padding),
-            Attribute::ints("dilations", &geometry.dilation),
-            Attribute::int("group", geometry.groups),
-        ];
-        Ok(self.node("Conv", name, inputs, attributes))
+        let bias = layer.bias.as_ref();
+        Ok(self.windowed("Conv", name, x, (&layer.kernel, bias), &layer.geometry))
+    }
+
+    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built {
+        let bias = layer.bias.as_ref();
+        Ok(self.windowed(
+            "ConvTranspose",
+            name,
+            x,
+            (&layer.kernel, bias),
+            &layer.geometry,
+        ))
     }
 
     fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built {
@@ -199,6 +232,19 @@ impl NetworkBuilder for OnnxBuilder {
         let inputs = vec![self.name(a), self.name(b)];
         let attributes = vec![Attribute::int("transB", 1)];
         Ok(self.node("Gemm", name, inputs, attributes))
+    }
+
+    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built {
+        let a = match layer.transpose_a {
+            true => self.transposed(name, a),
+            false => a,
+        };
+        let b = match layer.transpose_b {
+            true => self.transposed(name, b),
+            false => b,
+        };
+        let inputs = vec![self.name(a), self.name(b)];
+        Ok(self.node("MatMul", name, inputs, vec![]))
     }
 
     /// Both parts make a `BatchNormalization`: one pass over the data, and ONNX Runtime folds it into a convolution.
@@ -229,45 +275,55 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node(op, name, inputs, attributes))
     }
 
+    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> Built {
+        let inputs = vec![self.name(x)];
+        Ok(self.node(unary(function), name, inputs, vec![]))
+    }
+
     fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built {
         Ok(self.with_constant("PRelu", name, x, slope))
     }
 
     fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built {
-        let op = match kind {
-            BinaryKind::Add => "Add",
-            BinaryKind::Sub => "Sub",
-            BinaryKind::Mul => "Mul",
-            BinaryKind::Max => "Max",
-            BinaryKind::Min => "Min",
-        };
         let inputs = vec![self.name(a), self.name(b)];
-        Ok(self.node(op, name, inputs, vec![]))
+        Ok(self.node(binary(kind), name, inputs, vec![]))
     }
 
     fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built {
         let inputs = vec![self.name(x)];
-        let mut attributes = vec![
-            Attribute::ints("kernel_shape", &layer.window),
-            Attribute::ints("strides", &layer.stride),
-            pads(&layer.padding),
-        ];
+        let mut attributes = windowed(&layer.window, &layer.geometry);
         let op = match (layer.kind, layer.global) {
             (PoolKind::Max, true) => return Ok(self.node("GlobalMaxPool", name, inputs, vec![])),
             (PoolKind::Average, true) => {
                 return Ok(self.node("GlobalAveragePool", name, inputs, vec![]))
             }
-            (PoolKind::Max, false) => {
-                attributes.push(Attribute::ints("dilations", &layer.dilation));
-                "MaxPool"
-            }
+            (PoolKind::Max, false) => "MaxPool",
             (PoolKind::Average, false) => {
+                // Averages know dilation from opset 19 on only; the lowering gives them none.
+                attributes.retain(|a| a.name != "dilations");
                 let count = usize::from(layer.count_padding);
                 attributes.push(Attribute::int("count_include_pad", count));
                 "AveragePool"
             }
         };
         Ok(self.node(op, name, inputs, attributes))
+    }
+
+    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built {
+        let mut attributes = vec![Attribute::text(
+            "coordinate_transformation_mode",
+            coordinates(layer.resize.coordinates),
+        )];
+        match layer.resize.mode {
+            ResizeMode::Linear => attributes.push(Attribute::text("mode", "linear")),
+            ResizeMode::Nearest(rounding) => {
+                attributes.push(Attribute::text("mode", "nearest"));
+                attributes.push(Attribute::text("nearest_mode", nearest(rounding)));
+            }
+        }
+        let sizes = self.integers(&format!("{name}.sizes"), &layer.shape);
+        let inputs = vec![self.name(x), String::new(), String::new(), sizes];
+        Ok(self.node("Resize", name, inputs, attributes))
     }
 
     fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built {
@@ -290,20 +346,18 @@ impl NetworkBuilder for OnnxBuilder {
     }
 
     fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built {
-        let op = match layer.kind {
-            PoolKind::Max => "ReduceMax",
-            PoolKind::Average => "ReduceMean",
-        };
-        let inputs = vec![self.name(x)];
+        let mut inputs = vec![self.name(x)];
         // No axes at all would mean all of them.
         if layer.axes.is_empty() {
             return Ok(self.node("Identity", name, inputs, vec![]));
         }
-        let attributes = vec![
-            Attribute::ints("axes", &layer.axes),
-            Attribute::int("keepdims", 1),
-        ];
-        Ok(self.node(op, name, inputs, attributes))
+        let mut attributes = vec![Attribute::int("keepdims", 1)];
+        // Sums take their axes as an operand since opset 13, the others from 18 on.
+        match layer.kind {
+            ReduceKind::Sum => inputs.push(self.integers(&format!("{name}.axes"), &layer.axes)),
+            _ => attributes.push(Attribute::ints("axes", &layer.axes)),
+        }
+        Ok(self.node(reduction(layer.kind), name, inputs, attributes))
     }
 
     fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> Built {
@@ -323,13 +377,15 @@ impl NetworkBuilder for OnnxBuilder {
 
     fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built {
         let mut inputs = vec![self.name(x)];
+        let of = |value: fn(&Range) -> usize| layer.ranges.iter().map(value).collect::<Vec<_>>();
         let bounds = [
-            ("start", layer.start),
-            ("end", layer.start + layer.len),
-            ("axis", layer.axis),
+            ("starts", of(|r| r.start)),
+            ("ends", of(|r| r.start + (r.len - 1) * r.step + 1)),
+            ("axes", of(|r| r.axis)),
+            ("steps", of(|r| r.step)),
         ];
-        for (suffix, value) in bounds {
-            inputs.push(self.integers(&format!("{name}.{suffix}"), &[value]));
+        for (suffix, values) in bounds {
+            inputs.push(self.integers(&format!("{name}.{suffix}"), &values));
         }
         Ok(self.node("Slice", name, inputs, vec![]))
     }

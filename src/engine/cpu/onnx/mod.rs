@@ -1,6 +1,7 @@
 //! A network as an ONNX model: what the CPU engines run, and what `export --onnx` writes.
 
 mod builder;
+mod names;
 mod proto;
 
 use prost::Message;

@@ -62,6 +62,8 @@ pub struct Attribute {
     pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub s: Option<Vec<u8>>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
@@ -83,6 +85,15 @@ impl Attribute {
             name: name.into(),
             i: Some(value as i64),
             kind: 2,
+            ..Attribute::default()
+        }
+    }
+
+    pub fn text(name: &str, value: &str) -> Attribute {
+        Attribute {
+            name: name.into(),
+            s: Some(value.as_bytes().to_vec()),
+            kind: 3,
             ..Attribute::default()
         }
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{find_library, CpuBackend, CpuOptions, SearchPaths};
 use crate::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
+use crate::graph::cases::noise;
 use crate::graph::Graph;
 use crate::plan::Device;
 use reference::{array, evaluate};
@@ -54,18 +55,6 @@ fn rows(x: &Array) -> Rows {
         offset: 0,
         len: x.data.len(),
     }
-}
-
-/// Repeatable values in -1..1; `seed` tells tensors apart.
-fn noise(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        f64::from(state) / f64::from(u32::MAX) * 2.0 - 1.0
-    };
-    (0..len).map(|_| next() as f32).collect()
 }
 
 fn inputs_of(graph: &Graph) -> Vec<Array> {

@@ -3,7 +3,7 @@
 use super::{compare, noise};
 use crate::graph::{
     Activation, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d, PoolKind,
-    TensorId,
+    ReduceKind, TensorId,
 };
 
 fn conv(b: &mut GraphBuilder, x: TensorId, out: usize, kernel: usize, pad: usize) -> TensorId {
@@ -173,7 +173,8 @@ fn rewritten_networks_compute_the_same() {
             let z = b
                 .node(
                     "mean",
-                    Op::Mean {
+                    Op::Reduce {
+                        kind: ReduceKind::Mean,
                         axes: vec![1, 2],
                         keepdims: false,
                     },

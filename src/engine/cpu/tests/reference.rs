@@ -2,7 +2,8 @@
 
 use crate::engine::Array;
 use crate::graph::{
-    elements, Activation, BinaryKind, Conv2d, Graph, Lrn, Node, Op, Pad, Pool2d, PoolKind,
+    elements, Activation, BinaryKind, ConvNd, Coordinates, DeconvNd, Graph, Lrn, Node, Op, Pad,
+    PaddingNd, PoolKind, PoolNd, ReduceKind, Resize2d, ResizeMode, Rounding, UnaryKind,
 };
 
 /// All outputs of `graph` over its inputs.
@@ -69,10 +70,22 @@ fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
     let x = &operands[0];
     let same = || array(shape, x.data.to_vec());
     match &node.op {
-        Op::Conv2d(conv) => conv2d(conv, x, &operands[1], shape),
+        Op::Conv1d(c) => conv(&windows(c), c.groups, x, &operands[1], shape),
+        Op::Conv2d(c) => {
+            let nd = ConvNd {
+                stride: c.stride,
+                padding: PaddingNd::from(c.padding),
+                dilation: c.dilation,
+                groups: c.groups,
+            };
+            conv(&windows(&nd), c.groups, x, &operands[1], shape)
+        }
+        Op::Conv3d(c) => conv(&windows(c), c.groups, x, &operands[1], shape),
+        Op::Deconv2d(d) => deconv(d, x, &operands[1], shape),
+        Op::Deconv3d(d) => deconv(d, x, &operands[1], shape),
         Op::BiasAdd { axis } => fill(shape, |i| at(x, i) + at(&operands[1], &[i[*axis]])),
-        Op::BatchNorm { epsilon } => fill(shape, |i| {
-            let of = |k: usize| at(&operands[k], &[i[1]]);
+        Op::BatchNorm { epsilon, axis } => fill(shape, |i| {
+            let of = |k: usize| at(&operands[k], &[i[*axis]]);
             let deviation = (of(4) + f64::from(*epsilon)).sqrt();
             (at(x, i) - of(3)) / deviation * of(1) + of(2)
         }),
@@ -82,13 +95,58 @@ fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
             v => v,
         }),
         Op::Binary(kind) => fill(shape, |i| combine(*kind, at(x, i), at(&operands[1], i))),
-        Op::Pool2d(pool) => pool2d(pool, x, shape),
+        Op::LayerNorm { epsilon, axis } => {
+            fill(shape, |i| layer_norm(*epsilon, *axis, operands, i))
+        }
+        Op::Unary(kind) => fill(shape, |i| unary(*kind, at(x, i))),
+        Op::Pool2d(p) => {
+            let nd = PoolNd {
+                kind: p.kind,
+                window: p.window,
+                stride: p.stride,
+                padding: PaddingNd::from(p.padding),
+                dilation: p.dilation,
+                ceil_mode: p.ceil_mode,
+                count_include_pad: p.count_include_pad,
+            };
+            pool(&nd, x, shape)
+        }
+        Op::Pool3d(p) => pool(p, x, shape),
+        Op::Resize2d(r) => resize(r, x, shape),
         Op::GlobalPool(kind) => adaptive(*kind, x, shape),
         Op::AdaptivePool { kind, .. } => adaptive(*kind, x, shape),
         Op::Concat { axis } => concat(*axis, operands, shape),
         Op::Pad(pad) => padded(pad, x, shape),
         Op::Lrn(lrn) => fill(shape, |i| normalise(lrn, x, i)),
-        Op::Mean { axes, keepdims } => mean(axes, *keepdims, x, shape),
+        Op::Reduce {
+            kind,
+            axes,
+            keepdims,
+        } => reduce(*kind, axes, *keepdims, x, shape),
+        Op::Slice { ranges } => fill(shape, |i| {
+            let mut from = i.to_vec();
+            for r in ranges {
+                from[r.axis] = r.start + i[r.axis] * r.step;
+            }
+            at(x, &from)
+        }),
+        Op::BatchMatmul {
+            transpose_a,
+            transpose_b,
+        } => {
+            let inner = x.shape[if *transpose_a { 1 } else { 2 }];
+            let element = |x: &Array, transposed, b, row, column| match transposed {
+                true => at(x, &[b, column, row]),
+                false => at(x, &[b, row, column]),
+            };
+            fill(shape, |i| {
+                let term = |k| {
+                    element(x, *transpose_a, i[0], i[1], k)
+                        * element(&operands[1], *transpose_b, i[0], k, i[2])
+                };
+                (0..inner).map(term).sum()
+            })
+        }
         Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } | Op::ExpandDims { .. } => same(),
         Op::Transpose { axes } => fill(shape, |i| {
             let mut from = vec![0; i.len()];
@@ -129,6 +187,8 @@ fn combine(kind: BinaryKind, a: f64, b: f64) -> f64 {
         BinaryKind::Mul => a * b,
         BinaryKind::Max => a.max(b),
         BinaryKind::Min => a.min(b),
+        BinaryKind::Div => a / b,
+        BinaryKind::Pow => a.powf(b),
     }
 }
 
@@ -146,35 +206,65 @@ fn tap(
         .filter(|position| *position < size)
 }
 
-fn conv2d(conv: &Conv2d, x: &Array, w: &Array, shape: &[usize]) -> Array {
-    let [out, per_group, kh, kw] = w.shape[..] else {
-        panic!("a kernel has four dimensions")
-    };
-    let (pad, per_output) = (conv.padding, out / conv.groups);
+/// Stride, dilation and padding in front, per map axis.
+type Axes = Vec<[usize; 3]>;
+
+fn windows<const N: usize>(conv: &ConvNd<N>) -> Axes {
+    (0..N)
+        .map(|i| [conv.stride[i], conv.dilation[i], conv.padding.before[i]])
+        .collect()
+}
+
+/// Every index of an array of this shape.
+fn indices(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + '_ {
+    (0..elements(shape).unwrap()).map(|flat| unflatten(flat, shape))
+}
+
+fn conv(axes: &Axes, groups: usize, x: &Array, w: &Array, shape: &[usize]) -> Array {
+    let (per_group, per_output) = (w.shape[1], w.shape[0] / groups);
     fill(shape, |i| {
         let mut sum = 0.0;
-        for c in 0..per_group {
-            let channel = i[1] / per_output * per_group + c;
-            for (a, b) in (0..kh).flat_map(|a| (0..kw).map(move |b| (a, b))) {
-                let row = tap(
-                    i[2],
-                    conv.stride[0],
-                    a,
-                    conv.dilation[0],
-                    pad.top,
-                    x.shape[2],
-                );
-                let column = tap(
-                    i[3],
-                    conv.stride[1],
-                    b,
-                    conv.dilation[1],
-                    pad.left,
-                    x.shape[3],
-                );
-                if let (Some(row), Some(column)) = (row, column) {
-                    sum += at(x, &[i[0], channel, row, column]) * at(w, &[i[1], c, a, b]);
-                }
+        for k in indices(&w.shape[2..]) {
+            let place = |(a, [stride, dilation, pad]): (usize, &[usize; 3])| {
+                tap(i[2 + a], *stride, k[a], *dilation, *pad, x.shape[2 + a])
+            };
+            let Some(place) = axes
+                .iter()
+                .enumerate()
+                .map(place)
+                .collect::<Option<Vec<_>>>()
+            else {
+                continue;
+            };
+            for c in 0..per_group {
+                let channel = i[1] / per_output * per_group + c;
+                let from = [&[i[0], channel], &place[..]].concat();
+                sum += at(x, &from) * at(w, &[&[i[1], c], &k[..]].concat());
+            }
+        }
+        sum
+    })
+}
+
+/// Input element `j` adds `w[k]` times itself to output element `j * stride + k - padding`.
+fn deconv<const N: usize>(d: &DeconvNd<N>, x: &Array, w: &Array, shape: &[usize]) -> Array {
+    let (out, inputs) = (w.shape[1], x.shape[1] / d.groups);
+    fill(shape, |i| {
+        let mut sum = 0.0;
+        for k in indices(&w.shape[2..]) {
+            let place = |a: usize| {
+                let scaled = (i[2 + a] + d.padding.before[a]).checked_sub(k[a])?;
+                let inside =
+                    scaled.is_multiple_of(d.stride[a]) && scaled / d.stride[a] < x.shape[2 + a];
+                inside.then_some(scaled / d.stride[a])
+            };
+            let Some(place) = (0..N).map(place).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            let group = i[1] / out;
+            for c in group * inputs..(group + 1) * inputs {
+                let from = [&[i[0], c], &place[..]].concat();
+                sum += at(x, &from) * at(w, &[&[c, i[1] % out], &k[..]].concat());
             }
         }
         sum
@@ -182,25 +272,30 @@ fn conv2d(conv: &Conv2d, x: &Array, w: &Array, shape: &[usize]) -> Array {
 }
 
 /// As TVM's `pool_impl_nd`: sums over the padded map; the divisor counts elements up to the padding that was asked for.
-fn pool2d(pool: &Pool2d, x: &Array, shape: &[usize]) -> Array {
-    let pads = pool.padding.pairs();
+fn pool<const N: usize>(pool: &PoolNd<N>, x: &Array, shape: &[usize]) -> Array {
     let taps = |axis: usize, o: usize| -> Vec<Option<usize>> {
-        let size = x.shape[2 + axis];
-        let position = |k: usize| o * pool.stride[axis] + k * pool.dilation[axis];
+        let (size, before) = (x.shape[2 + axis], pool.padding.before[axis]);
+        let end = before + size + pool.padding.after[axis];
         (0..pool.window[axis])
-            .filter(|k| position(*k) < pads[axis][0] + size + pads[axis][1])
-            .map(|k| position(k).checked_sub(pads[axis][0]).filter(|p| *p < size))
+            .map(|k| o * pool.stride[axis] + k * pool.dilation[axis])
+            .filter(|position| *position < end)
+            .map(|position| position.checked_sub(before).filter(|p| *p < size))
             .collect()
     };
     fill(shape, |i| {
-        let (rows, columns) = (taps(0, i[2]), taps(1, i[3]));
-        let inside = |t: &[Option<usize>]| t.iter().flatten().copied().collect::<Vec<_>>();
-        let (r, c) = (inside(&rows), inside(&columns));
-        let value = |(a, b): (usize, usize)| at(x, &[i[0], i[1], a, b]);
-        let values = r.iter().flat_map(|a| c.iter().map(|b| (*a, *b))).map(value);
-        let divisor = match pool.count_include_pad {
-            true => rows.len() * columns.len(),
-            false => r.len() * c.len(),
+        let taps: Vec<_> = (0..N).map(|axis| taps(axis, i[2 + axis])).collect();
+        let inside: Vec<Vec<usize>> = taps
+            .iter()
+            .map(|t| t.iter().flatten().copied().collect())
+            .collect();
+        let lengths: Vec<usize> = inside.iter().map(Vec::len).collect();
+        let values = indices(&lengths).map(|choice| {
+            let place = choice.iter().zip(&inside).map(|(c, t)| t[*c]);
+            at(x, &i[..2].iter().copied().chain(place).collect::<Vec<_>>())
+        });
+        let divisor: usize = match pool.count_include_pad {
+            true => taps.iter().map(Vec::len).product(),
+            false => lengths.iter().product(),
         };
         match pool.kind {
             PoolKind::Max => values.fold(f64::from(f32::MIN), f64::max),
@@ -263,20 +358,101 @@ fn normalise(lrn: &Lrn, x: &Array, i: &[usize]) -> f64 {
     at(x, i) / base.powf(lrn.beta.into())
 }
 
-fn mean(axes: &[usize], keepdims: bool, x: &Array, shape: &[usize]) -> Array {
+fn reduce(kind: ReduceKind, axes: &[usize], keepdims: bool, x: &Array, shape: &[usize]) -> Array {
     let lengths: Vec<usize> = axes.iter().map(|a| x.shape[*a]).collect();
-    let count = elements(&lengths).unwrap();
     fill(shape, |i| {
         let mut kept = i.to_vec();
         if !keepdims {
             axes.iter().for_each(|a| kept.insert(*a, 0));
         }
-        let value = |flat: usize| {
+        let values = indices(&lengths).map(|reduced| {
             let mut index = kept.clone();
-            let reduced = unflatten(flat, &lengths);
             axes.iter().zip(reduced).for_each(|(a, k)| index[*a] = k);
             at(x, &index)
+        });
+        match kind {
+            ReduceKind::Sum => values.sum(),
+            ReduceKind::Prod => values.product(),
+            ReduceKind::Max => values.fold(f64::NEG_INFINITY, f64::max),
+            ReduceKind::Min => values.fold(f64::INFINITY, f64::min),
+            ReduceKind::Mean => values.sum::<f64>() / elements(&lengths).unwrap() as f64,
+        }
+    })
+}
+
+fn layer_norm(epsilon: f32, axis: usize, operands: &[Array], i: &[usize]) -> f64 {
+    let x = &operands[0];
+    let along = |k: usize| {
+        let mut index = i.to_vec();
+        index[axis] = k;
+        at(x, &index)
+    };
+    let count = x.shape[axis] as f64;
+    let mean = (0..x.shape[axis]).map(along).sum::<f64>() / count;
+    let squares = (0..x.shape[axis]).map(|k| (along(k) - mean).powi(2));
+    let deviation = (squares.sum::<f64>() / count + f64::from(epsilon)).sqrt();
+    let of = |k: usize| at(&operands[k], &[i[axis]]);
+    (at(x, i) - mean) / deviation * of(1) + of(2)
+}
+
+fn unary(kind: UnaryKind, v: f64) -> f64 {
+    match kind {
+        UnaryKind::Exp => v.exp(),
+        UnaryKind::Log => v.ln(),
+        UnaryKind::Sqrt => v.sqrt(),
+        UnaryKind::Abs => v.abs(),
+        UnaryKind::Neg => -v,
+        UnaryKind::Floor => v.floor(),
+        UnaryKind::Ceil => v.ceil(),
+        UnaryKind::Sin => v.sin(),
+        UnaryKind::Cos => v.cos(),
+        UnaryKind::Atan => v.atan(),
+        UnaryKind::Erf => erf(v),
+    }
+}
+
+/// Its Taylor series, good to float64 for the small arguments used here.
+fn erf(v: f64) -> f64 {
+    let mut term = v;
+    let mut sum = v;
+    for n in 1..60 {
+        term *= -v * v / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * 2.0 / std::f64::consts::PI.sqrt()
+}
+
+fn resize(r: &Resize2d, x: &Array, shape: &[usize]) -> Array {
+    let source = |axis: usize, i: usize| {
+        let (input, output) = (x.shape[axis] as f64, shape[axis] as f64);
+        match r.coordinates {
+            Coordinates::Asymmetric => i as f64 * input / output,
+            Coordinates::HalfPixel => (i as f64 + 0.5) * input / output - 0.5,
+            Coordinates::AlignCorners => i as f64 * (input - 1.0) / (output - 1.0),
+        }
+    };
+    let inside = |axis: usize, v: f64| v.clamp(0.0, x.shape[axis] as f64 - 1.0) as usize;
+    fill(shape, |i| {
+        let (row, column) = (source(2, i[2]), source(3, i[3]));
+        let value = |a: f64, b: f64| at(x, &[i[0], i[1], inside(2, a), inside(3, b)]);
+        let nearest = |v: f64, rounding: Rounding| match rounding {
+            Rounding::Floor => v.floor(),
+            Rounding::Ceil => v.ceil(),
+            Rounding::HalfDown => (v - 0.5).ceil(),
+            Rounding::HalfUp => (v + 0.5).floor(),
         };
-        (0..count).map(value).sum::<f64>() / count as f64
+        match r.mode {
+            ResizeMode::Nearest(rounding) => {
+                value(nearest(row, rounding), nearest(column, rounding))
+            }
+            ResizeMode::Linear => {
+                let (a, b) = (row.floor(), column.floor());
+                let along = |a: f64| {
+                    let right = column - b;
+                    value(a, b) * (1.0 - right) + value(a, b + 1.0) * right
+                };
+                along(a) * (1.0 - (row - a)) + along(a + 1.0) * (row - a)
+            }
+        }
     })
 }

@@ -1,0 +1,182 @@
+//! The geometry of operators that slide windows over maps.
+
+use serde::{Deserialize, Serialize};
+
+/// Zero padding around a 2-D map, in elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Padding2d {
+    pub top: usize,
+    pub left: usize,
+    pub bottom: usize,
+    pub right: usize,
+}
+
+impl Padding2d {
+    /// `width` elements on every side.
+    pub fn uniform(width: usize) -> Padding2d {
+        Padding2d {
+            top: width,
+            left: width,
+            bottom: width,
+            right: width,
+        }
+    }
+
+    /// `[[top, bottom], [left, right]]`
+    pub fn pairs(&self) -> [[usize; 2]; 2] {
+        [[self.top, self.bottom], [self.left, self.right]]
+    }
+
+    pub fn is_zero(&self) -> bool {
+        *self == Padding2d::default()
+    }
+}
+
+/// `x[N,C,H,W], w[O,C/groups,kh,kw]` -> `[N,O,H',W']`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conv2d {
+    pub stride: [usize; 2],
+    pub padding: Padding2d,
+    pub dilation: [usize; 2],
+    pub groups: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolKind {
+    Max,
+    Average,
+}
+
+/// `x[N,C,H,W]` -> `[N,C,H',W']`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool2d {
+    pub kind: PoolKind,
+    pub window: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: Padding2d,
+    pub dilation: [usize; 2],
+    pub ceil_mode: bool,
+    /// Average only: whether padded elements count in the divisor.
+    pub count_include_pad: bool,
+}
+
+/// Zero padding around a map of `N` axes, in elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "[usize; N]: Serialize",
+    deserialize = "[usize; N]: Deserialize<'de>"
+))]
+pub struct PaddingNd<const N: usize> {
+    pub before: [usize; N],
+    pub after: [usize; N],
+}
+
+impl<const N: usize> PaddingNd<N> {
+    /// `width` elements on every side.
+    pub fn uniform(width: usize) -> PaddingNd<N> {
+        PaddingNd {
+            before: [width; N],
+            after: [width; N],
+        }
+    }
+
+    /// `[before, after]` of each axis.
+    pub fn pairs(&self) -> [[usize; 2]; N] {
+        std::array::from_fn(|i| [self.before[i], self.after[i]])
+    }
+}
+
+impl From<Padding2d> for PaddingNd<2> {
+    fn from(p: Padding2d) -> PaddingNd<2> {
+        PaddingNd {
+            before: [p.top, p.left],
+            after: [p.bottom, p.right],
+        }
+    }
+}
+
+/// A convolution over 1 or 3 axes: `x[N,C,..], w[O,C/groups,..]` -> `[N,O,..]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "[usize; N]: Serialize",
+    deserialize = "[usize; N]: Deserialize<'de>"
+))]
+pub struct ConvNd<const N: usize> {
+    pub stride: [usize; N],
+    pub padding: PaddingNd<N>,
+    pub dilation: [usize; N],
+    pub groups: usize,
+}
+
+/// A transposed convolution: `x[N,C,..], w[C,O/groups,..]` -> `[N,O,..]` with
+/// `(size - 1) * stride + window - padding + output_padding` elements per axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "[usize; N]: Serialize",
+    deserialize = "[usize; N]: Deserialize<'de>"
+))]
+pub struct DeconvNd<const N: usize> {
+    pub stride: [usize; N],
+    /// Elements cut off the result.
+    pub padding: PaddingNd<N>,
+    /// Elements added at the end of each axis, each less than the stride.
+    pub output_padding: [usize; N],
+    pub groups: usize,
+}
+
+/// Pooling over 3 axes: `x[N,C,D,H,W]` -> `[N,C,D',H',W']`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "[usize; N]: Serialize",
+    deserialize = "[usize; N]: Deserialize<'de>"
+))]
+pub struct PoolNd<const N: usize> {
+    pub kind: PoolKind,
+    pub window: [usize; N],
+    pub stride: [usize; N],
+    pub padding: PaddingNd<N>,
+    pub dilation: [usize; N],
+    pub ceil_mode: bool,
+    /// Average only: whether padded elements count in the divisor.
+    pub count_include_pad: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResizeMode {
+    Nearest(Rounding),
+    Linear,
+}
+
+/// Which neighbour is nearest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rounding {
+    Floor,
+    Ceil,
+    /// To the nearest; the lower one at equal distance.
+    HalfDown,
+    /// To the nearest; the upper one at equal distance.
+    HalfUp,
+}
+
+/// Where in the input the centre of output element `i` lies, with `scale = output / input`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coordinates {
+    /// `i / scale`
+    Asymmetric,
+    /// `(i + 0.5) / scale - 0.5`
+    HalfPixel,
+    /// `i * (input - 1) / (output - 1)`
+    AlignCorners,
+}
+
+/// `x[N,C,H,W]` -> `[N,C,output[0],output[1]]`; what lies outside the map is its edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resize2d {
+    pub output: [usize; 2],
+    pub mode: ResizeMode,
+    pub coordinates: Coordinates,
+}
