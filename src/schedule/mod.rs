@@ -4,14 +4,24 @@
 //! Offline mode, as in the paper: every device runs its share of the prefix; when all rows are there, the suffix runs
 //! over the merged rows on the GPU. A device that is lost takes no row with it: what it had not finished is dealt again
 //! to the others, in the batches their engines already have.
+//!
+//! Data that arrives while it runs: [`Stream`], in the same words.
 
 mod lane;
 mod machine;
+mod pace;
 mod redeal;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use machine::Schedule;
+pub(crate) use pace::mixed;
+pub use pace::Pace;
+pub use stream::{
+    Fate, Infeasible, Item, Order, Overflow, Stream, StreamCommand, StreamEvent, StreamLane,
+    StreamRules, StreamTask, Timed,
+};
 
 use std::ops::Range;
 
