@@ -1,6 +1,6 @@
 //! Ways in which a batch is not computed.
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, StageKind};
 use crate::plan::Device;
 
 /// Names the device and what to do.
@@ -10,6 +10,13 @@ pub enum PipelineError {
     Thread { device: Device, reason: String },
     #[error(transparent)]
     Build(#[from] EngineError),
+    #[error("the {stage:?} engine of {batch} rows on {device} failed when its speed was measured: {reason}")]
+    Measure {
+        stage: StageKind,
+        batch: usize,
+        device: Device,
+        reason: String,
+    },
     #[error("cancelled between two rounds; no output was written")]
     Cancelled,
     #[error("the suffix runs on the GPU only, and the gpu is lost: {reason}")]

@@ -5,10 +5,12 @@
 
 mod error;
 mod gather;
+mod measure;
 mod order;
 mod route;
 mod run;
 mod stats;
+mod stream;
 mod wait;
 mod worker;
 mod workers;
@@ -17,13 +19,16 @@ pub use error::PipelineError;
 pub use order::EngineKey;
 pub use route::{Output, Route, SuffixRoute};
 pub use stats::{DeviceStats, Stats};
+pub use stream::{
+    Refused, StreamAnswer, StreamError, StreamInput, StreamItem, StreamJob, StreamStats,
+};
 pub use workers::Wanted;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Array, Backend};
+use crate::engine::{Array, Backend, Rows};
 use crate::plan::{Device, Plan};
 use workers::Workers;
 
@@ -86,5 +91,31 @@ impl Pipeline {
         self.workers.settle();
         self.runs += 1;
         run::run(&mut self.workers, self.runs, job, &self.cancel)
+    }
+
+    /// The seconds one execution takes with the devices to itself, each engine in turn. The first execution of an
+    /// engine warms it up.
+    ///
+    /// # Errors
+    /// [`PipelineError::Measure`] when an engine fails or hangs.
+    pub fn measure(
+        &mut self,
+        engines: &[(Device, EngineKey)],
+        inputs: impl Fn(EngineKey) -> Vec<Rows>,
+    ) -> Result<Vec<Duration>, PipelineError> {
+        self.workers.settle();
+        self.runs += 1;
+        let id = self.runs;
+        let engines = engines.iter().copied();
+        engines
+            .map(|(device, key)| measure::measure(&mut self.workers, id, device, key, &inputs(key)))
+            .collect()
+    }
+
+    /// Runs a stream until its source has closed and every item is answered, or nobody takes answers any more.
+    pub fn stream<T>(&mut self, job: StreamJob<T>) {
+        self.workers.settle();
+        self.runs += 1;
+        stream::drive(&mut self.workers, self.runs, job);
     }
 }

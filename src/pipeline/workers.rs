@@ -140,30 +140,48 @@ impl Workers {
 
     /// Waits for a report, the end of someone's time limit, or a tick.
     pub fn next(&mut self) -> Next {
-        let waiting = self.members.iter().enumerate();
-        let oldest = waiting
-            .filter_map(|(at, m)| m.waiting.front().map(|w| (w.since, at)))
-            .min();
-        let now = Instant::now();
-        let tick = now + TICK;
-        // A limit too large for the clock is no limit.
-        let deadline = oldest.and_then(|(since, _)| since.checked_add(self.limit));
-        let until = deadline.map_or(tick, |deadline| deadline.min(tick));
+        let tick = Instant::now() + TICK;
+        let until = self.limit_at().map_or(tick, |deadline| deadline.min(tick));
         let report = match self.expected() {
             Some((early, late)) => wait::receive(&self.reports, (early, late), until),
             None => self.reports.recv_deadline(until),
         };
         match report {
             Ok(report) => self.received(report),
-            Err(RecvTimeoutError::Timeout) => match (oldest, deadline) {
-                (Some((_, at)), Some(deadline)) if deadline <= Instant::now() => self.give_up(at),
-                _ => Next::Tick,
-            },
+            Err(RecvTimeoutError::Timeout) => self.overdue().map_or(Next::Tick, Next::Hung),
             // Every thread is gone, so nobody will ever answer.
-            Err(RecvTimeoutError::Disconnected) => {
-                oldest.map_or(Next::Tick, |(_, at)| self.give_up(at))
-            }
+            Err(RecvTimeoutError::Disconnected) => match self.oldest() {
+                Some((_, at)) => Next::Hung(self.give_up(at)),
+                None => Next::Tick,
+            },
         }
+    }
+
+    /// Where reports come in, for a caller that waits for other things as well; they go through
+    /// [`Workers::received`].
+    pub fn reports(&self) -> Receiver<Report> {
+        self.reports.clone()
+    }
+
+    /// When the time limit of the next device ends. A limit too large for the clock is no limit.
+    pub fn limit_at(&self) -> Option<Instant> {
+        self.oldest()
+            .and_then(|(since, _)| since.checked_add(self.limit))
+    }
+
+    /// Gives up on the device whose time limit has ended.
+    pub fn overdue(&mut self) -> Option<Device> {
+        let (since, at) = self.oldest()?;
+        let deadline = since.checked_add(self.limit)?;
+        (deadline <= Instant::now()).then(|| self.give_up(at))
+    }
+
+    /// The device that has worked longest, since when.
+    fn oldest(&self) -> Option<(Instant, usize)> {
+        let waiting = self.members.iter().enumerate();
+        waiting
+            .filter_map(|(at, m)| m.waiting.front().map(|w| (w.since, at)))
+            .min()
     }
 
     /// When a lone device should end its only execution. With more in flight nobody waits for the hand-over.
@@ -177,7 +195,8 @@ impl Workers {
             .then(|| (*since + early, *since + late))
     }
 
-    fn received(&mut self, report: Report) -> Next {
+    /// Notes that a device has reported; from one that was given up it means nothing.
+    pub fn received(&mut self, report: Report) -> Next {
         let member = self.members.iter_mut().find(|m| m.device == report.device);
         let Some(member) = member.filter(|m| !m.hung) else {
             return Next::Tick;
@@ -195,13 +214,13 @@ impl Workers {
     }
 
     /// Never uses this device again; its thread is left to itself.
-    fn give_up(&mut self, at: usize) -> Next {
+    fn give_up(&mut self, at: usize) -> Device {
         let member = &mut self.members[at];
         member.hung = true;
         member.waiting.clear();
         member.orders = None;
         member.thread = None;
-        Next::Hung(member.device)
+        member.device
     }
 
     /// Builds one engine per device at a time, so that a cancelled set-up ends after the builds in progress.

@@ -5,6 +5,7 @@ use crate::engine::cpu::LibraryError;
 use crate::graph::GraphError;
 use crate::pipeline::PipelineError;
 use crate::plan::{Device, Plan, PlanError};
+use crate::schedule::Infeasible;
 use crate::split::SplitError;
 
 /// Names the input, plan or device, and what would be right.
@@ -34,6 +35,16 @@ pub enum SessionError {
         asked: Plan,
         reason: String,
     },
+    #[error(
+        "this network cannot run as a stream of rows: it runs only in batches of {batch}: {reason}"
+    )]
+    NoStream { batch: usize, reason: String },
+    #[error(transparent)]
+    Infeasible(#[from] Infeasible),
+    #[error(
+        "no thread for a stream: {0}; lower the number of processes or raise the limit (ulimit -u)"
+    )]
+    Thread(String),
     #[error("the plan gives {device} batches of {batch} rows: {reason}")]
     DlaBatch {
         device: Device,

@@ -7,12 +7,15 @@ mod error;
 mod inputs;
 mod load;
 mod planning;
+mod rows;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use config::SessionConfig;
 pub use error::SessionError;
 pub use load::default_search;
+pub use stream::{SessionStream, StreamConfig, StreamWatch};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -218,14 +221,24 @@ impl Session {
 
     fn build(&self, pipeline: &mut Pipeline, plan: &Plan) -> Result<(), SessionError> {
         let route = self.route(plan);
-        let first = plan.prefix.iter().map(|s| (s.device, route.first, s.batch));
-        let suffix = (Device::Gpu, StageKind::Suffix, plan.suffix_batch);
+        let key = |stage, batch| EngineKey { stage, batch };
+        let first = plan.prefix.iter();
+        let first = first.map(|s| (s.device, key(route.first, s.batch)));
+        let suffix = (Device::Gpu, key(StageKind::Suffix, plan.suffix_batch));
         let suffix = route.suffix.iter().map(|_| suffix);
+        self.build_engines(pipeline, first.chain(suffix))
+    }
+
+    /// Builds those of these engines that this session lacks.
+    fn build_engines(
+        &self,
+        pipeline: &mut Pipeline,
+        engines: impl Iterator<Item = (Device, EngineKey)>,
+    ) -> Result<(), SessionError> {
         let mut wanted = Vec::new();
-        for (device, stage, batch) in first.chain(suffix) {
-            let key = EngineKey { stage, batch };
+        for (device, key) in engines {
             if !pipeline.has(device, key) {
-                let graph = self.stage(stage, batch)?;
+                let graph = self.stage(key.stage, key.batch)?;
                 wanted.push(Wanted { device, key, graph });
             }
         }

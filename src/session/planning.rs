@@ -72,7 +72,7 @@ impl Session {
     }
 
     /// Most rows, up to 64, that a DLA runs at once.
-    fn most_dla_rows(&self) -> usize {
+    pub(super) fn most_dla_rows(&self) -> usize {
         let fits = |rows: &usize| self.dla_limit(*rows).is_none();
         (1..=64).rev().find(fits).unwrap_or(1)
     }

@@ -1,5 +1,6 @@
 mod cpu;
 mod fake;
+mod stream;
 mod trouble;
 
 use std::sync::atomic::Ordering;

@@ -1,0 +1,63 @@
+//! How long an execution of an engine takes.
+
+use std::time::Duration;
+
+use super::error::PipelineError;
+use super::order::{End, EngineKey, Ticket};
+use super::workers::{Next, Workers};
+use crate::engine::Rows;
+use crate::plan::Device;
+use crate::schedule::TaskId;
+
+/// Executions that count, after one that warms the engine up.
+const COUNTED: u64 = 2;
+
+/// The mean time of an execution with the devices to itself.
+pub(super) fn measure(
+    workers: &mut Workers,
+    run: u64,
+    device: Device,
+    key: EngineKey,
+    inputs: &[Rows],
+) -> Result<Duration, PipelineError> {
+    workers.open(run);
+    let mut total = Duration::ZERO;
+    for round in 0..=COUNTED {
+        let task = TaskId(round);
+        let busy = execute(workers, device, key, inputs, Ticket { run, task });
+        let busy = busy.map_err(|reason| PipelineError::Measure {
+            stage: key.stage,
+            batch: key.batch,
+            device,
+            reason,
+        })?;
+        total += if round > 0 { busy } else { Duration::ZERO };
+    }
+    workers.open(0);
+    Ok(total / COUNTED as u32)
+}
+
+fn execute(
+    workers: &mut Workers,
+    device: Device,
+    key: EngineKey,
+    inputs: &[Rows],
+    ticket: Ticket,
+) -> Result<Duration, String> {
+    if !workers.run(device, ticket, key, inputs.to_vec()) {
+        return Err("its worker takes no orders".to_string());
+    }
+    loop {
+        match workers.next() {
+            Next::Report(report) if report.ticket == ticket => match report.end {
+                End::Done { busy, .. } => return Ok(busy),
+                End::Failed { message } => return Err(message),
+                End::Skipped => return Err("the execution was skipped".to_string()),
+            },
+            Next::Hung(hung) if hung == device => {
+                return Err("did not finish within the time limit".to_string())
+            }
+            Next::Report(_) | Next::Hung(_) | Next::Tick => {}
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Items that arrive one after the other, answered within a latency bound.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{bounded, Receiver};
+
+use super::{Session, SessionError};
+use crate::engine::{Rows, StageKind};
+use crate::pipeline::{EngineKey, Pipeline, StreamAnswer, StreamInput, StreamJob, StreamStats};
+use crate::plan::{Device, Plan};
+use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, Timed};
+
+/// How a stream runs; frozen when it starts.
+#[derive(Debug, Clone)]
+pub struct StreamConfig {
+    /// Longest time from an item's arrival to its answer. Without it a free device takes at once what is waiting.
+    pub max_latency: Option<Duration>,
+    /// Most rows of an execution, where `plan` does not say. Engines are built for this and for powers of two below.
+    pub max_batch: usize,
+    /// The devices and their batches; rounds mean nothing here. Default: all devices of the session.
+    pub plan: Option<Plan>,
+    /// Items in the stream before its source has to wait, or items are dropped.
+    pub capacity: usize,
+    pub overflow: Overflow,
+    pub order: Order,
+}
+
+/// Hand-overs on their way into a stream, beside its capacity.
+const GROUPS: usize = 8;
+
+impl Default for StreamConfig {
+    fn default() -> StreamConfig {
+        StreamConfig {
+            max_latency: None,
+            max_batch: 16,
+            plan: None,
+            capacity: 256,
+            overflow: Overflow::Wait,
+            order: Order::Arrival,
+        }
+    }
+}
+
+/// A stream in progress. `T` is whatever the caller wants back with an answer.
+///
+/// It ends when every [`StreamInput`] is dropped and all is answered, or, with the next answer, when `answers` is dropped.
+pub struct SessionStream<T> {
+    pub input: StreamInput<T>,
+    /// In the order that was asked for; every item is answered once.
+    pub answers: Receiver<StreamAnswer<T>>,
+    pub engines: Vec<StreamLane>,
+    watch: StreamWatch,
+    thread: JoinHandle<()>,
+}
+
+/// Sees what a stream has done so far.
+#[derive(Clone)]
+pub struct StreamWatch(Arc<Mutex<StreamStats>>);
+
+impl StreamWatch {
+    pub fn stats(&self) -> StreamStats {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl<T> SessionStream<T> {
+    pub fn watch(&self) -> StreamWatch {
+        self.watch.clone()
+    }
+
+    /// Closes this input, takes and drops answers that are left, and waits for the end.
+    pub fn finish(self) -> StreamStats {
+        drop(self.input);
+        while self.answers.recv().is_ok() {}
+        // A driver that panicked has hung up; what it counted until then stands.
+        let _ = self.thread.join();
+        self.watch.stats()
+    }
+}
+
+impl Session {
+    /// Starts a stream: builds the engines it needs, measures them, and answers items until the source closes.
+    /// Runs of this session wait until the stream has ended.
+    ///
+    /// # Errors
+    /// A plan that is not possible here, a bound that no engine keeps (with the nearest that could be kept), a network
+    /// whose rows depend on each other, an engine that cannot be built or fails.
+    pub fn stream<T: Send + 'static>(
+        self: &Arc<Session>,
+        config: &StreamConfig,
+    ) -> Result<SessionStream<T>, SessionError> {
+        let batches = self.stream_batches(config)?;
+        let mut pipeline = self.pipeline();
+        let engines = self.lanes(&mut pipeline, &batches)?;
+        drop(pipeline);
+        let rules = StreamRules {
+            lanes: engines.clone(),
+            bound: config.max_latency,
+            slack: config.max_latency.unwrap_or_default() / 20,
+            capacity: config.capacity,
+            overflow: config.overflow,
+            order: config.order,
+        };
+        let (groups, inbox) = bounded(GROUPS);
+        let (outbox, answers) = bounded(0);
+        let watch = StreamWatch(Arc::default());
+        let job = StreamJob {
+            stream: Stream::new(&rules)?,
+            bound: config.max_latency,
+            alone: self.alone.clone(),
+            shared: self.shared.as_ref().unwrap_or(&self.alone).clone(),
+            groups: inbox,
+            answers: outbox,
+            stats: watch.0.clone(),
+        };
+        let session = self.clone();
+        let thread = Builder::new().name("tvm-dla stream".to_string());
+        let (ready, begun) = bounded(1);
+        let thread = thread.spawn(move || {
+            let mut pipeline = session.pipeline();
+            // The caller waits for this; nobody else can have the pipeline before it.
+            let _ = ready.send(());
+            pipeline.stream(job);
+        });
+        let thread = thread.map_err(|error| SessionError::Thread(error.to_string()))?;
+        let _ = begun.recv();
+        Ok(SessionStream {
+            input: StreamInput::new(&self.alone.inputs, groups),
+            answers,
+            engines,
+            watch,
+            thread,
+        })
+    }
+
+    /// The batches of every device.
+    fn stream_batches(
+        &self,
+        config: &StreamConfig,
+    ) -> Result<Vec<(Device, BTreeSet<usize>)>, SessionError> {
+        if let Some(reason) = self.fixed.as_ref().filter(|_| self.graph.batch() > 1) {
+            return Err(SessionError::NoStream {
+                batch: self.graph.batch(),
+                reason: reason.clone(),
+            });
+        }
+        if let Some(plan) = config.plan.as_ref().or(self.config.plan.as_ref()) {
+            self.check_plan(plan)?;
+            let devices = plan.devices().into_iter();
+            let batches = |device| {
+                let shares = plan.prefix.iter().filter(|s| s.device == device);
+                shares.map(|s| s.batch).collect()
+            };
+            return Ok(devices.map(|device| (device, batches(device))).collect());
+        }
+        let most = |device| match device {
+            Device::Gpu if self.fixed.is_some() => 1,
+            Device::Gpu => config.max_batch.max(1),
+            Device::Dla(_) => config.max_batch.clamp(1, self.most_dla_rows()),
+        };
+        let able = |device: &Device| *device == Device::Gpu || self.shared.is_ok();
+        let devices = self.devices().into_iter().filter(able);
+        Ok(devices
+            .map(|device| (device, powers(most(device))))
+            .collect())
+    }
+
+    /// Builds and measures the engines of every lane.
+    fn lanes(
+        &self,
+        pipeline: &mut Pipeline,
+        batches: &[(Device, BTreeSet<usize>)],
+    ) -> Result<Vec<StreamLane>, SessionError> {
+        let suffix = self.shared.as_ref().is_ok_and(|r| r.suffix.is_some());
+        let merges = |device: Device| suffix && device != Device::Gpu;
+        let merging = batches.iter().filter(|(device, _)| merges(*device));
+        let merged: BTreeSet<usize> = merging.flat_map(|(_, b)| b.iter().copied()).collect();
+        let mut keys: Vec<(Device, EngineKey)> = Vec::new();
+        for (device, batches) in batches {
+            let stage = self.first_stage(*device);
+            keys.extend(
+                batches
+                    .iter()
+                    .map(|&batch| (*device, EngineKey { stage, batch })),
+            );
+        }
+        let stage = StageKind::Suffix;
+        keys.extend(
+            merged
+                .iter()
+                .map(|&batch| (Device::Gpu, EngineKey { stage, batch })),
+        );
+        self.build_engines(pipeline, keys.iter().copied())?;
+        let times = pipeline.measure(&keys, |key| self.zeros(key))?;
+        let timed = |device: Device, suffix: bool| {
+            let mine = keys
+                .iter()
+                .zip(&times)
+                .filter(|((d, key), _)| *d == device && (key.stage == StageKind::Suffix) == suffix);
+            let timed = mine.map(|((_, key), time)| Timed {
+                batch: key.batch,
+                expected: *time,
+            });
+            timed.collect::<Vec<Timed>>()
+        };
+        let mut devices: BTreeSet<Device> = batches.iter().map(|(device, _)| *device).collect();
+        devices.extend((!merged.is_empty()).then_some(Device::Gpu));
+        let lanes = devices.into_iter().map(|device| StreamLane {
+            device,
+            first: timed(device, false),
+            suffix: timed(device, true),
+            merges: merges(device),
+        });
+        Ok(lanes.collect())
+    }
+
+    fn first_stage(&self, device: Device) -> StageKind {
+        match (device, &self.shared) {
+            (Device::Gpu, _) | (Device::Dla(_), Err(_)) => self.alone.first,
+            (Device::Dla(_), Ok(route)) => route.first,
+        }
+    }
+
+    /// Inputs of an engine, of zeros.
+    fn zeros(&self, key: EngineKey) -> Vec<Rows> {
+        let suffix = self.shared.as_ref().ok().and_then(|r| r.suffix.as_ref());
+        let sizes: Vec<usize> = match (key.stage, suffix) {
+            (StageKind::Suffix, Some(suffix)) => suffix.inputs.iter().map(|(_, n)| *n).collect(),
+            (StageKind::Suffix, None) | (StageKind::Prefix | StageKind::Whole, _) => {
+                self.alone.inputs.clone()
+            }
+        };
+        let zeros = |size: usize| Rows {
+            data: Arc::new(vec![0.0; size * key.batch]),
+            offset: 0,
+            len: size * key.batch,
+        };
+        sizes.into_iter().map(zeros).collect()
+    }
+}
+
+/// `most`, and the powers of two below it.
+fn powers(most: usize) -> BTreeSet<usize> {
+    let powers = std::iter::successors(Some(1usize), |n| n.checked_mul(2));
+    powers.take_while(|n| *n < most).chain([most]).collect()
+}
