@@ -9,7 +9,7 @@ use std::path::Path;
 use cli_support::Folder;
 use proptest::prelude::*;
 use tvm_dla::engine::StageKind;
-use tvm_dla::plan::{Device, Plan};
+use tvm_dla::plan::{Device, Mode, Plan};
 use tvm_dla::schedule::{Command, Event, Phase, Schedule};
 use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, HostCosts, Noise, SimError, Simulated};
 use tvm_dla::trace::{Track, Work};
@@ -144,6 +144,30 @@ fn times_add_up_as_they_do_by_hand() {
             narrow,
             120.0,
             "15 of 7.5 GB/s: both at half speed for 80 us, then 40 us of the DLA alone",
+        ),
+        (
+            "dla0=4x2,suffix=4,mode=pipelined",
+            PrefixSuffix,
+            Fake { host, ..FAKE },
+            176.0,
+            "the first merge and suffix run beside the second round",
+        ),
+        (
+            "dla0=4x2,suffix=4",
+            PrefixSuffix,
+            Fake { host, ..FAKE },
+            180.0,
+            "both suffixes after the merge",
+        ),
+        (
+            "gpu=4x2,engines=2",
+            Whole,
+            Fake {
+                submit: 3.0,
+                ..FAKE
+            },
+            83.0,
+            "the second submission is hidden",
         ),
     ];
     for (plan, flow, costs, want, why) in cases {
@@ -343,15 +367,30 @@ fn golden(name: &str, text: &str) {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    (1usize..20, 1usize..30, 1usize..20, 1usize..30, 0usize..30).prop_map(
-        |(n_g, r_g, n_d, r_d, r_1)| {
+    let how = (1usize..3, any::<bool>());
+    (
+        1usize..20,
+        1usize..30,
+        1usize..20,
+        1usize..30,
+        0usize..30,
+        how,
+    )
+        .prop_map(|(n_g, r_g, n_d, r_d, r_1, (engines, pipelined))| {
             let mut text = format!("gpu={n_g}x{r_g},dla0={n_d}x{r_d}");
             if r_1 > 0 {
                 text += &format!(",dla1={n_d}x{r_1}");
             }
-            text.parse().unwrap()
-        },
-    )
+            text += &format!(",engines={engines}");
+            let mut plan: Plan = text.parse().unwrap();
+            if pipelined {
+                plan.mode = Mode::Pipelined;
+                plan.suffix_batch /= (2..=plan.total())
+                    .find(|n| plan.total().is_multiple_of(*n))
+                    .unwrap_or(1);
+            }
+            plan
+        })
 }
 
 fn fakes() -> impl Strategy<Value = Fake> {

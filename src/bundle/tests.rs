@@ -27,14 +27,11 @@ fn sample() -> Bundle {
             preprocess: Some("imagenet".parse().unwrap()),
             ..Options::default()
         },
-        plan: Some(Plan {
-            prefix: vec![Share {
-                device: Device::Dla(1),
-                batch: 2,
-                rounds: 1,
-            }],
-            suffix_batch: 2,
-        }),
+        plan: Some(Plan::merged(vec![Share {
+            device: Device::Dla(1),
+            batch: 2,
+            rounds: 1,
+        }])),
     }
 }
 

@@ -1,29 +1,44 @@
 //! Puts results where their rows belong.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::schedule::Task;
 
-/// The outputs of one stage for all rows of a batch.
+/// The outputs of one stage for all rows of a batch, in groups of rows that are read when each is complete.
 pub(super) struct Gather {
     total: usize,
+    group: usize,
     buffers: Vec<Buffer>,
 }
 
 struct Buffer {
     /// Elements per row.
     row: usize,
-    data: Vec<f32>,
+    /// One per group.
+    parts: Vec<Part>,
+}
+
+enum Part {
+    /// Nothing is there yet, or some rows are.
+    Open(Vec<f32>),
+    /// Complete, to be read by many.
+    Shared(Arc<Vec<f32>>),
 }
 
 impl Gather {
-    pub fn new(total: usize, rows: &[usize]) -> Gather {
+    /// `rows` are the elements per row of each output.
+    pub fn new(total: usize, group: usize, rows: &[usize]) -> Gather {
+        let group = group.max(1);
         let buffer = |row: &usize| Buffer {
             row: *row,
-            data: Vec::new(),
+            parts: (0..total.div_ceil(group).max(1))
+                .map(|_| Part::Open(Vec::new()))
+                .collect(),
         };
         Gather {
             total,
+            group,
             buffers: rows.iter().map(buffer).collect(),
         }
     }
@@ -45,28 +60,79 @@ impl Gather {
         Ok(())
     }
 
-    /// Takes the rows of `task` from `outputs`, which have been checked. One that holds all rows is not copied.
+    /// Takes the rows of `task` from `outputs`, which have been checked. One that holds all rows of a group is not
+    /// copied.
     pub fn keep(&mut self, task: &Task, outputs: Vec<Vec<f32>>) {
-        let all = task.rows == (0..self.total) && task.window == task.rows;
+        let (total, group) = (self.total, self.group);
         for (buffer, output) in self.buffers.iter_mut().zip(outputs) {
-            if all {
-                buffer.data = output;
+            let first = task.rows.start / group;
+            if task.window == task.rows && task.rows == span(first, group, total) {
+                buffer.parts[first] = Part::Open(output);
                 continue;
             }
-            let row = buffer.row;
-            if buffer.data.is_empty() {
-                buffer.data = vec![0.0; self.total * row];
+            for at in first..task.rows.end.div_ceil(group) {
+                buffer.copy(at, span(at, group, total), task, &output);
             }
-            let from = (task.rows.start - task.window.start) * row;
-            let len = task.rows.len() * row;
-            let to = task.rows.start * row;
-            buffer.data[to..to + len].copy_from_slice(&output[from..from + len]);
         }
     }
 
-    /// The finished buffers, to be read by many.
-    pub fn freeze(self) -> Vec<Arc<Vec<f32>>> {
-        let buffers = self.buffers.into_iter();
-        buffers.map(|buffer| Arc::new(buffer.data)).collect()
+    /// The complete group that row `row` is in, one buffer per output, and the first row of the group.
+    pub fn group(&mut self, row: usize) -> (Vec<Arc<Vec<f32>>>, usize) {
+        let at = row / self.group;
+        let buffers = self.buffers.iter_mut();
+        let shared = buffers.map(|buffer| buffer.parts[at].share()).collect();
+        (shared, at * self.group)
+    }
+
+    /// All rows of each output.
+    pub fn finish(&mut self) -> Vec<Arc<Vec<f32>>> {
+        self.buffers.iter_mut().map(Buffer::finish).collect()
+    }
+}
+
+/// The rows of a group.
+fn span(at: usize, group: usize, total: usize) -> Range<usize> {
+    at * group..total.min((at + 1) * group)
+}
+
+impl Buffer {
+    /// Copies what `output`, the result of `task`, has for the rows `span` of one group.
+    fn copy(&mut self, at: usize, span: Range<usize>, task: &Task, output: &[f32]) {
+        let row = self.row;
+        let Part::Open(data) = &mut self.parts[at] else {
+            return;
+        };
+        if data.is_empty() {
+            *data = vec![0.0; span.len() * row];
+        }
+        let rows = task.rows.start.max(span.start)..task.rows.end.min(span.end);
+        let from = (rows.start - task.window.start) * row;
+        let to = (rows.start - span.start) * row;
+        let len = rows.len() * row;
+        data[to..to + len].copy_from_slice(&output[from..from + len]);
+    }
+
+    fn finish(&mut self) -> Arc<Vec<f32>> {
+        match &mut self.parts[..] {
+            [part] => part.share(),
+            parts => {
+                let parts: Vec<Arc<Vec<f32>>> = parts.iter_mut().map(Part::share).collect();
+                let slices: Vec<&[f32]> = parts.iter().map(|part| part.as_slice()).collect();
+                Arc::new(slices.concat())
+            }
+        }
+    }
+}
+
+impl Part {
+    fn share(&mut self) -> Arc<Vec<f32>> {
+        match self {
+            Part::Shared(data) => data.clone(),
+            Part::Open(data) => {
+                let data = Arc::new(std::mem::take(data));
+                *self = Part::Shared(data.clone());
+                data
+            }
+        }
     }
 }

@@ -44,7 +44,7 @@ fn execute(
     inputs: &[Rows],
     ticket: Ticket,
 ) -> Result<Duration, String> {
-    if !workers.run(device, ticket, key, inputs.to_vec()) {
+    if !workers.run(device, ticket, key, inputs.to_vec(), false) {
         return Err("its worker takes no orders".to_string());
     }
     loop {

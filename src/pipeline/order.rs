@@ -16,6 +16,22 @@ pub struct EngineKey {
     pub stage: StageKind,
     /// Rows per execution.
     pub batch: usize,
+    /// The [`super::Route`] it is a stage of.
+    pub route: u32,
+    /// Tells apart engines of a kind.
+    pub copy: usize,
+}
+
+impl EngineKey {
+    /// The first engine of its kind, on the way with the longest prefix.
+    pub fn new(stage: StageKind, batch: usize) -> EngineKey {
+        EngineKey {
+            stage,
+            batch,
+            route: 0,
+            copy: 0,
+        }
+    }
 }
 
 /// Names an execution within the life of a pipeline.
@@ -35,6 +51,8 @@ pub(super) enum Order {
         ticket: Ticket,
         key: EngineKey,
         inputs: Vec<Rows>,
+        /// Start it while another engine of this device computes.
+        beside: bool,
     },
 }
 

@@ -7,6 +7,8 @@ use crate::split::{OutputSource, Stages, SuffixInput};
 /// One way through a network. Sizes are float32 elements per row.
 #[derive(Debug, Clone)]
 pub struct Route {
+    /// Tells the routes of a pipeline apart: engines are built per route.
+    pub id: u32,
     /// The stage whose rows are dealt to devices; it reads all inputs of the network.
     pub first: StageKind,
     pub inputs: Vec<usize>,
@@ -37,6 +39,7 @@ impl Route {
     pub fn whole(graph: &Graph) -> Route {
         let sources = (0..graph.outputs.len()).map(OutputSource::Prefix);
         Route {
+            id: 0,
             first: StageKind::Whole,
             inputs: sizes(graph, &graph.inputs),
             first_outputs: sizes(graph, &graph.outputs),
@@ -58,6 +61,7 @@ impl Route {
             outputs: sizes(suffix, &suffix.outputs),
         });
         Some(Route {
+            id: 0,
             first: StageKind::Prefix,
             inputs: sizes(prefix, &prefix.inputs),
             first_outputs: sizes(prefix, &prefix.outputs),

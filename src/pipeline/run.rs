@@ -11,7 +11,7 @@ use super::stats::Stats;
 use super::workers::{Next, Workers};
 use super::Job;
 use crate::engine::{Array, Rows, StageKind};
-use crate::plan::Device;
+use crate::plan::{Device, Mode};
 use crate::schedule::{Command, Event, Failure, Loss, Phase, Schedule, Task};
 use crate::split::{OutputSource, SuffixInput};
 use crate::trace::{Span, Track, Work};
@@ -37,10 +37,10 @@ struct Run<'a> {
     job: &'a Job<'a>,
     schedule: Schedule,
     running: Vec<Task>,
-    /// Results of the first stage until they are all there, then `merged`.
     prefix: Gather,
-    merged: Option<Vec<Arc<Vec<f32>>>>,
     suffix: Gather,
+    /// Prefix rows that are not kept yet.
+    open: usize,
     stats: Stats,
     start: Instant,
     merge: Duration,
@@ -57,6 +57,10 @@ impl<'a> Run<'a> {
             uncut: route.first == StageKind::Whole,
             ..Stats::default()
         };
+        let group = match plan.mode {
+            Mode::Merged => total,
+            Mode::Pipelined => plan.suffix_batch,
+        };
         let suffix_device = route.suffix.iter().map(|_| Device::Gpu);
         for device in plan.devices().into_iter().chain(suffix_device) {
             stats.device(device);
@@ -64,9 +68,9 @@ impl<'a> Run<'a> {
         Run {
             schedule: Schedule::new(plan, route.suffix.is_some()),
             running: Vec::new(),
-            prefix: Gather::new(total, &route.first_outputs),
-            merged: None,
-            suffix: Gather::new(total, suffix_outputs),
+            prefix: Gather::new(total, group, &route.first_outputs),
+            suffix: Gather::new(total, total, suffix_outputs),
+            open: total,
             stats,
             merge: Duration::ZERO,
             done: false,
@@ -175,10 +179,16 @@ impl<'a> Run<'a> {
     fn keep(&mut self, task: &Task, outputs: Vec<Vec<f32>>) {
         let start = Instant::now();
         match task.phase {
-            Phase::Prefix => self.prefix.keep(task, outputs),
+            Phase::Prefix => {
+                self.prefix.keep(task, outputs);
+                self.open -= task.rows.len();
+            }
             Phase::Suffix => self.suffix.keep(task, outputs),
         }
         self.merge += start.elapsed();
+        if self.open == 0 && task.phase == Phase::Prefix {
+            self.stats.prefix_seconds = self.start.elapsed().as_secs_f64();
+        }
     }
 
     fn trace(&mut self, task: &Task, started: Instant, busy: Duration) {
@@ -211,12 +221,15 @@ impl<'a> Run<'a> {
         let key = EngineKey {
             stage: self.stage(&task),
             batch: task.window.len(),
+            route: self.job.route.id,
+            copy: 0,
         };
         let ticket = Ticket {
             run: self.id,
             task: task.id,
         };
-        let sent = self.workers.run(task.device, ticket, key, inputs);
+        let beside = self.job.plan.engines > 1;
+        let sent = self.workers.run(task.device, ticket, key, inputs, beside);
         self.running.push(task);
         sent
     }
@@ -229,30 +242,24 @@ impl<'a> Run<'a> {
     }
 
     fn suffix_inputs(&mut self, task: &Task) -> Vec<Rows> {
-        let merged = self.merge_prefix();
+        let (merged, first) = self.prefix.group(task.window.start);
         let route = self.job.route.suffix.iter().flat_map(|s| &s.inputs);
         route
             .map(|(source, row)| match source {
-                SuffixInput::Cut(index) => rows(&merged[*index], *row, task),
+                SuffixInput::Cut(index) => Rows {
+                    data: merged[*index].clone(),
+                    offset: (task.window.start - first) * row,
+                    len: task.window.len() * row,
+                },
                 SuffixInput::GraphInput(index) => rows(&self.job.inputs[*index].data, *row, task),
             })
             .collect()
     }
 
-    /// The first stage's results, which are all there.
-    fn merge_prefix(&mut self) -> Vec<Arc<Vec<f32>>> {
-        if let Some(merged) = &self.merged {
-            return merged.clone();
-        }
-        self.stats.prefix_seconds = self.start.elapsed().as_secs_f64();
-        let prefix = std::mem::replace(&mut self.prefix, Gather::new(0, &[]));
-        self.merged.insert(prefix.freeze()).clone()
-    }
-
     fn finish(mut self) -> (Vec<Array>, Stats) {
         let total = self.job.plan.total();
-        let merged = self.merge_prefix();
-        let suffix = std::mem::replace(&mut self.suffix, Gather::new(0, &[])).freeze();
+        let merged = self.prefix.finish();
+        let suffix = self.suffix.finish();
         let outputs = self.job.route.outputs.iter();
         let outputs = outputs
             .map(|output| Array {

@@ -1,7 +1,7 @@
 //! The thread of one device: owns its engines and does what it is told, one order after the other.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -25,10 +25,29 @@ pub(super) struct Worker {
     pub broken: u64,
 }
 
+/// An execution that was started and not waited for.
+struct Started {
+    ticket: Ticket,
+    key: EngineKey,
+    at: Instant,
+}
+
 impl Worker {
     /// Serves until the pipeline hangs up.
     pub fn serve(mut self, orders: Receiver<Order>, reports: Sender<Report>) {
-        while let Some(order) = next(&orders) {
+        let mut running: VecDeque<Started> = VecDeque::new();
+        loop {
+            let order = match running.is_empty() {
+                true => match next(&orders) {
+                    Some(order) => Some(order),
+                    None => break,
+                },
+                false => orders.try_recv().ok(),
+            };
+            let Some(order) = order else {
+                self.finish(&mut running, 0, &reports);
+                continue;
+            };
             match order {
                 Order::Build { key, graph, reply } => {
                     let built = Built {
@@ -43,20 +62,47 @@ impl Worker {
                     ticket,
                     key,
                     inputs,
+                    beside,
                 } => {
-                    let report = Report {
-                        device: self.device,
-                        ticket,
-                        key,
-                        end: self.run(ticket, key, inputs),
-                    };
-                    let _ = reports.send(report);
+                    self.finish(&mut running, usize::from(beside), &reports);
+                    let copy = running.front().map_or(0, |other| 1 - other.key.copy);
+                    let key = EngineKey { copy, ..key };
+                    match self.start(ticket, key, inputs) {
+                        Ok(started) => running.push_back(started),
+                        Err(end) => self.report(ticket, key, end, &reports),
+                    }
+                    if !beside {
+                        self.finish(&mut running, 0, &reports);
+                    }
                 }
             }
         }
         for key in self.engines.keys().copied().collect::<Vec<_>>() {
             self.discard(key);
         }
+    }
+
+    /// Waits for the oldest executions until at most `left` run.
+    fn finish(&mut self, running: &mut VecDeque<Started>, left: usize, reports: &Sender<Report>) {
+        while running.len() > left {
+            if let Some(started) = running.pop_front() {
+                let (ticket, key) = (started.ticket, started.key);
+                let end = self.wait(started);
+                // The one behind it had the device to itself only from now on.
+                let now = Instant::now();
+                running.iter_mut().for_each(|started| started.at = now);
+                self.report(ticket, key, end, reports);
+            }
+        }
+    }
+
+    fn report(&self, ticket: Ticket, key: EngineKey, end: End, reports: &Sender<Report>) {
+        let _ = reports.send(Report {
+            device: self.device,
+            ticket,
+            key,
+            end,
+        });
     }
 
     fn build(&mut self, key: EngineKey, graph: &Graph) -> Result<(), EngineError> {
@@ -71,37 +117,48 @@ impl Worker {
         Ok(())
     }
 
-    fn run(&mut self, ticket: Ticket, key: EngineKey, inputs: Vec<Rows>) -> End {
+    fn start(&mut self, ticket: Ticket, key: EngineKey, inputs: Vec<Rows>) -> Result<Started, End> {
         if self.broken == ticket.run || self.live.load(Ordering::Acquire) != ticket.run {
-            return End::Skipped;
+            return Err(End::Skipped);
         }
-        let start = Instant::now();
-        match self.execute(key, inputs) {
-            Ok(outputs) => End::Done {
-                outputs,
-                started: start,
-                busy: start.elapsed(),
-            },
-            Err(message) => {
-                self.broken = ticket.run;
-                self.discard(key);
-                End::Failed { message }
-            }
+        let at = Instant::now();
+        match self.guarded(key, |engine| engine.enqueue(inputs)) {
+            Ok(()) => Ok(Started { ticket, key, at }),
+            Err(message) => Err(self.failed(ticket, key, message)),
         }
     }
 
-    fn execute(&mut self, key: EngineKey, inputs: Vec<Rows>) -> Result<Vec<Vec<f32>>, String> {
+    fn wait(&mut self, started: Started) -> End {
+        let Started { ticket, key, at } = started;
+        match self.guarded(key, |engine| engine.wait()) {
+            Ok(_) if self.broken == ticket.run => End::Skipped,
+            Ok(outputs) => End::Done {
+                outputs,
+                started: at,
+                busy: at.elapsed(),
+            },
+            Err(message) => self.failed(ticket, key, message),
+        }
+    }
+
+    fn failed(&mut self, ticket: Ticket, key: EngineKey, message: String) -> End {
+        self.broken = ticket.run;
+        self.discard(key);
+        End::Failed { message }
+    }
+
+    fn guarded<T>(
+        &mut self,
+        key: EngineKey,
+        act: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>,
+    ) -> Result<T, String> {
         let engine = self.engines.get_mut(&key).ok_or_else(|| {
             format!(
                 "no {:?} engine of {} rows was built on {}",
                 key.stage, key.batch, self.device
             )
         })?;
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            engine.enqueue(inputs)?;
-            engine.wait()
-        }));
-        match result {
+        match catch_unwind(AssertUnwindSafe(|| act(engine.as_mut()))) {
             Ok(result) => result.map_err(|error| error.to_string()),
             Err(panic) => Err(said(&*panic)),
         }

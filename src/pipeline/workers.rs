@@ -118,6 +118,7 @@ impl Workers {
         ticket: Ticket,
         key: EngineKey,
         inputs: Vec<Rows>,
+        beside: bool,
     ) -> bool {
         let Some(member) = self.members.iter_mut().find(|m| m.device == device) else {
             return false;
@@ -126,6 +127,7 @@ impl Workers {
             ticket,
             key,
             inputs,
+            beside,
         };
         let sent = !member.hung && member.send(order);
         if sent {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Device, Plan, PlanError, Share};
+use super::{Cut, Device, Mode, Plan, PlanError, Share};
 
 impl Plan {
     /// Rows of all shares; saturates instead of overflowing.
@@ -30,7 +30,8 @@ impl Plan {
     ///
     /// # Errors
     /// The first [`PlanError`] found: empty, zero batches or rounds, a share listed twice, a device that is not in
-    /// `devices`, rows that do not add up to `batch`, a suffix batch that does not divide them.
+    /// `devices`, rows that do not add up to `batch`, a suffix batch that does not divide them, a number of engines other
+    /// than 1 or 2, a cut or a pipelined suffix of a plan that names only the GPU.
     pub fn validate(&self, batch: usize, devices: &[Device]) -> Result<(), PlanError> {
         if self.prefix.is_empty() {
             return Err(PlanError::Empty);
@@ -38,6 +39,7 @@ impl Plan {
         for (index, share) in self.prefix.iter().enumerate() {
             self.check_share(index, share, devices)?;
         }
+        self.check_how()?;
         self.check_rows(batch)
     }
 
@@ -70,6 +72,15 @@ impl Plan {
             return Err(PlanError::Repeated { device, batch });
         }
         Ok(())
+    }
+
+    fn check_how(&self) -> Result<(), PlanError> {
+        match (self.gpu_alone(), &self.cut, self.mode, self.engines) {
+            (true, Cut::After(_), _, _) => Err(PlanError::Uncut("cut")),
+            (true, _, Mode::Pipelined, _) => Err(PlanError::Uncut("pipelined suffix")),
+            (_, _, _, 1 | 2) => Ok(()),
+            (_, _, _, engines) => Err(PlanError::Engines(engines)),
+        }
     }
 
     fn check_rows(&self, batch: usize) -> Result<(), PlanError> {

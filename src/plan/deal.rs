@@ -1,6 +1,6 @@
 //! Plans made without measurements.
 
-use super::{Device, Plan, Share};
+use super::{Cut, Device, Mode, Plan, Share};
 
 /// Smallest and largest rows per round that a default plan uses for more rows than one round: fewer rows waste the
 /// fixed cost of an execution, more push a round's activations out of the caches.
@@ -14,6 +14,24 @@ const SHARED_FROM: usize = 16;
 const SUFFIX: usize = 512;
 
 impl Plan {
+    /// The longest prefix, then the suffix over all rows, one engine of a kind.
+    pub fn new(prefix: Vec<Share>, suffix_batch: usize) -> Plan {
+        Plan {
+            prefix,
+            suffix_batch,
+            cut: Cut::default(),
+            mode: Mode::default(),
+            engines: 1,
+        }
+    }
+
+    /// [`Plan::new`] with one execution of the suffix over all rows.
+    pub fn merged(prefix: Vec<Share>) -> Plan {
+        let mut plan = Plan::new(prefix, 0);
+        plan.suffix_batch = plan.total();
+        plan
+    }
+
     /// Every row on the GPU, which then runs the network uncut.
     pub fn gpu_only(batch: usize) -> Plan {
         Plan::alone(Device::Gpu, batch, *ROUND.end())
@@ -33,12 +51,7 @@ impl Plan {
             share(Device::Dla(1), n_d, r_d),
         ];
         prefix.retain(|s| s.rows() > 0);
-        let mut plan = Plan {
-            prefix,
-            suffix_batch: 0,
-        };
-        plan.suffix_batch = plan.total();
-        plan
+        Plan::merged(prefix)
     }
 
     /// An equal deal to all `devices`, the default until speeds have been measured.
@@ -68,17 +81,11 @@ impl Plan {
             batch: rows,
             rounds,
         }));
-        Plan {
-            prefix,
-            suffix_batch: suffix_batch(batch),
-        }
+        Plan::new(prefix, suffix_batch(batch))
     }
 
     fn alone(device: Device, batch: usize, most: usize) -> Plan {
-        Plan {
-            prefix: shares(device, batch, most),
-            suffix_batch: suffix_batch(batch),
-        }
+        Plan::new(shares(device, batch, most), suffix_batch(batch))
     }
 }
 

@@ -29,6 +29,10 @@ pub enum PlanError {
     Rows { plan: usize, batch: usize },
     #[error("the plan's suffix batch {suffix_batch} does not divide its {total} rows")]
     Suffix { suffix_batch: usize, total: usize },
+    #[error("the plan asks for {0} engines of a kind per device: use 1 or 2")]
+    Engines(usize),
+    #[error("the plan names only the GPU, which then runs the network uncut, but also a {0}: leave that out, or add a DLA")]
+    Uncut(&'static str),
     #[error("the plan's rows do not fit in a machine word: use fewer rounds or smaller batches")]
     TooLarge,
     #[error("`{part}` in the plan: {reason} (a plan reads like gpu=16x12,dla0=16x10,dla1=16x10,suffix=512)")]

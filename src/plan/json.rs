@@ -1,8 +1,9 @@
-//! The JSON object of a plan: `{"version": 1, "prefix": [{"device": "gpu", "batch": 16, "rounds": 4}], "suffix_batch": 64}`.
+//! The JSON object of a plan: `{"version": 1, "prefix": [{"device": "gpu", "batch": 16, "rounds": 4}], "suffix_batch": 64}`,
+//! and optionally `"cut": "NODE"`, `"mode": "pipelined"`, `"engines": 2`.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, PlanError, Share};
+use super::{Cut, Mode, Plan, PlanError, Share};
 
 const VERSION: u32 = 1;
 
@@ -12,6 +13,24 @@ pub(super) struct PlanObject {
     version: u32,
     prefix: Vec<Share>,
     suffix_batch: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cut: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    mode: Mode,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    engines: usize,
+}
+
+fn is_default(mode: &Mode) -> bool {
+    *mode == Mode::default()
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(engines: &usize) -> bool {
+    *engines == 1
 }
 
 impl TryFrom<PlanObject> for Plan {
@@ -24,6 +43,9 @@ impl TryFrom<PlanObject> for Plan {
         Ok(Plan {
             prefix: object.prefix,
             suffix_batch: object.suffix_batch,
+            cut: object.cut.map_or(Cut::Longest, Cut::After),
+            mode: object.mode,
+            engines: object.engines,
         })
     }
 }
@@ -34,6 +56,12 @@ impl From<Plan> for PlanObject {
             version: VERSION,
             prefix: plan.prefix,
             suffix_batch: plan.suffix_batch,
+            cut: match plan.cut {
+                Cut::Longest => None,
+                Cut::After(node) => Some(node),
+            },
+            mode: plan.mode,
+            engines: plan.engines,
         }
     }
 }

@@ -38,7 +38,8 @@ impl Share {
 
 /// How one batch is dealt to the devices, and in which batch the merged suffix runs on the GPU.
 ///
-/// Rows are dealt in the order of the shares. A device may have several shares if their batches differ: that is how
+/// Rows are dealt in the order of the shares; with a pipelined suffix, round by round, as they are expected to end. A
+/// device may have several shares if their batches differ: that is how
 /// rows that do not divide evenly are dealt without padding. A plan that names only the GPU runs the network uncut,
 /// so its `suffix_batch` has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,4 +48,29 @@ pub struct Plan {
     pub prefix: Vec<Share>,
     /// Rows per execution of the suffix; divides [`Plan::total`].
     pub suffix_batch: usize,
+    pub cut: Cut,
+    pub mode: Mode,
+    /// Engines of a kind per device, 1 or 2: with two, a device is given its next execution while it computes one.
+    pub engines: usize,
+}
+
+/// Where the network is cut.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Cut {
+    /// After everything that a DLA may run.
+    #[default]
+    Longest,
+    /// After this node, in the network's order.
+    After(String),
+}
+
+/// When the suffix runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// When the prefix of all rows is done, as in the paper.
+    #[default]
+    Merged,
+    /// Suffix batch by suffix batch, while the prefix of later rows runs.
+    Pipelined,
 }

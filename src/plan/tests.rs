@@ -67,6 +67,26 @@ fn a_plan_that_does_not_fit_says_why() {
         ),
         ("suffix=64", Err(PlanError::Empty), "no device"),
         (
+            "gpu=16x2,dla0=16x2,mode=pipelined,engines=2,cut=conv1",
+            Ok(()),
+            "every option",
+        ),
+        (
+            "gpu=16x2,dla0=16x2,engines=3",
+            Err(PlanError::Engines(3)),
+            "one computes, one is given work",
+        ),
+        (
+            "gpu=16x4,cut=conv1",
+            Err(PlanError::Uncut("cut")),
+            "the GPU alone runs the network uncut",
+        ),
+        (
+            "gpu=16x4,mode=pipelined",
+            Err(PlanError::Uncut("pipelined suffix")),
+            "so it has no suffix",
+        ),
+        (
             "gpu=18446744073709551615x3,suffix=1",
             Err(PlanError::TooLarge),
             "overflows",
@@ -88,6 +108,13 @@ fn text_that_is_no_plan_names_the_part() {
         ("gpu=ax4", "`gpu=ax4`", "`a` is not a number"),
         ("gpu=16x-1", "`gpu=16x-1`", "`-1` is not a number"),
         ("gpu=1x1,suffix=1,suffix=1", "`suffix=1`", "twice"),
+        (
+            "gpu=1x1,mode=fast",
+            "`mode=fast`",
+            "use merged or pipelined",
+        ),
+        ("gpu=1x1,cut=", "`cut=`", "name the last node"),
+        ("gpu=1x1,engines=two", "`engines=two`", "not a number"),
     ] {
         let error = text.parse::<Plan>().unwrap_err().to_string();
         assert!(error.contains(part) && error.contains(reason), "{error}");
@@ -179,6 +206,17 @@ fn json_is_versioned_and_strict() {
     }
 }
 
+fn modes() -> impl Strategy<Value = Mode> {
+    prop_oneof![Just(Mode::Merged), Just(Mode::Pipelined)]
+}
+
+fn cuts() -> impl Strategy<Value = Cut> {
+    prop_oneof![
+        Just(Cut::Longest),
+        "[a-z0-9_./=]{1,12}".prop_map(Cut::After)
+    ]
+}
+
 proptest! {
     #[test]
     fn default_plans_are_valid(batch in 1usize..20_000, count in 1usize..=3) {
@@ -190,9 +228,9 @@ proptest! {
     }
 
     #[test]
-    fn plans_survive_text_and_json(shares in proptest::collection::vec((0usize..3, 1usize..99, 1usize..99), 1..5), suffix in 1usize..999) {
+    fn plans_survive_text_and_json(shares in proptest::collection::vec((0usize..3, 1usize..99, 1usize..99), 1..5), suffix in 1usize..999, mode in modes(), engines in 1usize..3, cut in cuts()) {
         let prefix = shares.iter().map(|&(d, batch, rounds)| Share { device: ALL[d], batch, rounds }).collect();
-        let plan = Plan { prefix, suffix_batch: suffix };
+        let plan = Plan { mode, engines, cut, ..Plan::new(prefix, suffix) };
         prop_assert_eq!(plan.to_string().parse::<Plan>().unwrap(), plan.clone());
         let json = serde_json::to_string(&plan).unwrap();
         prop_assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);

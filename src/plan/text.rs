@@ -3,14 +3,25 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Device, Plan, PlanError, Share};
+use super::{Cut, Device, Mode, Plan, PlanError, Share};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for share in &self.prefix {
             write!(f, "{}={}x{},", share.device, share.batch, share.rounds)?;
         }
-        write!(f, "suffix={}", self.suffix_batch)
+        write!(f, "suffix={}", self.suffix_batch)?;
+        match self.mode {
+            Mode::Merged => {}
+            Mode::Pipelined => f.write_str(",mode=pipelined")?,
+        }
+        if self.engines != 1 {
+            write!(f, ",engines={}", self.engines)?;
+        }
+        match &self.cut {
+            Cut::Longest => Ok(()),
+            Cut::After(node) => write!(f, ",cut={node}"),
+        }
     }
 }
 
@@ -26,35 +37,73 @@ impl Plan {
             "network uncut".to_string()
         } else {
             let runs = self.total() / self.suffix_batch.max(1);
-            format!("suffix {runs} x {} on the gpu", self.suffix_batch)
+            let how = match self.mode {
+                Mode::Merged => "",
+                Mode::Pipelined => " beside the prefix",
+            };
+            format!("suffix {runs} x {} on the gpu{how}", self.suffix_batch)
         };
-        format!("{} rows: {}; {suffix}", self.total(), shares.join(", "))
+        let cut = match &self.cut {
+            Cut::Longest => String::new(),
+            Cut::After(node) => format!("; cut after {node}"),
+        };
+        let engines = match self.engines {
+            1 => String::new(),
+            count => format!("; {count} engines of a kind per device"),
+        };
+        let (rows, shares) = (self.total(), shares.join(", "));
+        format!("{rows} rows: {shares}; {suffix}{cut}{engines}")
     }
 }
 
-/// Reads `gpu=16x12,dla0=16x10,suffix=352`; without `suffix` the suffix runs once over all rows.
+/// Reads `gpu=16x12,dla0=16x10,suffix=352`, optionally with `mode=pipelined`, `engines=2` and `cut=NODE`; without
+/// `suffix` the suffix runs once over all rows.
 impl FromStr for Plan {
     type Err = PlanError;
 
     fn from_str(text: &str) -> Result<Plan, PlanError> {
-        let mut plan = Plan {
-            prefix: Vec::new(),
-            suffix_batch: 0,
-        };
+        let mut plan = Plan::new(Vec::new(), 0);
+        let mut seen: Vec<&str> = Vec::new();
         let mut suffix = None;
         for part in text.split(',').map(str::trim) {
-            match part.split_once('=') {
-                Some(("suffix", value)) => {
-                    if suffix.replace(number(part, value)?).is_some() {
-                        return Err(wrong(part, "suffix is given twice"));
-                    }
+            let (name, value) = part
+                .split_once('=')
+                .ok_or_else(|| wrong(part, "expected device=BATCHxROUNDS or suffix=BATCH"))?;
+            match name {
+                "suffix" => suffix = Some(number(part, value)?),
+                "mode" => plan.mode = mode(part, value)?,
+                "engines" => plan.engines = number(part, value)?,
+                "cut" => plan.cut = cut(part, value)?,
+                device => {
+                    plan.prefix.push(share(part, device, value)?);
+                    continue;
                 }
-                Some((device, rounds)) => plan.prefix.push(share(part, device, rounds)?),
-                None => return Err(wrong(part, "expected device=BATCHxROUNDS or suffix=BATCH")),
             }
+            if seen.contains(&name) {
+                return Err(wrong(part, &format!("{name} is given twice")));
+            }
+            seen.push(name);
         }
         plan.suffix_batch = suffix.unwrap_or_else(|| plan.total());
         Ok(plan)
+    }
+}
+
+fn mode(part: &str, text: &str) -> Result<Mode, PlanError> {
+    match text {
+        "merged" => Ok(Mode::Merged),
+        "pipelined" => Ok(Mode::Pipelined),
+        other => {
+            let reason = format!("`{other}` is not a mode: use merged or pipelined");
+            Err(wrong(part, &reason))
+        }
+    }
+}
+
+fn cut(part: &str, node: &str) -> Result<Cut, PlanError> {
+    match node.is_empty() {
+        true => Err(wrong(part, "name the last node before the cut")),
+        false => Ok(Cut::After(node.to_string())),
     }
 }
 

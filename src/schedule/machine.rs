@@ -1,7 +1,8 @@
 //! The state machine.
 
-use super::lane::{deal, Lane, Piece};
+use super::lane::{deal, Lane};
 use super::redeal::redeal;
+use super::suffix::Suffix;
 use super::{Command, Event, Failure, Loss, Phase, Task, TaskId};
 use crate::plan::{Device, Plan};
 
@@ -13,9 +14,8 @@ const DEPTH: usize = 2;
 pub struct Schedule {
     lanes: Vec<Lane>,
     total: usize,
-    suffix_batch: Option<usize>,
-    phase: Phase,
-    /// Rows of the current phase that are not kept yet.
+    suffix: Option<Suffix>,
+    /// Prefix rows that are not kept yet.
     open: usize,
     next: u64,
     ended: bool,
@@ -30,8 +30,7 @@ impl Schedule {
         Schedule {
             lanes: deal(plan, suffix),
             total: plan.total(),
-            suffix_batch: suffix.then_some(plan.suffix_batch),
-            phase: Phase::Prefix,
+            suffix: suffix.then(|| Suffix::new(plan)),
             open: plan.total(),
             next: 0,
             ended: false,
@@ -72,31 +71,24 @@ impl Schedule {
         let Some(task) = self.lanes.iter_mut().find_map(|l| l.finish(id)) else {
             return;
         };
-        self.open -= task.rows.len();
+        match (task.phase, &mut self.suffix) {
+            (Phase::Prefix, None) => self.open -= task.rows.len(),
+            (Phase::Prefix, Some(suffix)) => {
+                self.open -= task.rows.len();
+                let ready = suffix.kept(&task.rows);
+                let gpu = self.lanes.iter_mut().find(|l| l.device == Device::Gpu);
+                if let Some(gpu) = gpu {
+                    ready.into_iter().for_each(|piece| gpu.prefer(piece));
+                }
+            }
+            (Phase::Suffix, suffix) => {
+                let open = suffix.as_mut().map(|s| &mut s.open);
+                open.into_iter().for_each(|open| *open -= task.rows.len());
+            }
+        }
         commands.push(Command::Keep(task));
-        if self.open == 0 {
-            self.next_phase(commands);
-        }
-    }
-
-    fn next_phase(&mut self, commands: &mut Vec<Command>) {
-        match (self.phase, self.suffix_batch) {
-            (Phase::Prefix, Some(batch)) => self.queue_suffix(batch),
-            _ => self.end(Command::Done, commands),
-        }
-    }
-
-    fn queue_suffix(&mut self, batch: usize) {
-        self.phase = Phase::Suffix;
-        self.open = self.total;
-        let starts = (0..self.total).step_by(batch.max(1));
-        let pieces = starts.map(|start| start..(start + batch).min(self.total));
-        let gpu = self.lanes.iter_mut().find(|l| l.device == Device::Gpu);
-        if let Some(gpu) = gpu {
-            gpu.queue.extend(pieces.map(|rows| Piece {
-                window: rows.clone(),
-                rows,
-            }));
+        if self.open == 0 && self.suffix.as_ref().is_none_or(|s| s.open == 0) {
+            self.end(Command::Done, commands);
         }
     }
 
@@ -106,7 +98,7 @@ impl Schedule {
             return;
         };
         let rows = lane.surrender();
-        if device == Device::Gpu && self.suffix_batch.is_some() {
+        if device == Device::Gpu && self.suffix.is_some() {
             return self.end(Command::Fail(Failure::SuffixNeedsGpu(loss)), commands);
         }
         lane.redealt += rows.iter().map(|r| r.len()).sum::<usize>();
@@ -133,7 +125,7 @@ impl Schedule {
                     };
                     let task = Task {
                         id: TaskId(self.next),
-                        phase: self.phase,
+                        phase: piece.phase,
                         device: lane.device,
                         rows: piece.rows,
                         window: piece.window,

@@ -2,8 +2,9 @@
 //! code drives real devices and virtual time.
 //!
 //! Offline mode, as in the paper: every device runs its share of the prefix; when all rows are there, the suffix runs
-//! over the merged rows on the GPU. A device that is lost takes no row with it: what it had not finished is dealt again
-//! to the others, in the batches their engines already have.
+//! over the merged rows on the GPU. When the plan pipelines the suffix, each suffix batch runs as soon as its rows are
+//! there, while the devices go on with the prefix of later rows. A device that is lost takes no row with it: what it had
+//! not finished is dealt again to the others, in the batches their engines already have.
 //!
 //! Data that arrives while it runs: [`Stream`], in the same words.
 
@@ -12,6 +13,7 @@ mod machine;
 mod pace;
 mod redeal;
 mod stream;
+mod suffix;
 #[cfg(test)]
 mod tests;
 

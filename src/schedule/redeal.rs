@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::lane::{Lane, Piece};
+use super::Phase;
 
 /// Queues `rows` on the lanes that are left, the least loaded first, in their own engines' batches. A remainder smaller
 /// than every batch is widened to a window that reads neighbouring rows as well; `total` bounds it.
@@ -25,6 +26,7 @@ pub(super) fn redeal(
             let taken = batch.min(piece.len());
             let start = piece.start.min(total.saturating_sub(batch));
             lane.queue.push_back(Piece {
+                phase: Phase::Prefix,
                 rows: piece.start..piece.start + taken,
                 window: start..start + batch,
             });

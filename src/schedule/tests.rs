@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::plan::{Plan, Share};
+use crate::plan::{Mode, Plan, Share};
 
 const ALL: [Device; 3] = [Device::Gpu, Device::Dla(0), Device::Dla(1)];
 
@@ -36,6 +36,43 @@ fn the_papers_scheme() {
         matches!(last[..], [Command::Keep(_), Command::Done]),
         "{last:?}"
     );
+}
+
+#[test]
+fn a_pipelined_suffix_runs_beside_the_prefix_of_later_rows() {
+    let plan: Plan = "gpu=2x4,dla0=2x2,suffix=6,mode=pipelined".parse().unwrap();
+    let mut schedule = Schedule::new(&plan, true);
+    let first = schedule.start(&[]);
+    assert_eq!(
+        runs(&first),
+        [
+            "gpu 0..2 0..2",
+            "dla0 4..6 4..6",
+            "gpu 2..4 2..4",
+            "dla0 10..12 10..12"
+        ],
+        "rows in the order in which they end: gpu, gpu, dla0, gpu, gpu, dla0"
+    );
+    assert_eq!(
+        runs(&schedule.handle(Event::Finished(TaskId(0)))),
+        ["gpu 6..8 6..8"]
+    );
+    assert_eq!(runs(&schedule.handle(Event::Finished(TaskId(1)))), [""; 0]);
+    assert_eq!(
+        runs(&schedule.handle(Event::Finished(TaskId(2)))),
+        ["gpu 0..6 0..6"],
+        "before the GPU's last prefix rows"
+    );
+    assert_eq!(
+        runs(&schedule.handle(Event::Finished(TaskId(4)))),
+        ["gpu 8..10 8..10"]
+    );
+    schedule.handle(Event::Finished(TaskId(3)));
+    schedule.handle(Event::Finished(TaskId(5)));
+    let last = schedule.handle(Event::Finished(TaskId(6)));
+    assert_eq!(runs(&last), ["gpu 6..12 6..12"]);
+    let end = schedule.handle(Event::Finished(TaskId(7)));
+    assert_eq!(end.last(), Some(&Command::Done));
 }
 
 #[test]
@@ -144,7 +181,11 @@ impl World {
                 .iter()
                 .any(|s| s.device == task.device && s.batch == task.window.len()),
             Phase::Suffix => {
-                let merged = self.kept[0].iter().all(|n| *n == 1);
+                let needed = match plan.mode {
+                    Mode::Merged => &self.kept[0][..],
+                    Mode::Pipelined => &self.kept[0][task.window.clone()],
+                };
+                let merged = needed.iter().all(|n| *n == 1);
                 merged && task.device == Device::Gpu && task.window.len() == plan.suffix_batch
             }
         };
@@ -201,10 +242,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         let total = prefix.iter().map(Share::rows).sum();
         let divisors: Vec<usize> = (1..=total).filter(|n| total % n == 0).collect();
         let suffix_batch = *pick.get(&divisors);
-        Plan {
-            prefix,
-            suffix_batch,
-        }
+        Plan::new(prefix, suffix_batch)
     })
 }
 
@@ -215,10 +253,15 @@ proptest! {
     fn any_timing_and_any_loss_keeps_every_row_once(
         plan in plans(),
         suffix: bool,
+        pipelined: bool,
         losses in 0usize..3,
         steps in proptest::collection::vec((any::<Index>(), 0u8..6), 1..40),
     ) {
-        plan.validate(plan.total(), &ALL).unwrap();
+        let mode = if pipelined { Mode::Pipelined } else { Mode::Merged };
+        let plan = Plan { mode, ..plan };
+        if !(pipelined && plan.gpu_alone()) {
+            plan.validate(plan.total(), &ALL).unwrap();
+        }
         let total = plan.total();
         let mut world = World { kept: [vec![0; total], vec![0; total]], ..World::default() };
         let mut schedule = Schedule::new(&plan, suffix);

@@ -23,6 +23,10 @@ pub enum SessionError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    #[error(
+        "the plan {0} cuts early, but a stream cuts after the longest prefix: leave the cut out"
+    )]
+    StreamCut(Plan),
     #[error("there is no device to run on: the list of devices is empty")]
     NoDevice,
     #[error("part of this network runs on the GPU only: add gpu to the devices")]

@@ -11,18 +11,20 @@ mod rows;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod way;
 
 pub use config::SessionConfig;
 pub use error::SessionError;
 pub use load::default_search;
 pub use stream::{SessionStream, StreamConfig, StreamWatch};
+use way::{Cuts, Way};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bundle::{Bundle, Options};
 use crate::engine::{Array, Backend, StageKind};
 use crate::graph::Graph;
-use crate::pipeline::{EngineKey, Job, Pipeline, Route, Stats, Wanted};
+use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
 use crate::plan::{Device, Plan};
 use crate::split::{cut, Stages};
 
@@ -32,12 +34,12 @@ pub struct Session {
     options: Options,
     recorded: Option<Plan>,
     stages: Stages,
-    prefix: Option<Arc<Graph>>,
-    suffix: Option<Arc<Graph>>,
     /// For plans of the GPU alone.
-    alone: Route,
+    alone: Arc<Way>,
     /// For plans with a DLA; `Err` says why there is none.
-    shared: Result<Route, String>,
+    shared: Result<Arc<Way>, String>,
+    /// For plans with a cut of their own.
+    cuts: Mutex<Cuts>,
     /// Why the network runs only in its own batch.
     fixed: Option<String>,
     devices: Vec<Device>,
@@ -74,27 +76,27 @@ impl Session {
         let stages = cut(&graph, &options.target, &options.gpu_only)?;
         let fixed = graph.with_batch(graph.batch() + 1).err();
         let fixed = fixed.map(|error| error.to_string());
-        let shared = match (&fixed, Route::shared(&graph, &stages)) {
+        let graph = Arc::new(graph);
+        let shared = match (&fixed, Way::shared(&graph, &stages, 0)) {
             (Some(reason), _) => Err(reason.clone()),
-            (None, Some(route)) => Ok(route),
+            (None, Some(way)) => Ok(Arc::new(way)),
             (None, None) => Err("no part of it can run on a DLA".to_string()),
         };
         let alone = match (&shared, &stages.suffix) {
-            (Ok(route), None) => route.clone(),
-            _ => Route::whole(&graph),
+            (Ok(way), None) => way.clone(),
+            _ => Arc::new(Way::whole(&graph)),
         };
         let needs_gpu = shared.is_err() || stages.suffix.is_some();
         let devices = config.devices(&options.cores, &*backend, needs_gpu)?;
         let (limit, cancel) = (config.time_limit, config.cancel.clone());
         let session = Session {
-            prefix: stages.prefix.clone().map(Arc::new),
-            suffix: stages.suffix.clone().map(Arc::new),
-            graph: Arc::new(graph),
+            graph,
             options,
             recorded: plan,
             stages,
             alone,
             shared,
+            cuts: Mutex::default(),
             fixed,
             config,
             pipeline: Mutex::new(Pipeline::new(backend.clone(), &devices, limit, cancel)?),
@@ -206,7 +208,8 @@ impl Session {
         inputs: &[Array],
     ) -> Result<Outcome, SessionError> {
         self.build(pipeline, plan)?;
-        let route = self.route(plan);
+        let way = self.way(plan)?;
+        let route = &way.route;
         let (outputs, stats) = pipeline.run(&Job {
             plan,
             route,
@@ -220,25 +223,33 @@ impl Session {
     }
 
     fn build(&self, pipeline: &mut Pipeline, plan: &Plan) -> Result<(), SessionError> {
-        let route = self.route(plan);
-        let key = |stage, batch| EngineKey { stage, batch };
+        let way = self.way(plan)?;
+        let route = &way.route;
+        let key = |stage, batch| EngineKey {
+            route: route.id,
+            ..EngineKey::new(stage, batch)
+        };
         let first = plan.prefix.iter();
         let first = first.map(|s| (s.device, key(route.first, s.batch)));
         let suffix = (Device::Gpu, key(StageKind::Suffix, plan.suffix_batch));
         let suffix = route.suffix.iter().map(|_| suffix);
-        self.build_engines(pipeline, first.chain(suffix))
+        let copies = first.chain(suffix).flat_map(|(device, key)| {
+            (0..plan.engines).map(move |copy| (device, EngineKey { copy, ..key }))
+        });
+        self.build_engines(pipeline, &way, copies)
     }
 
-    /// Builds those of these engines that this session lacks.
+    /// Builds those of these engines on `way` that this session lacks.
     fn build_engines(
         &self,
         pipeline: &mut Pipeline,
+        way: &Way,
         engines: impl Iterator<Item = (Device, EngineKey)>,
     ) -> Result<(), SessionError> {
         let mut wanted = Vec::new();
         for (device, key) in engines {
             if !pipeline.has(device, key) {
-                let graph = self.stage(key.stage, key.batch)?;
+                let graph = self.stage(way, key)?;
                 wanted.push(Wanted { device, key, graph });
             }
         }
@@ -246,26 +257,6 @@ impl Session {
             pipeline.build(wanted)?;
         }
         Ok(())
-    }
-
-    fn stage(&self, stage: StageKind, batch: usize) -> Result<Arc<Graph>, SessionError> {
-        let graph = match stage {
-            StageKind::Prefix => self.prefix.as_ref(),
-            StageKind::Suffix => self.suffix.as_ref(),
-            StageKind::Whole => None,
-        };
-        let graph = graph.unwrap_or(&self.graph);
-        if graph.batch() == batch {
-            return Ok(graph.clone());
-        }
-        Ok(Arc::new(graph.with_batch(batch)?))
-    }
-
-    fn route(&self, plan: &Plan) -> &Route {
-        match &self.shared {
-            Ok(route) if !plan.gpu_alone() => route,
-            _ => &self.alone,
-        }
     }
 
     /// A panic elsewhere leaves the pipeline usable: its workers guard themselves.

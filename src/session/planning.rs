@@ -1,6 +1,7 @@
 //! Which plan a batch gets, and whether a plan is possible in this session.
 
 use super::{Session, SessionError};
+use crate::graph::Graph;
 use crate::plan::{Device, Plan, Share};
 use crate::split::{batch_limit, internal_row_bytes, GpuReason};
 
@@ -46,14 +47,18 @@ impl Session {
                 plan: plan.clone(),
                 reason: reason.clone(),
             }),
-            _ => plan.prefix.iter().try_for_each(|s| self.check_share(s)),
+            _ => {
+                let way = self.way(plan)?;
+                let mut shares = plan.prefix.iter();
+                shares.try_for_each(|s| self.check_share(s, &way.first))
+            }
         }
     }
 
-    fn check_share(&self, share: &Share) -> Result<(), SessionError> {
+    fn check_share(&self, share: &Share, prefix: &Graph) -> Result<(), SessionError> {
         let limit = match share.device {
             Device::Gpu => None,
-            Device::Dla(_) => self.dla_limit(share.batch),
+            Device::Dla(_) => self.dla_limit(share.batch, prefix),
         };
         limit.map_or(Ok(()), |reason| {
             Err(SessionError::DlaBatch {
@@ -65,15 +70,14 @@ impl Session {
     }
 
     /// The rule of the DLA that an engine of `batch` rows breaks.
-    fn dla_limit(&self, batch: usize) -> Option<GpuReason> {
+    fn dla_limit(&self, batch: usize, prefix: &Graph) -> Option<GpuReason> {
         let target = &self.options.target;
-        let prefix = self.prefix.as_ref()?;
         batch_limit(target, batch, internal_row_bytes(prefix, target))
     }
 
     /// Most rows, up to 64, that a DLA runs at once.
-    pub(super) fn most_dla_rows(&self) -> usize {
-        let fits = |rows: &usize| self.dla_limit(*rows).is_none();
+    pub(super) fn most_dla_rows(&self, prefix: &Graph) -> usize {
+        let fits = |rows: &usize| self.dla_limit(*rows, prefix).is_none();
         (1..=64).rev().find(fits).unwrap_or(1)
     }
 
@@ -83,19 +87,18 @@ impl Session {
         }
         let devices = self.without(hung);
         match (&self.shared, devices.is_empty()) {
-            (Ok(_), false) => Plan::balanced_within(batch, &devices, self.most_dla_rows()),
+            (Ok(way), false) => {
+                Plan::balanced_within(batch, &devices, self.most_dla_rows(&way.first))
+            }
             _ => Plan::gpu_only(batch),
         }
     }
 }
 
 fn one_round(batch: usize) -> Plan {
-    Plan {
-        prefix: vec![Share {
-            device: Device::Gpu,
-            batch,
-            rounds: 1,
-        }],
-        suffix_batch: batch,
-    }
+    Plan::merged(vec![Share {
+        device: Device::Gpu,
+        batch,
+        rounds: 1,
+    }])
 }

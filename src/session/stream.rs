@@ -10,7 +10,7 @@ use crossbeam_channel::{bounded, Receiver};
 use super::{Session, SessionError};
 use crate::engine::{Rows, StageKind};
 use crate::pipeline::{EngineKey, Pipeline, StreamAnswer, StreamInput, StreamJob, StreamStats};
-use crate::plan::{Device, Plan};
+use crate::plan::{Cut, Device, Plan};
 use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, Timed};
 
 /// How a stream runs; frozen when it starts.
@@ -20,7 +20,7 @@ pub struct StreamConfig {
     pub max_latency: Option<Duration>,
     /// Most rows of an execution, where `plan` does not say. Engines are built for this and for powers of two below.
     pub max_batch: usize,
-    /// The devices and their batches; rounds mean nothing here. Default: all devices of the session.
+    /// The devices and their batches; rounds, mode and engines mean nothing here. Default: all devices of the session.
     pub plan: Option<Plan>,
     /// Items in the stream before its source has to wait, or items are dropped.
     pub capacity: usize,
@@ -113,8 +113,8 @@ impl Session {
         let job = StreamJob {
             stream: Stream::new(&rules)?,
             bound: config.max_latency,
-            alone: self.alone.clone(),
-            shared: self.shared.as_ref().unwrap_or(&self.alone).clone(),
+            alone: self.alone.route.clone(),
+            shared: self.longest().route.clone(),
             groups: inbox,
             answers: outbox,
             stats: watch.0.clone(),
@@ -131,7 +131,7 @@ impl Session {
         let thread = thread.map_err(|error| SessionError::Thread(error.to_string()))?;
         let _ = begun.recv();
         Ok(SessionStream {
-            input: StreamInput::new(&self.alone.inputs, groups),
+            input: StreamInput::new(&self.alone.route.inputs, groups),
             answers,
             engines,
             watch,
@@ -152,6 +152,9 @@ impl Session {
         }
         if let Some(plan) = config.plan.as_ref().or(self.config.plan.as_ref()) {
             self.check_plan(plan)?;
+            if plan.cut != Cut::Longest {
+                return Err(SessionError::StreamCut(plan.clone()));
+            }
             let devices = plan.devices().into_iter();
             let batches = |device| {
                 let shares = plan.prefix.iter().filter(|s| s.device == device);
@@ -162,7 +165,9 @@ impl Session {
         let most = |device| match device {
             Device::Gpu if self.fixed.is_some() => 1,
             Device::Gpu => config.max_batch.max(1),
-            Device::Dla(_) => config.max_batch.clamp(1, self.most_dla_rows()),
+            Device::Dla(_) => config
+                .max_batch
+                .clamp(1, self.most_dla_rows(&self.longest().first)),
         };
         let able = |device: &Device| *device == Device::Gpu || self.shared.is_ok();
         let devices = self.devices().into_iter().filter(able);
@@ -177,7 +182,7 @@ impl Session {
         pipeline: &mut Pipeline,
         batches: &[(Device, BTreeSet<usize>)],
     ) -> Result<Vec<StreamLane>, SessionError> {
-        let suffix = self.shared.as_ref().is_ok_and(|r| r.suffix.is_some());
+        let suffix = self.shared.as_ref().is_ok_and(|way| way.suffix.is_some());
         let merges = |device: Device| suffix && device != Device::Gpu;
         let merging = batches.iter().filter(|(device, _)| merges(*device));
         let merged: BTreeSet<usize> = merging.flat_map(|(_, b)| b.iter().copied()).collect();
@@ -187,16 +192,16 @@ impl Session {
             keys.extend(
                 batches
                     .iter()
-                    .map(|&batch| (*device, EngineKey { stage, batch })),
+                    .map(|&batch| (*device, EngineKey::new(stage, batch))),
             );
         }
         let stage = StageKind::Suffix;
         keys.extend(
             merged
                 .iter()
-                .map(|&batch| (Device::Gpu, EngineKey { stage, batch })),
+                .map(|&batch| (Device::Gpu, EngineKey::new(stage, batch))),
         );
-        self.build_engines(pipeline, keys.iter().copied())?;
+        self.build_engines(pipeline, self.longest(), keys.iter().copied())?;
         let times = pipeline.measure(&keys, |key| self.zeros(key))?;
         let timed = |device: Device, suffix: bool| {
             let mine = keys
@@ -222,18 +227,18 @@ impl Session {
 
     fn first_stage(&self, device: Device) -> StageKind {
         match (device, &self.shared) {
-            (Device::Gpu, _) | (Device::Dla(_), Err(_)) => self.alone.first,
-            (Device::Dla(_), Ok(route)) => route.first,
+            (Device::Gpu, _) | (Device::Dla(_), Err(_)) => self.alone.route.first,
+            (Device::Dla(_), Ok(way)) => way.route.first,
         }
     }
 
     /// Inputs of an engine, of zeros.
     fn zeros(&self, key: EngineKey) -> Vec<Rows> {
-        let suffix = self.shared.as_ref().ok().and_then(|r| r.suffix.as_ref());
+        let suffix = self.longest().route.suffix.as_ref();
         let sizes: Vec<usize> = match (key.stage, suffix) {
             (StageKind::Suffix, Some(suffix)) => suffix.inputs.iter().map(|(_, n)| *n).collect(),
             (StageKind::Suffix, None) | (StageKind::Prefix | StageKind::Whole, _) => {
-                self.alone.inputs.clone()
+                self.alone.route.inputs.clone()
             }
         };
         let zeros = |size: usize| Rows {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::lane::{Active, Lane, Waiting};
 use super::{Costs, ExecutionCost, Noise, SimError};
 use crate::engine::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Mode, Plan};
 use crate::schedule::{Command, Event, Phase, Schedule, Task};
 use crate::trace::{Span, Timeline, Track, Work};
 
@@ -93,8 +93,11 @@ struct World<'a> {
     ready: f64,
     lanes: Vec<Lane>,
     known: HashMap<(StageKind, Device, usize), ExecutionCost>,
+    mode: Mode,
+    engines: usize,
     merge_us: f64,
-    merged: bool,
+    /// When the last merge ends.
+    merged: Option<f64>,
     events: Vec<Event>,
     spans: Vec<Span>,
     done: bool,
@@ -112,13 +115,15 @@ impl<'a> World<'a> {
             ready: host.run_us,
             lanes: Vec::new(),
             known: HashMap::new(),
+            mode: plan.mode,
+            engines: plan.engines,
             merge_us: host.merge_us,
-            merged: false,
+            merged: None,
             events: Vec::new(),
             spans: Vec::new(),
             done: false,
         };
-        world.host("start", host.run_us);
+        world.host("start", 0.0, host.run_us);
         world
     }
 
@@ -135,30 +140,42 @@ impl<'a> World<'a> {
     }
 
     fn queue(&mut self, task: Task) -> Result<(), SimError> {
-        if task.phase == Phase::Suffix && !self.merged {
-            self.merged = true;
-            self.host("merge", self.merge_us);
-            self.ready = self.now + self.merge_us;
-        }
+        let ready = match task.phase {
+            Phase::Prefix => self.ready,
+            Phase::Suffix => self.merge(),
+        };
         let mut cost = self.cost(&task)?;
         cost.alone_us *= self.noise.factor(task.id);
         let device = task.device;
         let waiting = Waiting {
             task,
-            ready: self.ready.max(self.now),
+            ready: ready.max(self.now),
             cost,
         };
         let lane = self.lanes.iter_mut().find(|l| l.device == device);
         match lane {
             Some(lane) => lane.queue.push_back(waiting),
             None => {
-                let mut lane = Lane::new(device);
+                let mut lane = Lane::new(device, self.engines);
                 lane.queue.push_back(waiting);
                 self.lanes.push(lane);
                 self.lanes.sort_by_key(|l| l.device);
             }
         }
         Ok(())
+    }
+
+    /// The moment from which a suffix execution may start: one merge before the first of them, or, when they are
+    /// pipelined, one before each. The host merges one after the other, beside the devices.
+    fn merge(&mut self) -> f64 {
+        match (self.merged, self.mode) {
+            (Some(end), Mode::Merged) => end,
+            (before, _) => {
+                let start = before.unwrap_or(0.0).max(self.now);
+                self.host("merge", start, self.merge_us);
+                *self.merged.insert(start + self.merge_us)
+            }
+        }
     }
 
     fn cost(&mut self, task: &Task) -> Result<ExecutionCost, SimError> {
@@ -266,12 +283,12 @@ impl<'a> World<'a> {
         self.obey(commands)
     }
 
-    fn host(&mut self, what: &'static str, us: f64) {
+    fn host(&mut self, what: &'static str, start_us: f64, us: f64) {
         if us > 0.0 {
             self.spans.push(Span {
                 track: Track::Host,
                 work: Work::Runtime(what),
-                start_us: self.now,
+                start_us,
                 duration_us: us,
             });
         }

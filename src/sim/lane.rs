@@ -10,11 +10,14 @@ use crate::schedule::Task;
 /// Times closer than this many microseconds are the same moment.
 pub(super) const SAME: f64 = 1e-6;
 
-/// Runs its tasks in the order given, one at a time.
+/// Computes its tasks in the order given, one at a time. With two engines of a kind the next one is submitted meanwhile.
 pub(super) struct Lane {
     pub device: Device,
     pub queue: VecDeque<Waiting>,
     pub active: Option<Active>,
+    /// Submitted, or being submitted, while `active` computes.
+    staged: Option<Active>,
+    engines: usize,
     pub used: Use,
 }
 
@@ -37,38 +40,60 @@ pub(super) struct Active {
 }
 
 impl Lane {
-    pub fn new(device: Device) -> Lane {
+    pub fn new(device: Device, engines: usize) -> Lane {
         Lane {
             device,
             queue: VecDeque::new(),
             active: None,
+            staged: None,
+            engines,
             used: Use::default(),
         }
     }
 
-    /// Takes up its next task when it is idle and the task is ready.
+    /// Takes up its next tasks, when it has room and they are ready.
     pub fn begin(&mut self, now: f64) {
-        let ready = |w: &Waiting| w.ready <= now + SAME;
-        if self.active.is_some() || !self.queue.front().is_some_and(ready) {
-            return;
+        if self.active.is_none() {
+            self.active = self.staged.take().map(|staged| Active {
+                start: now,
+                ..staged
+            });
         }
-        self.active = self.queue.pop_front().map(|waiting| Active {
+        if self.active.is_none() {
+            self.active = self.next(now);
+        }
+        if self.active.is_some() && self.staged.is_none() && self.engines > 1 {
+            self.staged = self.next(now);
+        }
+    }
+
+    fn next(&mut self, now: f64) -> Option<Active> {
+        let ready = |w: &Waiting| w.ready <= now + SAME;
+        self.queue.front().filter(|w| ready(w))?;
+        self.queue.pop_front().map(|waiting| Active {
             task: waiting.task,
             start: now,
             submit_left: waiting.cost.submit_us,
             work_left: waiting.cost.alone_us,
             slow: 1.0,
             cost: waiting.cost,
-        });
+        })
     }
 
     /// Microseconds until something changes here at the present rate.
     pub fn until_change(&self, now: f64) -> Option<f64> {
         match &self.active {
             Some(active) if active.submit_left > 0.0 => Some(active.submit_left),
-            Some(active) => Some(active.work_left * active.slow),
+            Some(active) => Some(self.until_staging(now, active.work_left * active.slow)),
             None => self.queue.front().map(|w| (w.ready - now).max(0.0)),
         }
+    }
+
+    /// At most `step`: until a task that waits to be ready can be submitted beside the one that computes.
+    fn until_staging(&self, now: f64, step: f64) -> f64 {
+        let waits = self.engines > 1 && self.staged.is_none();
+        let front = self.queue.front().filter(|w| waits && w.ready > now + SAME);
+        front.map_or(step, |w| step.min(w.ready - now))
     }
 
     /// The bandwidth it takes now, in GB/s; `None` when it computes nothing.
@@ -80,6 +105,10 @@ impl Lane {
     /// Lets `step` microseconds pass; gives the execution that ended.
     pub fn advance(&mut self, step: f64) -> Option<Active> {
         let active = self.active.as_mut()?;
+        // The host submits one after the other.
+        if let Some(staged) = self.staged.as_mut().filter(|_| active.submit_left == 0.0) {
+            staged.submit_left = left(staged.submit_left - step);
+        }
         self.used.busy_us += step;
         if active.submit_left > 0.0 {
             active.submit_left = left(active.submit_left - step);

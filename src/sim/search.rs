@@ -122,10 +122,7 @@ impl Search<'_> {
             .chain(dlas)
             .collect();
         prefix.retain(|s| s.rows() > 0);
-        Plan {
-            prefix,
-            suffix_batch: self.batch,
-        }
+        Plan::new(prefix, self.batch)
     }
 
     fn default_deal(&self, choice: Choice) -> Plan {

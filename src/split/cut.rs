@@ -56,6 +56,12 @@ pub enum SplitError {
     UnknownNode { name: String, nearest: String },
     #[error("output `{name}` is an input or a weight passed through: nothing computes it")]
     PassThrough { name: String },
+    #[error("the network cannot be cut after `{name}`: {reason}; the nearest place is after `{nearest}`")]
+    NoCut {
+        name: String,
+        reason: &'static str,
+        nearest: String,
+    },
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
@@ -65,6 +71,16 @@ pub enum SplitError {
 /// # Errors
 /// [`SplitError`] when `gpu_only` names nothing, or an output is computed by no node.
 pub fn cut(graph: &Graph, target: &DlaTarget, gpu_only: &[String]) -> Result<Stages, SplitError> {
+    let (verdicts, side) = judged(graph, target, gpu_only)?;
+    stages(graph, verdicts, side)
+}
+
+/// Where every node may run, and on which side of the longest prefix it lies.
+pub(super) fn judged(
+    graph: &Graph,
+    target: &DlaTarget,
+    gpu_only: &[String],
+) -> Result<(Vec<Verdict>, Vec<Side>), SplitError> {
     check_names(graph, gpu_only)?;
     let mut verdicts: Vec<Verdict> = graph
         .nodes
@@ -72,6 +88,15 @@ pub fn cut(graph: &Graph, target: &DlaTarget, gpu_only: &[String]) -> Result<Sta
         .map(|node| judge(graph, node, target, gpu_only))
         .collect();
     let side = sides(graph, target, &mut verdicts);
+    Ok((verdicts, side))
+}
+
+/// The two parts of a network, by the side of every node.
+pub(super) fn stages(
+    graph: &Graph,
+    verdicts: Vec<Verdict>,
+    side: Vec<Side>,
+) -> Result<Stages, SplitError> {
     let parts = Parts::new(graph, &side)?;
     Ok(Stages {
         prefix: parts.prefix()?,
@@ -154,7 +179,7 @@ fn new_weights(graph: &Graph, node: &Node, target: &DlaTarget, seen: &BTreeSet<T
 }
 
 /// Without one of these the prefix is not worth a hand-over.
-fn is_conv_or_pool(op: &Op) -> bool {
+pub(super) fn is_conv_or_pool(op: &Op) -> bool {
     matches!(
         op,
         Op::Conv2d(_)

@@ -6,6 +6,7 @@ mod facts;
 #[cfg(test)]
 mod layer_tests;
 mod parse;
+mod points;
 mod report;
 mod rules;
 mod target;
@@ -15,6 +16,7 @@ mod verdict;
 mod window;
 
 pub use cut::{cut, OutputSource, Side, SplitError, Stages, SuffixInput};
+pub use points::{cut_after, cuts, CutPoint};
 pub use report::{report, NodeReport, Report, SideReport, TensorReport};
 pub use target::{Chip, DlaTarget, Precision, Version};
 pub use verdict::{batch_limit, internal_row_bytes, platform_limit, verdict, GpuReason, Verdict};

@@ -522,6 +522,90 @@ fn gpu_only_moves_the_cut_and_unknown_names_are_refused() {
     assert!(error.to_string().contains("`max_pool2d`"), "{error}");
 }
 
+/// conv -> pool -> (conv || conv) -> add -> relu -> conv -> flatten -> dense.
+fn branches() -> Graph {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 4, 8, 8]);
+    let w = b.weight("w", &[4, 4, 3, 3], vec![0.1; 144]);
+    let dense = b.weight("d", &[5, 64], vec![0.2; 320]);
+    let c = b.node("c1", conv(1, 1, 1), &[x, w]).unwrap();
+    let p = b.node("p", max_pool(2, 2), &[c]).unwrap();
+    let left = b.node("left", conv(1, 1, 1), &[p, w]).unwrap();
+    let right = b.node("right", conv(1, 1, 1), &[p, w]).unwrap();
+    let sum = b
+        .node("sum", Op::Binary(BinaryKind::Add), &[left, right])
+        .unwrap();
+    let r = b
+        .node("r", Op::Activation(Activation::Relu), &[sum])
+        .unwrap();
+    let last = b.node("last", conv(1, 1, 1), &[r, w]).unwrap();
+    let f = b.node("f", Op::Flatten, &[last]).unwrap();
+    let y = b.node("y", Op::Dense, &[f, dense]).unwrap();
+    b.output(y);
+    b.finish().unwrap()
+}
+
+#[test]
+fn cuts_before_the_end_cross_one_tensor_or_several() {
+    let graph = branches();
+    let side = cut(&graph, &xavier(), &[]).unwrap().side;
+    let found = cuts(&graph, &side);
+    let found: Vec<_> = found
+        .iter()
+        .map(|c| (c.node.as_str(), c.tensors, c.elements))
+        .collect();
+    let wanted = [
+        ("c1", 1, 256),
+        ("p", 1, 64),
+        ("left", 2, 128),
+        ("right", 2, 128),
+        ("r", 1, 64),
+    ];
+    assert_eq!(found, wanted, "not after `sum`: its relu is fused with it");
+    for (node, tensors, elements) in wanted {
+        let stages = cut_after(&graph, &xavier(), &[], node).unwrap();
+        let prefix = stages.prefix.unwrap();
+        let rows = prefix
+            .outputs
+            .iter()
+            .map(|id| prefix.tensor(*id).shape[1..].iter().product::<usize>());
+        assert_eq!(
+            (prefix.outputs.len(), rows.sum::<usize>()),
+            (tensors, elements),
+            "{node}"
+        );
+        assert_eq!(prefix.nodes.last().unwrap().name, node);
+        assert_eq!(prefix.macs() + stages.suffix.unwrap().macs(), graph.macs());
+    }
+}
+
+#[test]
+fn cuts_that_are_not_possible_say_why() {
+    for (node, want) in [
+        (
+            "lost",
+            "has no such node; the nearest place is after `last`",
+        ),
+        ("f", "that node is not in the prefix"),
+    ] {
+        let error = cut_after(&branches(), &xavier(), &[], node).unwrap_err();
+        assert!(error.to_string().contains(want), "{error}");
+    }
+    let mut b = GraphBuilder::new("relu first");
+    let x = b.input("x", &[1, 4, 8, 8]);
+    let w = b.weight("w", &[4, 4, 3, 3], vec![0.1; 144]);
+    let r = b.node("r", Op::Activation(Activation::Relu), &[x]).unwrap();
+    let c = b.node("c", conv(1, 1, 1), &[r, w]).unwrap();
+    b.output(c);
+    let error = cut_after(&b.finish().unwrap(), &xavier(), &[], "r").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("nothing before it is worth a hand-over"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_prefix_without_convolution_is_none() {
     let mut b = GraphBuilder::new("relu");

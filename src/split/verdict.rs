@@ -94,7 +94,7 @@ pub fn internal_row_bytes(prefix: &Graph, target: &DlaTarget) -> usize {
     sizes.sum::<usize>() * target.precision.bytes()
 }
 
-fn is_fused(graph: &Graph, node: &Node) -> bool {
+pub(super) fn is_fused(graph: &Graph, node: &Node) -> bool {
     match node.op {
         Op::BiasAdd { .. } | Op::BatchNorm { .. } | Op::Activation(_) | Op::PRelu => true,
         Op::Binary(_) => {

@@ -261,10 +261,7 @@ impl<T> Driver<'_, T> {
             Phase::Prefix => self.slots.route(task.device).first,
             Phase::Suffix => StageKind::Suffix,
         };
-        let key = EngineKey {
-            stage,
-            batch: task.batch,
-        };
+        let key = EngineKey::new(stage, task.batch);
         let ticket = Ticket {
             run: self.id,
             task: task.id,
@@ -272,7 +269,7 @@ impl<T> Driver<'_, T> {
         let inputs = self.slots.inputs(&task);
         let device = task.device;
         self.running.insert(task.id, task);
-        self.workers.run(device, ticket, key, inputs)
+        self.workers.run(device, ticket, key, inputs, false)
     }
 
     fn deliver(&mut self, item: Item, fate: Fate) {

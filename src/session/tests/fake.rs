@@ -35,6 +35,9 @@ pub struct Fake {
     /// What every execution takes, per device in order.
     pub delays: Vec<(Device, Duration)>,
     pub builds: AtomicUsize,
+    /// Executions started and not waited for, and the most there ever were.
+    pub pending: Arc<AtomicUsize>,
+    pub most_pending: Arc<AtomicUsize>,
     pub log: Arc<Mutex<Vec<(Device, StageKind)>>>,
 }
 
@@ -70,6 +73,7 @@ impl Backend for Fake {
             delay: delay.map_or(Duration::ZERO, |(_, d)| *d),
             log: self.log.clone(),
             pending: None,
+            counts: [self.pending.clone(), self.most_pending.clone()],
         }))
     }
 }
@@ -81,6 +85,7 @@ struct FakeEngine {
     delay: Duration,
     log: Arc<Mutex<Vec<(Device, StageKind)>>>,
     pending: Option<Vec<Rows>>,
+    counts: [Arc<AtomicUsize>; 2],
 }
 
 impl Engine for FakeEngine {
@@ -90,12 +95,20 @@ impl Engine for FakeEngine {
 
     fn enqueue(&mut self, inputs: Vec<Rows>) -> Result<(), EngineError> {
         self.pending = Some(inputs);
+        // Only one device: several would count each other's.
+        if self.spec.device != Device::Gpu {
+            let [now, most] = &self.counts;
+            most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
         Ok(())
     }
 
     fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
         let inputs = self.pending.take().expect("enqueued");
         let me = (self.spec.device, self.spec.stage);
+        if self.spec.device != Device::Gpu {
+            self.counts[0].fetch_sub(1, Ordering::Relaxed);
+        }
         let round = {
             let mut log = self.log.lock().unwrap();
             log.push(me);

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::Rows;
 use crate::graph::{Activation, BinaryKind, GraphBuilder, Op, PoolKind};
-use crate::plan::PlanError;
+use crate::plan::{Cut, Mode, PlanError};
 use fake::{evaluate, Fake};
 
 const GPU: Device = Device::Gpu;
@@ -403,11 +403,72 @@ fn the_configured_plan_is_strict_and_the_recorded_one_a_default() {
     assert!(session.plan_for(0).is_err());
 }
 
+#[test]
+fn engines_are_built_per_cut_and_copy_once() {
+    let backend = Arc::new(fake());
+    let session = Session::from_bundle(network(), backend.clone(), config()).unwrap();
+    let builds = |plan: &str| {
+        let before = backend.builds.load(Ordering::Relaxed);
+        session.prepare(&plan.parse().unwrap()).unwrap();
+        backend.builds.load(Ordering::Relaxed) - before
+    };
+    for (plan, want, why) in [
+        ("gpu=2x2,dla0=2x1,suffix=6", 3, "two prefixes and a suffix"),
+        (
+            "gpu=2x2,dla0=2x1,suffix=6,mode=pipelined",
+            0,
+            "the same engines",
+        ),
+        ("gpu=2x2,dla0=2x1,suffix=6,engines=2", 3, "one more of each"),
+        ("gpu=2x2,dla0=2x1,suffix=6,cut=pool", 3, "other stages"),
+        ("gpu=2x1,dla0=2x2,suffix=6,cut=pool", 0, "the same again"),
+    ] {
+        assert_eq!(builds(plan), want, "{plan}: {why}");
+    }
+    let error = |plan: &str| {
+        session
+            .prepare(&plan.parse().unwrap())
+            .unwrap_err()
+            .to_string()
+    };
+    let unknown = error("gpu=2x2,dla0=2x1,cut=pol");
+    assert!(
+        unknown.contains("has no such node; the nearest place is after `pool`"),
+        "{unknown}"
+    );
+    let suffix = error("gpu=2x2,dla0=2x1,cut=dense");
+    assert!(
+        suffix.contains("that node is not in the prefix"),
+        "{suffix}"
+    );
+}
+
+/// With two engines of a kind the next execution is started before the one that computes is waited for.
+#[test]
+fn a_second_engine_is_given_work_while_the_first_computes() {
+    let started = |plan: &str| {
+        let backend = Arc::new(fake());
+        let session = Session::from_bundle(network(), backend.clone(), config()).unwrap();
+        let inputs = batch(&session, 8);
+        let outcome = session.run_with(&plan.parse().unwrap(), &inputs).unwrap();
+        assert_right(&session, &inputs, &outcome);
+        backend.most_pending.load(Ordering::Relaxed)
+    };
+    assert_eq!(started("dla0=1x8,suffix=8"), 1);
+    assert_eq!(started("dla0=1x8,suffix=8,engines=2"), 2);
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn random_plans_are_bit_identical(shares in proptest::collection::vec((0usize..3, 1usize..6, 1usize..4), 1..4)) {
+    fn random_plans_are_bit_identical(
+        shares in proptest::collection::vec((0usize..3, 1usize..6, 1usize..4), 1..4),
+        suffix: proptest::sample::Index,
+        pipelined: bool,
+        engines in 1usize..3,
+        early: bool,
+    ) {
         let mut prefix: Vec<crate::plan::Share> = Vec::new();
         for (d, batch, rounds) in shares {
             let device = [GPU, DLA0, DLA1][d];
@@ -415,8 +476,15 @@ proptest! {
                 prefix.push(crate::plan::Share { device, batch, rounds });
             }
         }
-        let mut plan = Plan { prefix, suffix_batch: 1 };
-        plan.suffix_batch = plan.total();
+        let mut plan = Plan::new(prefix, 1);
+        let total = plan.total();
+        let divisors: Vec<usize> = (1..=total).filter(|n| total.is_multiple_of(*n)).collect();
+        plan.suffix_batch = *suffix.get(&divisors);
+        plan.engines = engines;
+        if !plan.gpu_alone() {
+            plan.mode = if pipelined { Mode::Pipelined } else { Mode::Merged };
+            plan.cut = if early { Cut::After("pool".into()) } else { Cut::Longest };
+        }
         let session = open(network(), fake());
         let inputs = batch(&session, plan.total());
         let outcome = session.run_with(&plan, &inputs).unwrap();
