@@ -2,7 +2,7 @@
 
 pub mod cache;
 pub mod cpu;
-mod precision;
+pub mod precision;
 
 pub use precision::{Numerics, Precision, RangeError, Ranges};
 

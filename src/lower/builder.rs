@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Geometry;
 use crate::graph::{
-    Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, Resize2d, UnaryKind,
+    Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, Resize2d, Tensor, UnaryKind,
 };
 
 /// The output of a layer, an input or a constant: a number the builder hands out.
@@ -31,6 +31,14 @@ impl Weights {
         Weights {
             shape: shape.to_vec(),
             data: Arc::new(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        }
+    }
+
+    /// The elements of a float32 weight tensor.
+    pub fn of(tensor: &Tensor) -> Weights {
+        Weights {
+            shape: tensor.shape.clone(),
+            data: tensor.weight.clone().unwrap_or_default(),
         }
     }
 

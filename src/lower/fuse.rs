@@ -109,7 +109,7 @@ fn shift_of(graph: &Graph, node: &Node, x: TensorId) -> Option<Weights> {
 }
 
 /// An element-wise node over one activation and one constant per channel (or for all): the activation and `[C]`.
-pub(super) fn channel_operand(graph: &Graph, node: &Node) -> Option<(TensorId, Weights)> {
+pub fn channel_operand(graph: &Graph, node: &Node) -> Option<(TensorId, Weights)> {
     let [a, b] = node.inputs[..] else {
         return None;
     };

@@ -18,6 +18,7 @@ pub use builder::{
     Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 pub use error::LowerError;
+pub use fuse::channel_operand;
 pub use geometry::Geometry;
 
 use crate::graph::{DType, Graph, Node, Op, TensorId};

@@ -1,4 +1,4 @@
-//! Every device emulated on the CPU: each engine is one ONNX Runtime session over one stage, in float32.
+//! Every device emulated on the CPU: each engine is one ONNX Runtime session over one stage, in float32, FP16 or INT8.
 
 mod engine;
 mod library;
@@ -7,10 +7,11 @@ mod onnx;
 mod tests;
 
 pub use library::{find_library, LibraryError, SearchPaths};
-pub use onnx::onnx_model;
+pub use onnx::{onnx_model, onnx_model_as, ModelError};
 
 use std::path::PathBuf;
 
+use super::precision::{Numerics, Precision};
 use super::{Backend, Engine, EngineError, EngineSpec};
 use crate::graph::Graph;
 use crate::plan::Device;
@@ -33,6 +34,7 @@ pub struct CpuBackend {
     library: &'static Library,
     threads: usize,
     devices: Vec<Device>,
+    numerics: Numerics,
 }
 
 impl CpuBackend {
@@ -45,7 +47,13 @@ impl CpuBackend {
             library: library::load(&options.library)?,
             threads: options.threads_per_device.max(1),
             devices: options.devices,
+            numerics: Numerics::default(),
         })
+    }
+
+    /// The same backend, with every device computing as `numerics` says instead of in float32.
+    pub fn with_numerics(self, numerics: Numerics) -> CpuBackend {
+        CpuBackend { numerics, ..self }
     }
 
     /// Idle threads may spin for work only where every device has cores of its own.
@@ -62,10 +70,15 @@ impl Backend for CpuBackend {
 
     fn describe(&self) -> String {
         format!(
-            "emulated on the CPU by ONNX Runtime {}, {} thread{} per device, computed in float32",
+            "emulated on the CPU by ONNX Runtime {}, {} thread{} per device, computed in {}",
             self.library.version,
             self.threads,
-            if self.threads == 1 { "" } else { "s" }
+            if self.threads == 1 { "" } else { "s" },
+            match self.numerics.precision {
+                Precision::F32 => "float32",
+                Precision::F16 => "fp16 (sums in float32)",
+                Precision::Int8 => "int8 (what has no int8 layer in fp16)",
+            }
         )
     }
 
@@ -85,7 +98,7 @@ impl Backend for CpuBackend {
                 spec.batch
             )));
         }
-        let model = onnx_model(graph).map_err(|e| fail(e.to_string()))?;
+        let model = onnx_model_as(graph, &self.numerics).map_err(|e| fail(e.to_string()))?;
         let session = self
             .library
             .session(&model, self.threads, self.may_spin())

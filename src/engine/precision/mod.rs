@@ -1,10 +1,18 @@
 //! What devices compute in: a precision, and for INT8 the largest magnitude of every tensor.
 
+mod assign;
+mod fold;
 mod ranges;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod unify;
 
+pub use assign::{assign, Format, HalfReason, PrecisionError};
+pub use fold::folded;
 pub use ranges::{RangeError, Ranges};
+pub use stored::{has_kernel, head, stored};
+pub use unify::{Moved, Unification, Unified};
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -29,6 +29,11 @@ impl Ranges {
         Ok(())
     }
 
+    /// Replaces a range by another that was checked.
+    pub(super) fn set(&mut self, tensor: &str, max: f32) {
+        self.0.insert(tensor.to_string(), max);
+    }
+
     /// Steps of INT8 on either side of zero that the range is divided into.
     pub const STEPS: f32 = 127.0;
 

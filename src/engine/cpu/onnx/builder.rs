@@ -25,6 +25,15 @@ pub(super) struct OnnxBuilder {
     values: Vec<Named>,
     /// How often a name was asked for.
     names: HashMap<String, usize>,
+    layers: Vec<Layers>,
+}
+
+/// The nodes that compute one tensor of the network, and the name of its value.
+#[derive(Debug, Clone)]
+pub(super) struct Layers {
+    pub tensor: String,
+    pub value: String,
+    pub nodes: std::ops::Range<usize>,
 }
 
 /// A value's name, and whether that name may still become an output's.
@@ -43,13 +52,14 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl OnnxBuilder {
-    pub fn finish(mut self, name: &str) -> proto::Model {
+    /// The model, and which of its nodes compute which tensor of the network.
+    pub fn finish(mut self, name: &str) -> (proto::Model, Vec<Layers>) {
         // A graph without a name is refused by ONNX's checker.
         self.graph.name = match name {
             "" => "network".into(),
             name => name.into(),
         };
-        proto::Model {
+        let model = proto::Model {
             ir_version: IR_VERSION,
             producer_name: env!("CARGO_PKG_NAME").into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
@@ -58,7 +68,8 @@ impl OnnxBuilder {
                 domain: String::new(),
                 version: OPSET,
             }],
-        }
+        };
+        (model, self.layers)
     }
 
     /// `name`, or `name_2`, `name_3` ... where it is taken.
@@ -398,6 +409,26 @@ impl NetworkBuilder for OnnxBuilder {
     fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built {
         let inputs = vec![self.name(x)];
         Ok(self.node("Softmax", name, inputs, vec![Attribute::int("axis", axis)]))
+    }
+
+    /// A value takes its tensor's name where no other has it, so that calibration caches fit the model.
+    fn tensor(&mut self, tensor: &str, x: Value) {
+        let start = self.layers.last().map_or(0, |layers| layers.nodes.end);
+        let end = self.graph.node.len();
+        let value = &mut self.values[x.0 as usize].name;
+        let last = self.graph.node.last_mut().filter(|_| start < end);
+        if let Some(node) = last.filter(|node| node.output[0] == *value) {
+            if !tensor.is_empty() && !self.names.contains_key(tensor) {
+                self.names.insert(tensor.to_string(), 1);
+                node.output[0] = tensor.to_string();
+                *value = tensor.to_string();
+            }
+        }
+        self.layers.push(Layers {
+            tensor: tensor.to_string(),
+            value: value.clone(),
+            nodes: start..end,
+        });
     }
 
     fn output(&mut self, name: &str, x: Value, shape: &[usize]) -> Result<(), BuildError> {

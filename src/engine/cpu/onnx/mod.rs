@@ -2,20 +2,35 @@
 
 mod builder;
 mod names;
+mod precision;
 mod proto;
 
 use prost::Message;
 
+use super::super::precision::{Numerics, Precision};
 use crate::graph::Graph;
 use crate::lower::{lower, LowerError};
 use builder::OnnxBuilder;
 
-/// The serialised `ModelProto` of a network (opset 17, IR version 8), in the forms that ONNX Runtime fuses.
+pub use precision::ModelError;
+
+/// The serialised `ModelProto` of a network in float32 (opset 17, IR version 8), in the forms that ONNX Runtime fuses.
 ///
 /// # Errors
 /// [`LowerError`] names the node that has no such form.
 pub fn onnx_model(graph: &Graph) -> Result<Vec<u8>, LowerError> {
     let mut builder = OnnxBuilder::default();
     lower(graph, &mut builder)?;
-    Ok(builder.finish(&graph.name).encode_to_vec())
+    Ok(builder.finish(&graph.name).0.encode_to_vec())
+}
+
+/// The same in any precision: a session over it must be told to leave quantisation nodes alone.
+///
+/// # Errors
+/// [`ModelError`] names the node that has no such form, or the tensor without a range.
+pub fn onnx_model_as(graph: &Graph, numerics: &Numerics) -> Result<Vec<u8>, ModelError> {
+    match numerics.precision {
+        Precision::F32 => Ok(onnx_model(graph)?),
+        Precision::F16 | Precision::Int8 => Ok(precision::model(graph, numerics)?.encode_to_vec()),
+    }
 }

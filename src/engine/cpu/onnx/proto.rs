@@ -110,6 +110,8 @@ impl Attribute {
 
 /// `TensorProto.DataType`.
 pub const FLOAT: i32 = 1;
+pub const INT8: i32 = 3;
+pub const FLOAT16: i32 = 10;
 pub const INT64: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]

@@ -3,6 +3,7 @@
 mod engines;
 mod networks;
 mod ops;
+mod precision;
 mod reference;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,13 @@ use crate::graph::{
     ReduceKind, TensorId,
 };
 
-fn conv(b: &mut GraphBuilder, x: TensorId, out: usize, kernel: usize, pad: usize) -> TensorId {
+pub(super) fn conv(
+    b: &mut GraphBuilder,
+    x: TensorId,
+    out: usize,
+    kernel: usize,
+    pad: usize,
+) -> TensorId {
     let channels = b.shape(x)[1];
     let len = out * channels * kernel * kernel;
     let w = b.weight(
@@ -23,20 +29,20 @@ fn conv(b: &mut GraphBuilder, x: TensorId, out: usize, kernel: usize, pad: usize
     b.node("conv", op, &[x, w]).unwrap()
 }
 
-fn constant(b: &mut GraphBuilder, shape: &[usize]) -> TensorId {
+pub(super) fn constant(b: &mut GraphBuilder, shape: &[usize]) -> TensorId {
     b.weight("c", shape, noise(shape.iter().product(), 77))
 }
 
-fn binary(b: &mut GraphBuilder, kind: BinaryKind, x: TensorId, y: TensorId) -> TensorId {
+pub(super) fn binary(b: &mut GraphBuilder, kind: BinaryKind, x: TensorId, y: TensorId) -> TensorId {
     b.node("binary", Op::Binary(kind), &[x, y]).unwrap()
 }
 
-fn relu(b: &mut GraphBuilder, x: TensorId) -> TensorId {
+pub(super) fn relu(b: &mut GraphBuilder, x: TensorId) -> TensorId {
     b.node("relu", Op::Activation(Activation::Relu), &[x])
         .unwrap()
 }
 
-fn zeros(b: &mut GraphBuilder, x: TensorId, value: f32) -> TensorId {
+pub(super) fn zeros(b: &mut GraphBuilder, x: TensorId, value: f32) -> TensorId {
     let op = Op::Pad(Pad {
         before: vec![0, 0, 0, 2],
         after: vec![0, 0, 1, 1],
@@ -45,9 +51,9 @@ fn zeros(b: &mut GraphBuilder, x: TensorId, value: f32) -> TensorId {
     b.node("pad", op, &[x]).unwrap()
 }
 
-type Build = fn(&mut GraphBuilder, TensorId) -> Vec<TensorId>;
+pub(super) type Build = fn(&mut GraphBuilder, TensorId) -> Vec<TensorId>;
 
-fn network(build: Build) -> Graph {
+pub(super) fn network(build: Build) -> Graph {
     let mut b = GraphBuilder::new("net");
     let x = b.input("x", &[2, 3, 6, 6]);
     for output in build(&mut b, x) {

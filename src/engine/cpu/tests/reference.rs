@@ -29,7 +29,7 @@ pub fn evaluate(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     graph.outputs.iter().map(|id| get(&values, id.0)).collect()
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
+pub fn floats(bytes: &[u8]) -> Vec<f32> {
     let element = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
     bytes.chunks_exact(4).map(element).collect()
 }
@@ -66,7 +66,7 @@ fn at(x: &Array, index: &[usize]) -> f64 {
     f64::from(x.data[index.iter().zip(&x.shape).fold(0, step)])
 }
 
-fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
+pub fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
     let x = &operands[0];
     let same = || array(shape, x.data.to_vec());
     match &node.op {
