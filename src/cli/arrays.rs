@@ -1,8 +1,9 @@
 //! NumPy files.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::{File, Permissions};
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,20 +16,32 @@ use crate::engine::Array;
 
 /// The array of a `.npy` file.
 pub fn read_npy(path: &Path) -> Result<Array, Box<dyn Error>> {
-    let file = open(path)?;
-    let array = ArrayD::<f32>::read_npy(file).map_err(|e| wrong(path, &e))?;
-    Ok(from_ndarray(array))
+    npy(open(path)?, &path.display())
 }
 
 /// The arrays of a `.npz` file with their names.
 pub fn read_npz(path: &Path) -> Result<Vec<(String, Array)>, Box<dyn Error>> {
-    let mut reader = NpzReader::new(open(path)?).map_err(|e| wrong(path, &e))?;
-    let names = reader.names().map_err(|e| wrong(path, &e))?;
+    npz(open(path)?, &path.display())
+}
+
+/// The array of what `name` calls a `.npy` file.
+pub fn npy(reader: impl Read, name: &dyn Display) -> Result<Array, Box<dyn Error>> {
+    let array = ArrayD::<f32>::read_npy(reader).map_err(|e| wrong(name, &e))?;
+    Ok(from_ndarray(array))
+}
+
+/// The arrays of what `name` calls a `.npz` file.
+pub fn npz(
+    reader: impl Read + Seek,
+    name: &dyn Display,
+) -> Result<Vec<(String, Array)>, Box<dyn Error>> {
+    let mut reader = NpzReader::new(reader).map_err(|e| wrong(name, &e))?;
+    let names = reader.names().map_err(|e| wrong(name, &e))?;
     let mut arrays = Vec::new();
-    for name in names {
-        let array: ArrayD<f32> = reader.by_name(&name).map_err(|e| wrong(path, &e))?;
-        let name = name.trim_end_matches(".npy").to_string();
-        arrays.push((name, from_ndarray(array)));
+    for entry in names {
+        let array: ArrayD<f32> = reader.by_name(&entry).map_err(|e| wrong(name, &e))?;
+        let entry = entry.trim_end_matches(".npy").to_string();
+        arrays.push((entry, from_ndarray(array)));
     }
     Ok(arrays)
 }
@@ -37,12 +50,8 @@ fn open(path: &Path) -> Result<File, Box<dyn Error>> {
     File::open(path).map_err(|e| format!("cannot read {}: {e}", path.display()).into())
 }
 
-fn wrong(path: &Path, error: &dyn Error) -> Box<dyn Error> {
-    format!(
-        "{} is not a NumPy file of float32 arrays: {error}",
-        path.display()
-    )
-    .into()
+fn wrong(name: &dyn Display, error: &dyn Error) -> Box<dyn Error> {
+    format!("{name} is not a NumPy file of float32 arrays: {error}").into()
 }
 
 fn from_ndarray(array: ArrayD<f32>) -> Array {

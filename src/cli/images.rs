@@ -1,6 +1,8 @@
 //! Photographs as network input.
 
 use std::error::Error;
+use std::fmt::Display;
+use std::io::{BufRead, Seek};
 use std::path::Path;
 
 use image::imageops::FilterType;
@@ -37,11 +39,20 @@ impl Frame {
 
 /// One row of input from a picture file.
 pub fn row(path: &Path, frame: Frame, preprocess: &Preprocess) -> Result<Vec<f32>, Box<dyn Error>> {
-    let unreadable = |e: &dyn Error| format!("{} is not a picture: {e}", path.display());
-    let reader = ImageReader::open(path)
-        .map_err(|e| format!("cannot read {}: {e}", path.display()))?
-        .with_guessed_format()
-        .map_err(|e| unreadable(&e))?;
+    let reader =
+        ImageReader::open(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    row_of(reader, &path.display(), frame, preprocess)
+}
+
+/// One row of input from what `name` calls a picture.
+pub fn row_of<R: BufRead + Seek>(
+    reader: ImageReader<R>,
+    name: &dyn Display,
+    frame: Frame,
+    preprocess: &Preprocess,
+) -> Result<Vec<f32>, Box<dyn Error>> {
+    let unreadable = |e: &dyn Error| format!("{name} is not a picture: {e}");
+    let reader = reader.with_guessed_format().map_err(|e| unreadable(&e))?;
     let picture = upright(reader).map_err(|e| unreadable(&e))?;
     Ok(normalise(
         &fit(picture, frame, preprocess.fit),
@@ -51,9 +62,7 @@ pub fn row(path: &Path, frame: Frame, preprocess: &Preprocess) -> Result<Vec<f32
 }
 
 /// The picture as a viewer shows it: turned as the camera noted.
-fn upright<R: std::io::BufRead + std::io::Seek>(
-    reader: ImageReader<R>,
-) -> ImageResult<DynamicImage> {
+fn upright<R: BufRead + Seek>(reader: ImageReader<R>) -> ImageResult<DynamicImage> {
     let mut decoder = reader.into_decoder()?;
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;

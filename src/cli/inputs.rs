@@ -1,6 +1,7 @@
 //! Files on the command line -> the batch a network runs on.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +47,10 @@ pub fn read(
 ) -> Result<Batch, Box<dyn Error>> {
     match files {
         [file] if is(file, "npy") => Ok(Batch::of_arrays(vec![arrays::read_npy(file)?])),
-        [file] if is(file, "npz") => Ok(Batch::of_arrays(by_name(file, inputs)?)),
+        [file] if is(file, "npz") => {
+            let arrays = arrays::read_npz(file)?;
+            Ok(Batch::of_arrays(by_name(arrays, inputs, &file.display())?))
+        }
         _ if files.iter().any(|file| is(file, "npy") || is(file, "npz")) => {
             Err("give one .npy or .npz file, or pictures".into())
         }
@@ -59,31 +63,28 @@ fn is(file: &Path, extension: &str) -> bool {
         .is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }
 
-fn by_name(file: &Path, inputs: &[Input]) -> Result<Vec<Array>, Box<dyn Error>> {
-    let mut arrays = arrays::read_npz(file)?;
+/// The arrays in the order of the network's inputs; `from` says where they were read.
+pub fn by_name(
+    mut arrays: Vec<(String, Array)>,
+    inputs: &[Input],
+    from: &dyn Display,
+) -> Result<Vec<Array>, Box<dyn Error>> {
     let names: Vec<String> = arrays.iter().map(|(name, _)| name.clone()).collect();
     let mut ordered = Vec::new();
     for (name, _) in inputs {
         let at = arrays.iter().position(|(other, _)| other == name);
-        let at = at.ok_or_else(|| {
-            format!(
-                "{} has no array `{name}`, only {}",
-                file.display(),
-                names.join(", ")
-            )
-        })?;
+        let at =
+            at.ok_or_else(|| format!("{from} has no array `{name}`, only {}", names.join(", ")))?;
         ordered.push(arrays.swap_remove(at).1);
     }
     match arrays.first() {
-        Some((name, _)) => {
-            Err(format!("{}: the network has no input `{name}`", file.display()).into())
-        }
+        Some((name, _)) => Err(format!("{from}: the network has no input `{name}`").into()),
         None => Ok(ordered),
     }
 }
 
 /// Files as they are, folders as the pictures in them, sorted.
-fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+pub fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut expanded = Vec::new();
     for file in files {
         if !file.is_dir() {
@@ -109,19 +110,7 @@ fn pictures(
     preprocess: Option<&Preprocess>,
     output: &Output,
 ) -> Result<Batch, Box<dyn Error>> {
-    let frame = match inputs {
-        [(_, shape)] => Frame::of(shape),
-        _ => None,
-    };
-    let frame = frame.ok_or(
-        "the network does not take one picture of three channels per row: give a .npy or .npz file",
-    )?;
-    let preprocess = preprocess.ok_or_else(|| {
-        helped(
-            "the artifact does not say how pictures become input",
-            format!("give --preprocess {}", Preprocess::PRESETS.join("|")),
-        )
-    })?;
+    let (frame, preprocess) = picture_frame(inputs, preprocess)?;
     let bar = output.progress(files.len(), "reading pictures");
     let mut data = Vec::new();
     for file in files {
@@ -141,6 +130,27 @@ fn pictures(
             .map(|file| file.display().to_string())
             .collect(),
     })
+}
+
+/// How a picture becomes a row of this network.
+pub fn picture_frame<'a>(
+    inputs: &[Input],
+    preprocess: Option<&'a Preprocess>,
+) -> Result<(Frame, &'a Preprocess), Box<dyn Error>> {
+    let frame = match inputs {
+        [(_, shape)] => Frame::of(shape),
+        _ => None,
+    };
+    let frame = frame.ok_or(
+        "the network does not take one picture of three channels per row: give a .npy or .npz file",
+    )?;
+    let preprocess = preprocess.ok_or_else(|| {
+        helped(
+            "the artifact does not say how pictures become input",
+            format!("give --preprocess {}", Preprocess::PRESETS.join("|")),
+        )
+    })?;
+    Ok((frame, preprocess))
 }
 
 /// The first `rows` rows, repeating from the front when there are fewer.

@@ -15,6 +15,7 @@ mod model;
 mod output;
 mod plan;
 mod run;
+mod stream;
 mod tune;
 
 use std::error::Error;
@@ -44,6 +45,8 @@ struct Cli {
 enum Command {
     /// Run an artifact on images or arrays
     Run(run::Arguments),
+    /// Answer items that arrive one after the other within a latency bound
+    Stream(stream::Arguments),
     /// Show where every node runs and why, the cut, and what each side costs
     Inspect(inspect::Arguments),
     /// Show how a batch would be dealt to the devices; --json is a file for --plan
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
     let cancel = interruptible();
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(&arguments, &output, cancel.clone()),
+        Command::Stream(arguments) => stream::run(&arguments, &output, cancel.clone()),
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
         Command::Tune(arguments) => tune::run(&arguments, &output),

@@ -16,7 +16,7 @@ mod way;
 pub use config::SessionConfig;
 pub use error::SessionError;
 pub use load::default_search;
-pub use stream::{SessionStream, StreamConfig, StreamWatch};
+pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
 use way::{Cuts, Way};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

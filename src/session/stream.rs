@@ -46,12 +46,19 @@ impl Default for StreamConfig {
 
 /// A stream in progress. `T` is whatever the caller wants back with an answer.
 ///
-/// It ends when every [`StreamInput`] is dropped and all is answered, or, with the next answer, when `answers` is dropped.
+/// It ends when every [`StreamInput`] is dropped and all is answered, or, with the next answer, when `answers` is
+/// dropped.
 pub struct SessionStream<T> {
     pub input: StreamInput<T>,
     /// In the order that was asked for; every item is answered once.
     pub answers: Receiver<StreamAnswer<T>>,
+    /// The engines it uses, with the times measured before it started.
     pub engines: Vec<StreamLane>,
+    pub handle: StreamHandle,
+}
+
+/// Sees what a stream does, and waits for its end.
+pub struct StreamHandle {
     watch: StreamWatch,
     thread: JoinHandle<()>,
 }
@@ -62,25 +69,30 @@ pub struct StreamWatch(Arc<Mutex<StreamStats>>);
 
 impl StreamWatch {
     pub fn stats(&self) -> StreamStats {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.clone()
     }
 }
 
-impl<T> SessionStream<T> {
+impl StreamHandle {
     pub fn watch(&self) -> StreamWatch {
         self.watch.clone()
     }
 
+    /// Waits for the end, which needs every input dropped and every answer taken.
+    pub fn wait(self) -> StreamStats {
+        // A driver that panicked has hung up; what it counted until then stands.
+        let _ = self.thread.join();
+        self.watch.stats()
+    }
+}
+
+impl<T> SessionStream<T> {
     /// Closes this input, takes and drops answers that are left, and waits for the end.
     pub fn finish(self) -> StreamStats {
         drop(self.input);
         while self.answers.recv().is_ok() {}
-        // A driver that panicked has hung up; what it counted until then stands.
-        let _ = self.thread.join();
-        self.watch.stats()
+        self.handle.wait()
     }
 }
 
@@ -134,8 +146,7 @@ impl Session {
             input: StreamInput::new(&self.alone.route.inputs, groups),
             answers,
             engines,
-            watch,
-            thread,
+            handle: StreamHandle { watch, thread },
         })
     }
 

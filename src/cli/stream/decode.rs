@@ -1,0 +1,72 @@
+//! Files and frames -> rows of the network's input.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+use image::ImageReader;
+
+use crate::bundle::Preprocess;
+use crate::cli::inputs::{by_name, picture_frame, Input};
+use crate::cli::{arrays, images};
+use crate::engine::{Array, Rows};
+use crate::session::Session;
+
+/// Knows what the network takes.
+pub struct Decoder {
+    pub session: Arc<Session>,
+    pub inputs: Vec<Input>,
+    pub preprocess: Option<Preprocess>,
+}
+
+impl Decoder {
+    /// The rows in a file, by its content as [`Decoder::frame`] tells it.
+    pub fn file(&self, path: &Path) -> Result<Vec<Vec<Rows>>, Box<dyn Error>> {
+        let bytes = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        self.frame(&bytes, &path.display())
+    }
+
+    /// The rows in a `.npy` file, a `.npz` file with an array per input, or a picture, told by their first bytes.
+    pub fn frame(
+        &self,
+        bytes: &[u8],
+        name: &dyn Display,
+    ) -> Result<Vec<Vec<Rows>>, Box<dyn Error>> {
+        let arrays = match bytes {
+            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => vec![arrays::npy(bytes, name)?],
+            [b'P', b'K', 3, 4, ..] => {
+                by_name(arrays::npz(Cursor::new(bytes), name)?, &self.inputs, name)?
+            }
+            _ => vec![self.picture(bytes, name)?],
+        };
+        let pairs = arrays.into_iter().zip(&self.inputs);
+        let arrays: Vec<Array> = pairs
+            .map(|(array, (_, shape))| batched(array, shape))
+            .collect();
+        let rows = self.session.rows(&arrays);
+        rows.map_err(|error| format!("{name}: {error}").into())
+    }
+
+    fn picture(&self, bytes: &[u8], name: &dyn Display) -> Result<Array, Box<dyn Error>> {
+        let (frame, preprocess) = picture_frame(&self.inputs, self.preprocess.as_ref())?;
+        let reader = ImageReader::new(Cursor::new(bytes));
+        let data = images::row_of(reader, name, frame, preprocess)?;
+        let mut shape = self.inputs[0].1.clone();
+        shape[0] = 1;
+        Ok(Array {
+            shape,
+            data: Arc::new(data),
+        })
+    }
+}
+
+/// A single row may come without the batch dimension.
+fn batched(mut array: Array, input: &[usize]) -> Array {
+    if input.get(1..) == Some(&array.shape[..]) {
+        array.shape.insert(0, 1);
+    }
+    array
+}

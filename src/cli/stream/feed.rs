@@ -1,0 +1,129 @@
+//! Sends a source's items into the stream when they are due.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::source::{Ended, Source, Step};
+use crate::engine::Rows;
+use crate::pipeline::{Refused, StreamInput, StreamItem};
+use crate::schedule::Pace;
+
+/// `--rate`, in items per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    Even(f64),
+    Poisson(f64),
+}
+
+impl Rate {
+    pub fn pace(self, seed: u64) -> Pace {
+        match self {
+            Rate::Even(rate) => Pace::Even(rate),
+            Rate::Poisson(rate) => Pace::Poisson { rate, seed },
+        }
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Rate, String> {
+        let (kind, number): (fn(f64) -> Rate, &str) = match text.strip_prefix("poisson:") {
+            Some(number) => (Rate::Poisson, number),
+            None => (Rate::Even, text),
+        };
+        let rate = number.parse().ok();
+        let rate = rate.filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+        let rate = rate.ok_or("write items per second: 30, or poisson:30")?;
+        Ok(kind(rate))
+    }
+}
+
+/// What became of a source.
+pub struct Fed {
+    pub ended: Ended,
+    /// Items handed over.
+    pub items: u64,
+    /// What could not be read, and why.
+    pub refused: Vec<String>,
+}
+
+/// How soon Ctrl-C is noticed between two items.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Until the source ends. An item of a paced source counts as arrived when it was due, even if the stream makes it
+/// wait: its latency says what someone who sends at this rate would see.
+pub fn feed(
+    mut source: Box<dyn Source>,
+    pace: Option<Pace>,
+    input: StreamInput<Arc<str>>,
+    cancel: &AtomicBool,
+) -> Fed {
+    let mut fed = Fed {
+        ended: Ended::Complete,
+        items: 0,
+        refused: Vec::new(),
+    };
+    let mut due = pace.map(Pace::arrivals);
+    let start = Instant::now();
+    loop {
+        let (name, rows) = match source.next() {
+            Step::Items { name, rows } => (name, rows),
+            Step::Refused(reason) => {
+                fed.refused.push(reason);
+                continue;
+            }
+            Step::End(ended) => {
+                fed.ended = ended;
+                return fed;
+            }
+        };
+        for inputs in rows {
+            let at = due.as_mut().and_then(|due| due.next());
+            let arrived = at.and_then(|at| start.checked_add(at));
+            let sent = wait(arrived, cancel).is_ok() && send(&input, inputs, &name, arrived);
+            if !sent {
+                fed.ended = Ended::Interrupted;
+                return fed;
+            }
+            fed.items += 1;
+        }
+    }
+}
+
+fn send(
+    input: &StreamInput<Arc<str>>,
+    inputs: Vec<Rows>,
+    name: &Arc<str>,
+    arrived: Option<Instant>,
+) -> bool {
+    let item = StreamItem {
+        inputs,
+        arrived: arrived.unwrap_or_else(Instant::now),
+        tag: name.clone(),
+    };
+    match input.send(item) {
+        Ok(()) => true,
+        // The decoder gives what the network takes.
+        Err(Refused::Count { .. } | Refused::Size { .. }) => false,
+        Err(Refused::Full(_) | Refused::Ended(_)) => false,
+    }
+}
+
+struct Cancelled;
+
+fn wait(until: Option<Instant>, cancel: &AtomicBool) -> Result<(), Cancelled> {
+    loop {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Cancelled);
+        }
+        let now = Instant::now();
+        match until.filter(|until| *until > now) {
+            Some(until) => sleep((until - now).min(TICK)),
+            None => return Ok(()),
+        }
+    }
+}

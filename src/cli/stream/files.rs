@@ -1,0 +1,149 @@
+//! Files as a source: a list that is known, or a sequence that a camera is still writing.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::decode::Decoder;
+use super::source::{Ended, Place, Source, Step};
+use super::Output;
+use crate::engine::Rows;
+
+/// How often a followed sequence looks for its next file.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Files that are read as they are sent.
+pub struct Files {
+    files: VecDeque<PathBuf>,
+    decoder: Decoder,
+}
+
+impl Files {
+    pub fn new(files: Vec<PathBuf>, decoder: Decoder) -> Files {
+        Files {
+            files: files.into(),
+            decoder,
+        }
+    }
+
+    /// Reads all files now, to send `count` items from them.
+    pub fn preload(self, count: Option<u64>, output: &Output) -> Result<Loaded, Box<dyn Error>> {
+        let bar = output.progress(self.files.len(), "reading files");
+        let mut items: Vec<(Arc<str>, Vec<Rows>)> = Vec::new();
+        for file in &self.files {
+            let name: Arc<str> = file.display().to_string().into();
+            let rows = self.decoder.file(file)?;
+            items.extend(rows.into_iter().map(|row| (name.clone(), row)));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(Loaded {
+            left: count.unwrap_or(items.len() as u64),
+            items,
+            next: 0,
+        })
+    }
+}
+
+impl Source for Files {
+    fn next(&mut self) -> Step {
+        let Some(file) = self.files.pop_front() else {
+            return Step::End(Ended::Complete);
+        };
+        match self.decoder.file(&file) {
+            Ok(rows) => Step::Items {
+                name: file.display().to_string().into(),
+                rows,
+            },
+            Err(error) => Step::Refused(error.to_string()),
+        }
+    }
+}
+
+/// Items in memory, sent in turn.
+pub struct Loaded {
+    items: Vec<(Arc<str>, Vec<Rows>)>,
+    next: usize,
+    left: u64,
+}
+
+impl Source for Loaded {
+    fn next(&mut self) -> Step {
+        let at = self.next;
+        let Some((name, row)) = self.items.get(at).filter(|_| self.left > 0) else {
+            return Step::End(Ended::Complete);
+        };
+        self.next = (at + 1) % self.items.len();
+        self.left -= 1;
+        Step::Items {
+            name: name.clone(),
+            rows: vec![row.clone()],
+        }
+    }
+}
+
+/// A numbered sequence that is still growing.
+pub struct Sequence {
+    place: Place,
+    next: Option<u64>,
+    decoder: Decoder,
+    cancel: Arc<AtomicBool>,
+    stall: Duration,
+}
+
+impl Sequence {
+    pub fn new(
+        place: Place,
+        decoder: Decoder,
+        cancel: Arc<AtomicBool>,
+        stall: Duration,
+    ) -> Sequence {
+        Sequence {
+            place,
+            next: None,
+            decoder,
+            cancel,
+            stall,
+        }
+    }
+
+    /// The next file once it can be read. A file that cannot is given time, for its camera may be writing it, until
+    /// the one after it is there.
+    fn look(&self, number: u64) -> Option<Step> {
+        let file = self.place.file(number);
+        if !file.exists() {
+            return None;
+        }
+        let complete = self.place.file(number + 1).exists();
+        match self.decoder.file(&file) {
+            Ok(rows) => Some(Step::Items {
+                name: file.display().to_string().into(),
+                rows,
+            }),
+            Err(error) if complete => Some(Step::Refused(error.to_string())),
+            Err(_) => None,
+        }
+    }
+}
+
+impl Source for Sequence {
+    fn next(&mut self) -> Step {
+        let since = Instant::now();
+        while since.elapsed() < self.stall {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Step::End(Ended::Interrupted);
+            }
+            self.next = self.next.or_else(|| self.place.first());
+            if let Some((number, step)) = self.next.and_then(|n| Some((n, self.look(n)?))) {
+                self.next = Some(number + 1);
+                return step;
+            }
+            sleep(LOOK);
+        }
+        Step::End(Ended::stalled(self.stall))
+    }
+}

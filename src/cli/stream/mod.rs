@@ -1,0 +1,167 @@
+//! `tvm-dla stream`: items from files or a network connection, answered within a latency bound.
+
+mod decode;
+mod feed;
+mod files;
+mod report;
+mod results;
+mod source;
+mod tcp;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::engines::Engines;
+use super::inputs::Input;
+use super::model::preprocess;
+use super::output::Output;
+use super::{Answer, Outcome};
+use crate::artifact::Artifact;
+use crate::schedule::{Order, Overflow};
+use crate::session::{Session, StreamConfig};
+use decode::Decoder;
+use feed::{feed, Rate};
+use report::Report;
+use results::Results;
+use source::{Ended, Place};
+
+/// What to do with an item that finds the stream full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Drop {
+    Newest,
+    Oldest,
+}
+
+#[derive(Args)]
+pub struct Arguments {
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla
+    artifact: PathBuf,
+    /// Folders, pictures, .npy or .npz files, a numbered sequence (frame-%06d.png), or tcp://HOST:PORT
+    #[arg(long, required = true, num_args = 1..)]
+    source: Vec<Place>,
+    /// Items per second: N, or poisson:N (default: files as fast as they are taken)
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// Seed of --rate poisson:N
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Items to send: the files are cut, or repeated from the front
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Wait for the next file of a numbered sequence, as a camera writes it
+    #[arg(long, conflicts_with_all = ["rate", "count"])]
+    follow: bool,
+    /// How long a source that is waited for may send nothing
+    #[arg(long, default_value = "10s", value_parser = time)]
+    stall: Duration,
+    /// Largest frame of a tcp source in MiB
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..4096))]
+    max_frame: u32,
+    /// Longest time from an item's arrival to its answer, e.g. 30ms (default: as soon as a device is free)
+    #[arg(long, value_parser = time)]
+    max_latency: Option<Duration>,
+    /// Most rows of an execution, where --plan does not say
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    max_batch: u32,
+    /// Items in the stream before the source has to wait
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    capacity: u32,
+    /// Drop the newest or the oldest item instead of letting the source wait
+    #[arg(long)]
+    drop: Option<Drop>,
+    /// Where to write one JSON object per item as it is answered
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// Where to write the outputs of all computed items in the end: .npy for one, .npz for several
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Classes per item in --results
+    #[arg(long, default_value_t = 1)]
+    top: usize,
+    /// How pictures become input (default: the artifact's)
+    #[arg(long)]
+    preprocess: Option<String>,
+    #[command(flatten)]
+    engines: Engines,
+}
+
+impl Arguments {
+    fn config(&self) -> Result<StreamConfig, Box<dyn std::error::Error>> {
+        Ok(StreamConfig {
+            max_latency: self.max_latency,
+            max_batch: self.max_batch as usize,
+            plan: self.engines.plan()?,
+            capacity: self.capacity as usize,
+            overflow: match self.drop {
+                None => Overflow::Wait,
+                Some(Drop::Newest) => Overflow::DropNewest,
+                Some(Drop::Oldest) => Overflow::DropOldest,
+            },
+            order: Order::Arrival,
+        })
+    }
+}
+
+pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
+    let artifact = Artifact::read(&arguments.artifact)?;
+    let bundle = artifact.whole()?.clone();
+    let session = arguments.engines.session(bundle, cancel.clone())?;
+    let session = Arc::new(session);
+    let mut results = Results::create(arguments, session.clone())?;
+    let decoder = Decoder {
+        inputs: ports(&session),
+        session: session.clone(),
+        preprocess: preprocess(arguments.preprocess.as_deref(), &artifact)?,
+    };
+    let names: Vec<String> = session.devices().iter().map(|d| d.to_string()).collect();
+    let devices = format!("{} {}", names.join(" + "), session.backend().describe());
+    let source = source::open(arguments, decoder, cancel.clone(), output)?;
+    let stream = session.stream(&arguments.config()?)?;
+    let started = Instant::now();
+    let pace = arguments.rate.map(|rate| rate.pace(arguments.seed));
+    let (input, answers, handle) = (stream.input, stream.answers, stream.handle);
+    let stop = cancel.clone();
+    let feeder = thread::Builder::new().name("tvm-dla source".to_string());
+    let feeder = feeder.spawn(move || feed(source, pace, input, &stop))?;
+    for answer in &answers {
+        results.take(answer)?;
+    }
+    let stats = handle.wait();
+    let seconds = started.elapsed().as_secs_f64();
+    let fed = feeder.join().map_err(|_| "the source panicked")?;
+    results.finish()?;
+    for refused in &fed.refused {
+        output.say(refused);
+    }
+    let interrupted = fed.ended == Ended::Interrupted;
+    let report = Report::new(arguments, devices, &stream.engines, &fed, &stats, seconds);
+    let answer = match report.clean() {
+        true => Answer::Yes,
+        false => Answer::No,
+    };
+    let outcome = output.answer(&report, || report.human(), answer);
+    match interrupted && cancel.load(Ordering::Relaxed) {
+        true => Err("interrupted".into()),
+        false => outcome,
+    }
+}
+
+fn ports(session: &Session) -> Vec<Input> {
+    let graph = session.graph();
+    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
+    tensors.map(|t| (t.name.clone(), t.shape.clone())).collect()
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text);
+    let time = time.map_err(|e| format!("{e}; write for example 30ms, 500us or 2s"))?;
+    match time.is_zero() {
+        true => Err("must be longer than nothing".to_string()),
+        false => Ok(time),
+    }
+}

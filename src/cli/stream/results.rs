@@ -1,0 +1,86 @@
+//! What is written as items are answered, and in the end.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Arguments;
+use crate::cli::arrays::ResultFile;
+use crate::cli::labels::{best, Guess};
+use crate::engine::Rows;
+use crate::pipeline::StreamAnswer;
+use crate::session::Session;
+
+pub struct Results {
+    session: Arc<Session>,
+    top: usize,
+    lines: Option<(PathBuf, BufWriter<File>)>,
+    file: Option<ResultFile>,
+    /// For `file`.
+    outputs: Vec<Vec<Rows>>,
+}
+
+/// One line of `--results`.
+#[derive(Serialize)]
+struct Line<'a> {
+    item: u64,
+    name: &'a str,
+    latency_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top: Option<Vec<Guess>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Results {
+    /// Fails before any work is done when a place cannot be written.
+    pub fn create(arguments: &Arguments, session: Arc<Session>) -> Result<Results, Box<dyn Error>> {
+        let lines = arguments.results.as_ref().map(|path| {
+            let file = File::create(path);
+            let file = file.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+            Ok::<_, String>((path.clone(), BufWriter::new(file)))
+        });
+        let file = arguments.output.as_deref().map(ResultFile::create);
+        Ok(Results {
+            session,
+            top: arguments.top,
+            lines: lines.transpose()?,
+            file: file.transpose()?,
+            outputs: Vec::new(),
+        })
+    }
+
+    pub fn take(&mut self, answer: StreamAnswer<Arc<str>>) -> Result<(), Box<dyn Error>> {
+        if let Some((path, writer)) = &mut self.lines {
+            let top = answer.outputs.as_ref().ok().and_then(|rows| {
+                let batch = self.session.batch(std::slice::from_ref(rows));
+                best(batch.first()?, 1, self.top, &[]).pop()
+            });
+            let line = Line {
+                item: answer.number,
+                name: &answer.tag,
+                latency_ms: answer.latency.as_secs_f64() * 1e3,
+                top,
+                error: answer.outputs.as_ref().err().map(|e| e.to_string()),
+            };
+            let line = serde_json::to_string(&line)?;
+            let written = writeln!(writer, "{line}").and_then(|()| writer.flush());
+            written.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        }
+        if let (Some(_), Ok(rows)) = (&self.file, answer.outputs) {
+            self.outputs.push(rows);
+        }
+        Ok(())
+    }
+
+    pub fn finish(self) -> Result<(), Box<dyn Error>> {
+        match self.file {
+            Some(file) => file.write(&self.session.batch(&self.outputs)),
+            None => Ok(()),
+        }
+    }
+}
