@@ -2,6 +2,7 @@
 
 mod arrays;
 mod bench;
+mod build;
 mod cache;
 mod doctor;
 mod engines;
@@ -57,6 +58,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
     Export(export::Arguments),
+    /// Build the engines of a plan before they are needed
+    Build(build::Arguments),
     /// Show or remove the engines built for this machine
     Cache(cache::Arguments),
     /// Say what each backend needs, what is missing, and how to get it
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments, &output),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
+        Command::Build(arguments) => build::run(&arguments, &output, cancel.clone()),
         Command::Cache(arguments) => cache::run(&arguments, &output),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };

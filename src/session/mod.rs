@@ -20,9 +20,10 @@ pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
 use way::{Cuts, Way};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::bundle::{Bundle, Options};
-use crate::engine::{Array, Backend, StageKind};
+use crate::engine::{Array, Backend, EngineSpec, StageKind};
 use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
 use crate::plan::{Device, Plan};
@@ -116,6 +117,39 @@ impl Session {
     pub fn prepare(&self, plan: &Plan) -> Result<(), SessionError> {
         self.check_plan(plan)?;
         self.build(&mut self.pipeline(), plan)
+    }
+
+    /// The engines that `plan` needs, in the order in which [`Session::prepare_each`] builds them.
+    ///
+    /// # Errors
+    /// A plan that is not possible here.
+    pub fn engines(&self, plan: &Plan) -> Result<Vec<EngineSpec>, SessionError> {
+        self.check_plan(plan)?;
+        let engines = engines(plan, &*self.way(plan)?);
+        Ok(engines.into_iter().map(|(d, key)| spec(d, key)).collect())
+    }
+
+    /// [`Session::prepare`] with one engine after another: TensorRT measures kernels while it builds, so nothing else
+    /// should run then. Every engine is passed to `began` before it is built, and to `ended` with the time it took.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`]; engines built before the error stay.
+    pub fn prepare_each(
+        &self,
+        plan: &Plan,
+        mut began: impl FnMut(&EngineSpec),
+        mut ended: impl FnMut(&EngineSpec, Duration),
+    ) -> Result<(), SessionError> {
+        self.check_plan(plan)?;
+        let way = self.way(plan)?;
+        for (device, key) in engines(plan, &way) {
+            let spec = spec(device, key);
+            began(&spec);
+            let start = Instant::now();
+            self.build_engines(&mut self.pipeline(), &way, [(device, key)].into_iter())?;
+            ended(&spec, start.elapsed());
+        }
+        Ok(())
     }
 
     /// Computes a batch of any size with the plan of [`Session::plan_for`]. Missing engines are built before the
@@ -224,19 +258,8 @@ impl Session {
 
     fn build(&self, pipeline: &mut Pipeline, plan: &Plan) -> Result<(), SessionError> {
         let way = self.way(plan)?;
-        let route = &way.route;
-        let key = |stage, batch| EngineKey {
-            route: route.id,
-            ..EngineKey::new(stage, batch)
-        };
-        let first = plan.prefix.iter();
-        let first = first.map(|s| (s.device, key(route.first, s.batch)));
-        let suffix = (Device::Gpu, key(StageKind::Suffix, plan.suffix_batch));
-        let suffix = route.suffix.iter().map(|_| suffix);
-        let copies = first.chain(suffix).flat_map(|(device, key)| {
-            (0..plan.engines).map(move |copy| (device, EngineKey { copy, ..key }))
-        });
-        self.build_engines(pipeline, &way, copies)
+        let engines = engines(plan, &way);
+        self.build_engines(pipeline, &way, engines.into_iter())
     }
 
     /// Builds those of these engines on `way` that this session lacks.
@@ -262,5 +285,31 @@ impl Session {
     /// A panic elsewhere leaves the pipeline usable: its workers guard themselves.
     fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The engines of a plan, each with its device, in the order in which they are built.
+fn engines(plan: &Plan, way: &Way) -> Vec<(Device, EngineKey)> {
+    let route = &way.route;
+    let key = |stage, batch| EngineKey {
+        route: route.id,
+        ..EngineKey::new(stage, batch)
+    };
+    let first = plan.prefix.iter();
+    let first = first.map(|s| (s.device, key(route.first, s.batch)));
+    let suffix = (Device::Gpu, key(StageKind::Suffix, plan.suffix_batch));
+    let suffix = route.suffix.iter().map(|_| suffix);
+    let kinds = first.chain(suffix);
+    let copies = kinds.flat_map(|(device, key)| {
+        (0..plan.engines).map(move |copy| (device, EngineKey { copy, ..key }))
+    });
+    copies.collect()
+}
+
+fn spec(device: Device, key: EngineKey) -> EngineSpec {
+    EngineSpec {
+        stage: key.stage,
+        device,
+        batch: key.batch,
     }
 }
