@@ -50,6 +50,11 @@ pub trait Costs {
     /// least 1.
     fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64>;
 
+    /// What the DRAM delivers at most, in GB/s, where it is known.
+    fn bandwidth(&self) -> Option<f64> {
+        None
+    }
+
     /// What the runtime adds to a run with (`shared`) or without a merge of several devices' rows.
     fn host(&self, shared: bool) -> HostCosts;
 }

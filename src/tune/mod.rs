@@ -3,3 +3,4 @@
 //! Pure: times come from [`crate::sim::Costs`], from a table, or from a closure that measures.
 
 pub mod profile;
+pub mod search;

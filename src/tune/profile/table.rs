@@ -29,6 +29,14 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// From rows per execution and milliseconds per row; at least one point.
+    pub fn new(name: String, points: impl IntoIterator<Item = (usize, f64)>) -> Unit {
+        Unit {
+            name,
+            per_row: points.into_iter().collect(),
+        }
+    }
+
     /// Milliseconds of one execution of `rows` rows.
     ///
     /// What was not measured is estimated as KCC 2020 does: the time per row is linear between two measured batches, and

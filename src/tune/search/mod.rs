@@ -1,0 +1,124 @@
+//! Finds the plan that serves a goal best, by simulation.
+//!
+//! The space: where the network is cut, which devices take part, rows per execution and rounds on each, a merged or a
+//! pipelined suffix and its batch, one engine of a kind or two. Every combination is estimated by arithmetic; cuts whose
+//! bound is worse than what was found are left out; the best estimates are simulated, with the GPU alone and the named
+//! strategies, and the best of those improved step by step. Small batches are simulated exhaustively instead.
+
+mod bound;
+mod climb;
+mod estimate;
+mod exhaustive;
+mod figures;
+mod genome;
+mod goal;
+mod memory;
+mod open;
+mod shape;
+mod strategies;
+#[cfg(test)]
+mod tests;
+mod times;
+
+pub use bound::Bound;
+pub use exhaustive::exhaustive;
+pub use figures::Figures;
+pub use goal::{Goal, Infeasible, Limits, Power, PowerError};
+pub use memory::{footprint, Footprint};
+pub use open::{search_any, MOST_ROWS};
+pub use strategies::{gpu_only, kcc, paper};
+
+use crate::plan::{Cut, Device};
+use crate::sim::{Costs, SimError};
+use climb::climb;
+use estimate::estimates;
+use figures::Judge;
+use genome::Genome;
+use times::Times;
+
+/// One place to cut, and what its stages cost.
+pub struct Way<'a> {
+    pub cut: Cut,
+    /// Something is left for the GPU after it.
+    pub suffix: bool,
+    /// Most rows of one execution on a DLA.
+    pub dla_rows: usize,
+    pub costs: &'a dyn Costs,
+    pub prefix_bytes: Footprint,
+    pub suffix_bytes: Footprint,
+    /// Bytes per row of the tensors that cross.
+    pub crossing: u64,
+}
+
+/// What a network and a board allow.
+pub struct Space<'a> {
+    /// The network uncut on the GPU.
+    pub whole: &'a dyn Costs,
+    pub whole_bytes: Footprint,
+    /// Bytes per row of the network's inputs and outputs.
+    pub io: u64,
+    /// The longest prefix first; none when the network runs on the GPU alone.
+    pub ways: Vec<Way<'a>>,
+    /// The DLA cores to use.
+    pub dlas: Vec<Device>,
+    /// How far execution times vary on the board, for percentiles: 0.05 is 5 % either way.
+    pub jitter: f64,
+    pub limits: Limits,
+}
+
+/// What a search found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The best plans, best first; at least one.
+    pub best: Vec<Figures>,
+    pub bound: Bound,
+    /// Combinations that were estimated, and plans that were simulated.
+    pub estimated: usize,
+    pub simulated: usize,
+    /// Every plan of the space was simulated.
+    pub exhaustive: bool,
+}
+
+/// Plans that a search returns, for measuring the best of them.
+const KEPT: usize = 8;
+
+/// Estimates that are simulated, and starting points that are improved.
+const SIMULATED: usize = 96;
+const STARTS: usize = 6;
+
+/// The best plans for exactly `rows` rows.
+///
+/// # Errors
+/// [`Infeasible`] when no plan keeps the goal's bound and the limits, with the nearest that could be kept; an error of
+/// the simulation.
+pub fn search(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<Found, SearchError> {
+    if exhaustive::is_small(space, rows) {
+        return exhaustive(space, rows, goal);
+    }
+    let times = Times::new(space);
+    let mut judge = Judge::new(space, goal);
+    for batch in times.rows(None, Device::Gpu, rows) {
+        judge.judge_genome(&Genome::alone(batch, rows, 1), rows)?;
+    }
+    for plan in [paper(space, rows)?, kcc(space, rows)?] {
+        judge.judge(None, plan)?;
+    }
+    let estimated = estimates(&times, rows, goal)?;
+    let count = estimated.count;
+    for (genome, plan) in estimated.best(SIMULATED) {
+        judge.judge(Some(genome), plan)?;
+    }
+    for start in judge.starts(STARTS) {
+        climb(&times, &mut judge, rows, start)?;
+    }
+    judge.finish(Bound::of(&times, rows)?, count, false)
+}
+
+/// No plan, or none that can be had.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SearchError {
+    #[error(transparent)]
+    Infeasible(#[from] Infeasible),
+    #[error(transparent)]
+    Sim(#[from] SimError),
+}
