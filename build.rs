@@ -1,4 +1,6 @@
-//! Compiles the C++ side of the plugin against one TVM installation (feature `plugin` only).
+//! Compiles the C++ side of the plugin against one TVM installation (feature `plugin` only), and TensorRT's shim.
+
+mod build_tensorrt;
 
 use std::env;
 use std::error::Error;
@@ -9,10 +11,11 @@ fn main() {
     println!("cargo:rerun-if-env-changed=TVM_DLA_TVM");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/plugin/shim.cc");
-    if env::var_os("CARGO_FEATURE_PLUGIN").is_none() {
-        return;
+    let mut built = build_tensorrt::build();
+    if built.is_ok() && env::var_os("CARGO_FEATURE_PLUGIN").is_some() {
+        built = build_plugin();
     }
-    if let Err(error) = build_plugin() {
+    if let Err(error) = built {
         eprintln!("error: {error}");
         std::process::exit(1);
     }

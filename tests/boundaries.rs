@@ -8,7 +8,7 @@ const ROOMS: [&str; 19] = [
     "graph", "plan", "tvm", "split", "bundle", "relay", "lower", "engine", "artifact", "schedule",
     "trace", "sim", "report", "tune", "pipeline", "session", "plugin", "cli", "main.rs",
 ];
-const UNSAFE: [&str; 3] = ["tvm", "plugin", "engine/cpu"];
+const UNSAFE: [&str; 4] = ["tvm", "plugin", "engine/cpu", "engine/trt"];
 const EDGES: [&str; 3] = ["cli", "plugin", "main.rs"];
 
 fn sources() -> Vec<(String, String)> {

@@ -1,8 +1,10 @@
 //! What realises a stage on a device: [`Backend`] builds an [`Engine`] once, the engine then runs fixed batches.
 
 pub mod cache;
+mod check;
 pub mod cpu;
 pub mod precision;
+pub mod trt;
 
 pub use precision::{Numerics, Precision, RangeError, Ranges};
 

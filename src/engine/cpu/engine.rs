@@ -3,6 +3,7 @@
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
+use crate::engine::check::{self, Want};
 use crate::engine::{Engine, EngineError, EngineSpec, Rows};
 use crate::graph::{Graph, TensorId};
 
@@ -20,6 +21,7 @@ pub(super) struct CpuEngine {
 struct Port {
     name: String,
     shape: Vec<i64>,
+    dims: Vec<usize>,
     len: usize,
 }
 
@@ -29,6 +31,7 @@ impl Port {
         Port {
             name: tensor.name.clone(),
             shape: tensor.shape.iter().map(|d| *d as i64).collect(),
+            dims: tensor.shape.clone(),
             len: tensor.shape.iter().product(),
         }
     }
@@ -50,25 +53,15 @@ impl CpuEngine {
         if self.pending.is_some() {
             return Err("an execution is still waiting for its result".into());
         }
-        if inputs.len() != self.inputs.len() {
-            let (got, want) = (inputs.len(), self.inputs.len());
-            return Err(format!("{got} inputs instead of {want}"));
-        }
-        for (rows, port) in inputs.iter().zip(&self.inputs) {
-            let Port { name, shape, len } = port;
-            if rows.len != *len {
-                let got = rows.len;
-                return Err(format!(
-                    "input `{name}` has {got} elements instead of {len} for the shape {shape:?}"
-                ));
-            }
-            let end = rows.offset.checked_add(rows.len);
-            if end.is_none_or(|end| end > rows.data.len()) {
-                let have = rows.data.len();
-                return Err(format!("input `{name}` ends beyond its {have} elements"));
-            }
-        }
-        Ok(())
+        let wanted: Vec<Want<'_>> = self
+            .inputs
+            .iter()
+            .map(|port| Want {
+                name: &port.name,
+                shape: &port.dims,
+            })
+            .collect();
+        check::rows(inputs, &wanted)
     }
 }
 

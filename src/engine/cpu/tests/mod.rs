@@ -66,8 +66,9 @@ fn inputs_of(graph: &Graph) -> Vec<Array> {
     graph.inputs.iter().enumerate().map(input).collect()
 }
 
-/// Runs the network in an engine and in the reference.
+/// Runs the network in an engine and in the reference, and has TensorRT's builder check it.
 fn compare(graph: &Graph, why: &str) {
+    crate::engine::trt::tests::builds(graph, why);
     let inputs = inputs_of(graph);
     let mut engine = engine(graph);
     engine.enqueue(inputs.iter().map(rows).collect()).unwrap();

@@ -1,0 +1,32 @@
+//! What every engine checks before it takes rows.
+
+use super::Rows;
+
+/// An input with its fixed shape.
+pub(super) struct Want<'a> {
+    pub name: &'a str,
+    pub shape: &'a [usize],
+}
+
+/// Whether `inputs` are one execution's: one for each of `wanted`, whole, and inside their arrays.
+pub(super) fn rows(inputs: &[Rows], wanted: &[Want<'_>]) -> Result<(), String> {
+    if inputs.len() != wanted.len() {
+        let (got, want) = (inputs.len(), wanted.len());
+        return Err(format!("{got} inputs instead of {want}"));
+    }
+    for (rows, Want { name, shape }) in inputs.iter().zip(wanted) {
+        let len: usize = shape.iter().product();
+        if rows.len != len {
+            let got = rows.len;
+            return Err(format!(
+                "input `{name}` has {got} elements instead of {len} for the shape {shape:?}"
+            ));
+        }
+        let end = rows.offset.checked_add(rows.len);
+        if end.is_none_or(|end| end > rows.data.len()) {
+            let have = rows.data.len();
+            return Err(format!("input `{name}` ends beyond its {have} elements"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,412 @@
+//! The CUDA runtime, bound when it is asked for: streams, events, and memory that host and device share.
+
+use std::ffi::{c_char, c_int, c_uint, c_void, CStr};
+use std::path::Path;
+use std::ptr::{null_mut, NonNull};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+
+use super::error::TrtError;
+use super::find::LibraryPaths;
+
+/// JetPack 7 and 6, 5, 4.6 in this order.
+const NAMES: [&str; 4] = [
+    "libcudart.so.13",
+    "libcudart.so.12",
+    "libcudart.so.11.0",
+    "libcudart.so.10.2",
+];
+/// There is one GPU on a Jetson.
+const DEVICE: c_int = 0;
+
+macro_rules! api {
+    ($($field:ident = $symbol:literal: fn($($argument:ty),*) -> $result:ty;)*) => {
+        struct Api {
+            $($field: unsafe extern "C" fn($($argument),*) -> $result,)*
+            _library: Library,
+        }
+
+        impl Api {
+            fn of(library: Library) -> Result<Api, String> {
+                $(
+                    // SAFETY: the symbol has this type in every CUDA runtime from 10.2 on.
+                    let $field = *unsafe { library.get::<unsafe extern "C" fn($($argument),*) -> $result>($symbol.as_bytes()) }
+                        .map_err(|e| e.to_string())?;
+                )*
+                Ok(Api { $($field,)* _library: library })
+            }
+        }
+    };
+}
+
+api! {
+    error_string = "cudaGetErrorString": fn(c_int) -> *const c_char;
+    runtime_version = "cudaRuntimeGetVersion": fn(*mut c_int) -> c_int;
+    device_count = "cudaGetDeviceCount": fn(*mut c_int) -> c_int;
+    set_device = "cudaSetDevice": fn(c_int) -> c_int;
+    device_properties = "cudaGetDeviceProperties": fn(*mut c_void, c_int) -> c_int;
+    device_attribute = "cudaDeviceGetAttribute": fn(*mut c_int, c_int, c_int) -> c_int;
+    stream_create = "cudaStreamCreateWithFlags": fn(*mut *mut c_void, c_uint) -> c_int;
+    stream_destroy = "cudaStreamDestroy": fn(*mut c_void) -> c_int;
+    event_create = "cudaEventCreateWithFlags": fn(*mut *mut c_void, c_uint) -> c_int;
+    event_record = "cudaEventRecord": fn(*mut c_void, *mut c_void) -> c_int;
+    event_synchronize = "cudaEventSynchronize": fn(*mut c_void) -> c_int;
+    event_destroy = "cudaEventDestroy": fn(*mut c_void) -> c_int;
+    malloc = "cudaMalloc": fn(*mut *mut c_void, usize) -> c_int;
+    free = "cudaFree": fn(*mut c_void) -> c_int;
+    host_alloc = "cudaHostAlloc": fn(*mut *mut c_void, usize, c_uint) -> c_int;
+    host_device_pointer = "cudaHostGetDevicePointer": fn(*mut *mut c_void, *mut c_void, c_uint) -> c_int;
+    free_host = "cudaFreeHost": fn(*mut c_void) -> c_int;
+    memcpy_async = "cudaMemcpyAsync": fn(*mut c_void, *const c_void, usize, c_int, *mut c_void) -> c_int;
+}
+
+/// Numbers of `cuda_runtime_api.h` and `driver_types.h`.
+mod code {
+    use super::{c_int, c_uint};
+
+    pub const COMPUTE_MAJOR: c_int = 75;
+    pub const COMPUTE_MINOR: c_int = 76;
+    pub const INTEGRATED: c_int = 18;
+    pub const MAPS_HOST_MEMORY: c_int = 19;
+    pub const STREAM_NON_BLOCKING: c_uint = 1;
+    pub const EVENT_BLOCKING_SYNC: c_uint = 1;
+    pub const EVENT_DISABLE_TIMING: c_uint = 2;
+    pub const HOST_PORTABLE: c_uint = 1;
+    pub const HOST_MAPPED: c_uint = 2;
+    pub const TO_DEVICE: c_int = 1;
+    pub const TO_HOST: c_int = 2;
+}
+
+/// A loaded CUDA runtime with its GPU.
+#[derive(Clone)]
+pub struct Cuda(Arc<Inner>);
+
+struct Inner {
+    api: Api,
+    gpu: Gpu,
+}
+
+/// The GPU that shares the chip with the DLA cores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gpu {
+    pub name: String,
+    pub compute_capability: (u32, u32),
+    /// Host and device share their memory, as on every Jetson: buffers are then mapped, not copied.
+    pub integrated: bool,
+    /// As CUDA writes it: 11040 is 11.4.
+    pub cuda_version: u32,
+}
+
+impl Cuda {
+    /// The first CUDA runtime that `paths` lead to and that has a GPU.
+    ///
+    /// # Errors
+    /// [`TrtError`]: no runtime, one that lacks functions, or no GPU (with CUDA's own words).
+    pub fn load(paths: &LibraryPaths) -> Result<Cuda, TrtError> {
+        let names = NAMES.map(String::from);
+        let candidates = paths
+            .candidates(&names)
+            .map_err(|path| TrtError::UnusableCuda {
+                path,
+                reason: "there is no such file".into(),
+            })?;
+        let mut refusal = None;
+        for candidate in &candidates {
+            match open(&candidate.path()) {
+                Ok(cuda) => return Ok(cuda),
+                Err(error @ TrtError::Cuda { .. }) => return Err(error),
+                Err(error) if candidate.is_file() => refusal = refusal.or(Some(error)),
+                Err(_) => {}
+            }
+        }
+        Err(refusal.unwrap_or_else(|| TrtError::NoCuda {
+            names: names.to_vec(),
+            searched: paths.places(),
+        }))
+    }
+
+    pub fn gpu(&self) -> &Gpu {
+        &self.0.gpu
+    }
+
+    /// Binds the calling thread to the GPU; every thread that calls CUDA has to.
+    pub(super) fn bind(&self) -> Result<(), TrtError> {
+        // SAFETY: takes a number.
+        self.check("cudaSetDevice", unsafe { (self.0.api.set_device)(DEVICE) })
+    }
+
+    fn check(&self, call: &'static str, code: c_int) -> Result<(), TrtError> {
+        check(&self.0.api, call, code)
+    }
+}
+
+fn open(path: &Path) -> Result<Cuda, TrtError> {
+    // Loading two at once would initialise the driver twice.
+    static LOADING: Mutex<()> = Mutex::new(());
+    let _alone = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+    let unusable = |reason: String| TrtError::UnusableCuda {
+        path: path.to_path_buf(),
+        reason,
+    };
+    // SAFETY: the CUDA runtime's initialisers only set up the library itself.
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+        .map_err(|e| unusable(e.to_string()))?;
+    let api = Api::of(library).map_err(unusable)?;
+    let gpu = gpu(&api)?;
+    Ok(Cuda(Arc::new(Inner { api, gpu })))
+}
+
+fn check(api: &Api, call: &'static str, code: c_int) -> Result<(), TrtError> {
+    if code == 0 {
+        return Ok(());
+    }
+    // SAFETY: CUDA gives a constant string for every number.
+    let text = unsafe { (api.error_string)(code) };
+    let reason = match text.is_null() {
+        true => format!("error {code}"),
+        // SAFETY: checked above.
+        false => unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned(),
+    };
+    Err(TrtError::Cuda { call, reason })
+}
+
+/// Larger than `cudaDeviceProp` of any release; the name has always been its first 256 bytes.
+const PROPERTIES: usize = 16 * 1024;
+
+fn gpu(api: &Api) -> Result<Gpu, TrtError> {
+    let mut count = 0;
+    // SAFETY: writes one number.
+    check(api, "cudaGetDeviceCount", unsafe {
+        (api.device_count)(&mut count)
+    })?;
+    if count == 0 {
+        return Err(TrtError::Cuda {
+            call: "cudaGetDeviceCount",
+            reason: "this machine has no GPU".into(),
+        });
+    }
+    // SAFETY: takes a number.
+    check(api, "cudaSetDevice", unsafe { (api.set_device)(DEVICE) })?;
+    let mut version = 0;
+    // SAFETY: writes one number.
+    check(api, "cudaRuntimeGetVersion", unsafe {
+        (api.runtime_version)(&mut version)
+    })?;
+    let attribute = |which: c_int| {
+        let mut value = 0;
+        // SAFETY: writes one number.
+        let code = unsafe { (api.device_attribute)(&mut value, which, DEVICE) };
+        check(api, "cudaDeviceGetAttribute", code).map(|()| value)
+    };
+    let mut properties = vec![0u64; PROPERTIES / 8];
+    // SAFETY: the buffer is larger than the structure and aligned for it.
+    let code = unsafe { (api.device_properties)(properties.as_mut_ptr().cast(), DEVICE) };
+    check(api, "cudaGetDeviceProperties", code)?;
+    // SAFETY: the buffer was zeroed and is larger than what was written, so a zero ends the name.
+    let name = unsafe { CStr::from_ptr(properties.as_ptr().cast()) };
+    Ok(Gpu {
+        name: name.to_string_lossy().into_owned(),
+        compute_capability: (
+            attribute(code::COMPUTE_MAJOR)? as u32,
+            attribute(code::COMPUTE_MINOR)? as u32,
+        ),
+        integrated: attribute(code::INTEGRATED)? != 0 && attribute(code::MAPS_HOST_MEMORY)? != 0,
+        cuda_version: version as u32,
+    })
+}
+
+/// A queue of work of its own.
+pub(super) struct Stream {
+    cuda: Cuda,
+    handle: *mut c_void,
+}
+
+// SAFETY: CUDA's handles may be used from any thread, by one at a time.
+unsafe impl Send for Stream {}
+
+impl Stream {
+    pub fn new(cuda: &Cuda) -> Result<Stream, TrtError> {
+        let mut handle = null_mut();
+        // SAFETY: writes one handle.
+        let code = unsafe { (cuda.0.api.stream_create)(&mut handle, code::STREAM_NON_BLOCKING) };
+        cuda.check("cudaStreamCreateWithFlags", code)?;
+        let cuda = cuda.clone();
+        Ok(Stream { cuda, handle })
+    }
+
+    pub fn handle(&self) -> *mut c_void {
+        self.handle
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // SAFETY: made by cudaStreamCreateWithFlags, destroyed once. A failed device may refuse; nothing is left to do then.
+        unsafe { (self.cuda.0.api.stream_destroy)(self.handle) };
+    }
+}
+
+/// A point in a stream that can be waited for.
+pub(super) struct Event {
+    cuda: Cuda,
+    handle: *mut c_void,
+}
+
+// SAFETY: CUDA's handles may be used from any thread, by one at a time.
+unsafe impl Send for Event {}
+
+impl Event {
+    pub fn new(cuda: &Cuda) -> Result<Event, TrtError> {
+        let flags = code::EVENT_BLOCKING_SYNC | code::EVENT_DISABLE_TIMING;
+        let mut handle = null_mut();
+        // SAFETY: writes one handle.
+        let code = unsafe { (cuda.0.api.event_create)(&mut handle, flags) };
+        cuda.check("cudaEventCreateWithFlags", code)?;
+        let cuda = cuda.clone();
+        Ok(Event { cuda, handle })
+    }
+
+    /// Marks the end of what `stream` was given so far.
+    pub fn record(&self, stream: &Stream) -> Result<(), TrtError> {
+        // SAFETY: both handles live.
+        let code = unsafe { (self.cuda.0.api.event_record)(self.handle, stream.handle) };
+        self.cuda.check("cudaEventRecord", code)
+    }
+
+    /// Sleeps until the device has got there.
+    pub fn wait(&self) -> Result<(), TrtError> {
+        // SAFETY: the handle lives.
+        let code = unsafe { (self.cuda.0.api.event_synchronize)(self.handle) };
+        self.cuda.check("cudaEventSynchronize", code)
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: made by cudaEventCreateWithFlags, destroyed once.
+        unsafe { (self.cuda.0.api.event_destroy)(self.handle) };
+    }
+}
+
+/// Bytes that both sides see: one allocation where they share their memory, else one on each side.
+pub(super) struct Buffer {
+    cuda: Cuda,
+    host: NonNull<u8>,
+    device: *mut c_void,
+    len: usize,
+    /// Device and host are one allocation.
+    mapped: bool,
+}
+
+// SAFETY: the allocations belong to this value alone.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    /// `len` zero bytes.
+    pub fn new(cuda: &Cuda, len: usize) -> Result<Buffer, TrtError> {
+        let api = &cuda.0.api;
+        let mapped = cuda.gpu().integrated;
+        let flags = match mapped {
+            true => code::HOST_PORTABLE | code::HOST_MAPPED,
+            false => code::HOST_PORTABLE,
+        };
+        let mut host = null_mut();
+        // SAFETY: writes one address.
+        let code = unsafe { (api.host_alloc)(&mut host, len.max(1), flags) };
+        cuda.check("cudaHostAlloc", code)?;
+        let host = NonNull::new(host.cast::<u8>()).ok_or_else(|| TrtError::Cuda {
+            call: "cudaHostAlloc",
+            reason: "it gave no memory".into(),
+        })?;
+        // SAFETY: `len` bytes were allocated.
+        unsafe { host.as_ptr().write_bytes(0, len) };
+        // From here on dropping frees the host's part.
+        let mut buffer = Buffer {
+            cuda: cuda.clone(),
+            host,
+            device: null_mut(),
+            len,
+            mapped,
+        };
+        let (call, code) = match mapped {
+            // SAFETY: writes the address under which the device sees the allocation.
+            true => ("cudaHostGetDevicePointer", unsafe {
+                (api.host_device_pointer)(&mut buffer.device, host.as_ptr().cast(), 0)
+            }),
+            // SAFETY: writes one address.
+            false => ("cudaMalloc", unsafe {
+                (api.malloc)(&mut buffer.device, len.max(1))
+            }),
+        };
+        cuda.check(call, code)?;
+        Ok(buffer)
+    }
+
+    /// The address for the device.
+    pub fn device(&self) -> *mut c_void {
+        self.device
+    }
+
+    /// What the host wrote last, or the device after [`Buffer::to_host`]. No execution may be in progress.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: `len` bytes were allocated and zeroed; the caller waits for the device first.
+        unsafe { std::slice::from_raw_parts(self.host.as_ptr(), self.len) }
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and `self` is borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.host.as_ptr(), self.len) }
+    }
+
+    /// Puts what the host wrote where the device reads, in the order of `stream`.
+    pub fn to_device(&self, stream: &Stream) -> Result<(), TrtError> {
+        self.copy(
+            self.device,
+            self.host.as_ptr().cast(),
+            code::TO_DEVICE,
+            stream,
+        )
+    }
+
+    /// The other way round.
+    pub fn to_host(&self, stream: &Stream) -> Result<(), TrtError> {
+        self.copy(
+            self.host.as_ptr().cast(),
+            self.device,
+            code::TO_HOST,
+            stream,
+        )
+    }
+
+    fn copy(
+        &self,
+        to: *mut c_void,
+        from: *const c_void,
+        direction: c_int,
+        stream: &Stream,
+    ) -> Result<(), TrtError> {
+        if self.mapped {
+            return Ok(());
+        }
+        // SAFETY: both sides have `len` bytes, and live at least as long as the stream's work: engines wait before they go.
+        let code = unsafe {
+            (self.cuda.0.api.memcpy_async)(to, from, self.len, direction, stream.handle())
+        };
+        self.cuda.check("cudaMemcpyAsync", code)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let api = &self.cuda.0.api;
+        if !self.mapped && !self.device.is_null() {
+            // SAFETY: made by cudaMalloc, freed once.
+            unsafe { (api.free)(self.device) };
+        }
+        // SAFETY: made by cudaHostAlloc, freed once.
+        unsafe { (api.free_host)(self.host.as_ptr().cast()) };
+    }
+}

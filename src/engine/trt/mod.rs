@@ -1,0 +1,155 @@
+//! A board's GPU and DLA cores through TensorRT, which is loaded when it is asked for and never linked.
+
+mod build;
+mod cuda;
+mod dla;
+mod engine;
+mod error;
+mod find;
+mod handle;
+mod layers;
+mod layout;
+mod library;
+mod log;
+mod monitor;
+mod network;
+mod options;
+mod ports;
+mod sys;
+#[cfg(test)]
+pub(super) mod tests;
+mod types;
+mod version;
+
+pub use build::{Plan, Recipe, TensorRt};
+pub use cuda::{Cuda, Gpu};
+pub use dla::Disagreement;
+pub use error::TrtError;
+pub use find::LibraryPaths;
+pub use library::built_for;
+pub use log::{listen, Listener, Severity};
+pub use options::{BuildOptions, DlaMemory, PhaseEvent, Progress, Step, Timing};
+pub use version::{Product, TrtVersion};
+
+use super::{Backend, Engine, EngineError, EngineSpec};
+use crate::graph::Graph;
+use crate::plan::Device;
+use engine::TrtEngine;
+use ports::Ports;
+
+/// Which libraries, and how engines are built with them.
+#[derive(Clone)]
+pub struct TrtOptions {
+    pub tensorrt: LibraryPaths,
+    pub cuda: LibraryPaths,
+    pub recipe: Recipe,
+}
+
+/// The devices of this machine, for real.
+pub struct TrtBackend {
+    tensorrt: TensorRt,
+    cuda: Cuda,
+    cores: u8,
+    recipe: Recipe,
+}
+
+impl TrtBackend {
+    /// Loads TensorRT and the CUDA runtime.
+    ///
+    /// # Errors
+    /// [`TrtError`]: what is missing, what is another version than this build's headers, or that there is no GPU.
+    pub fn new(options: TrtOptions) -> Result<TrtBackend, TrtError> {
+        let tensorrt = TensorRt::load(&options.tensorrt)?;
+        let cuda = Cuda::load(&options.cuda)?;
+        Ok(TrtBackend {
+            cores: tensorrt.dla_cores()?,
+            tensorrt,
+            cuda,
+            recipe: options.recipe,
+        })
+    }
+
+    pub fn tensorrt(&self) -> TensorRt {
+        self.tensorrt
+    }
+
+    pub fn gpu(&self) -> &Gpu {
+        self.cuda.gpu()
+    }
+
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Builds `graph`'s plan for `spec`; the slow part.
+    ///
+    /// # Errors
+    /// As [`TensorRt::build`].
+    pub fn plan(&self, graph: &Graph, spec: &EngineSpec) -> Result<Plan, EngineError> {
+        self.check(graph, spec)?;
+        let bound = self.cuda.bind();
+        bound.map_err(|e| spec.error(e.to_string()))?;
+        self.tensorrt.build(graph, spec, &self.recipe)
+    }
+
+    /// An engine from `graph`'s plan for `spec`.
+    ///
+    /// # Errors
+    /// What TensorRT says about a damaged or foreign plan; what CUDA says when memory runs out.
+    pub fn engine(
+        &self,
+        graph: &Graph,
+        spec: &EngineSpec,
+        plan: &[u8],
+    ) -> Result<Box<dyn Engine>, EngineError> {
+        self.check(graph, spec)?;
+        let ports = Ports::of(graph, spec.device, &self.recipe.numerics);
+        let ports = ports.map_err(|e| spec.error(e))?;
+        let engine = TrtEngine::new(self.tensorrt.library(), &self.cuda, plan, ports, spec);
+        Ok(Box::new(engine.map_err(|e| spec.error(e.to_string()))?))
+    }
+
+    fn check(&self, graph: &Graph, spec: &EngineSpec) -> Result<(), EngineError> {
+        if !self.devices().contains(&spec.device) {
+            return Err(spec.error(format!("this board has {} DLA cores", self.cores)));
+        }
+        match graph.batch() == spec.batch {
+            true => Ok(()),
+            false => Err(spec.error(format!(
+                "the stage has {} rows instead of {}",
+                graph.batch(),
+                spec.batch
+            ))),
+        }
+    }
+}
+
+impl Backend for TrtBackend {
+    fn name(&self) -> &'static str {
+        "tensorrt"
+    }
+
+    fn describe(&self) -> String {
+        let Gpu {
+            name,
+            compute_capability: (major, minor),
+            ..
+        } = self.gpu();
+        format!(
+            "{name} (compute capability {major}.{minor}) with {} DLA cores, {}, computed in {}",
+            self.cores,
+            self.tensorrt.version(),
+            self.recipe.numerics.precision
+        )
+    }
+
+    fn devices(&self) -> Vec<Device> {
+        let cores = (0..self.cores).map(Device::Dla);
+        std::iter::once(Device::Gpu).chain(cores).collect()
+    }
+
+    fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {
+        let plan = self.plan(graph, spec)?;
+        self.engine(graph, spec, &plan.bytes)
+    }
+}

@@ -1,0 +1,429 @@
+//! A network under construction: what every layer goes through, whatever it computes.
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::ops::Range;
+use std::sync::Arc;
+
+use half::f16;
+
+use super::error::TrtError;
+use super::handle::Owned;
+use super::layout::Layout;
+use super::library::Library;
+use super::ports::Ports;
+use super::sys::{self, Blob, Shape};
+use super::types::Types;
+use crate::engine::{Precision, Ranges};
+use crate::lower::{BuildError, Built, Value, Weights};
+
+/// TensorRT's numbers of element types.
+const FLOAT: i32 = 0;
+const HALF: i32 = 1;
+const CONSTANT: &str = "addConstant";
+
+/// How a network gets its types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Typing {
+    /// Float32 layers, which TensorRT computes in what its flags and ranges allow (8.x and 10.x).
+    Weak,
+    /// Every tensor has the type that its layer's inputs have (TensorRT-RTX and 11).
+    Strong,
+}
+
+/// A layer with the node it belongs to.
+pub(super) struct Added {
+    pub node: String,
+    pub layer: *mut sys::Layer,
+    /// It computes nothing.
+    pub constant: bool,
+}
+
+/// What became of one tensor of the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inferred {
+    pub tensor: String,
+    pub shape: Vec<usize>,
+}
+
+pub(super) struct TrtNetwork<'a> {
+    pub(super) library: &'static Library,
+    pub(super) network: &'a Owned<sys::Network>,
+    pub(super) typing: Typing,
+    pub(super) types: &'a Types,
+    ports: &'a Ports,
+    /// Inputs and outputs so far: what an output may not be once more.
+    taken: HashSet<*mut sys::Tensor>,
+    inputs: usize,
+    outputs: usize,
+    values: Vec<*mut sys::Tensor>,
+    /// TensorRT reads constants until the engine is built.
+    constants: Vec<Arc<Vec<u8>>>,
+    pub(super) layers: Vec<Added>,
+    pub(super) inferred: Vec<Inferred>,
+    /// How many layers there were when the last tensor of the graph was complete.
+    complete: usize,
+    /// What [`Self::completed`] met; lowering only hears of it at its end.
+    pub(super) failure: Option<BuildError>,
+}
+
+/// The constants of a network, which have to outlive its building.
+pub(super) struct Constants(#[allow(dead_code)] Vec<Arc<Vec<u8>>>);
+
+/// What lowering leaves behind.
+pub(super) struct Finished {
+    pub layers: Vec<Added>,
+    pub inferred: Vec<Inferred>,
+    /// TensorRT reads them until the engine is built.
+    pub _constants: Constants,
+}
+
+pub(super) fn dims(lengths: &[usize]) -> Result<Shape, BuildError> {
+    let mut shape = Shape {
+        rank: lengths.len() as i32,
+        at: [0; 8],
+    };
+    if lengths.len() > shape.at.len() {
+        return Err(BuildError(format!(
+            "TensorRT has at most 8 dimensions, and {lengths:?} has {}",
+            lengths.len()
+        )));
+    }
+    for (to, length) in shape.at.iter_mut().zip(lengths) {
+        *to = i64::try_from(*length)
+            .ok()
+            .filter(|length| i32::try_from(*length).is_ok())
+            .ok_or_else(|| BuildError(format!("{length} is beyond TensorRT's lengths")))?;
+    }
+    Ok(shape)
+}
+
+fn lengths(shape: &Shape) -> Vec<usize> {
+    let used = usize::try_from(shape.rank).unwrap_or(0).min(shape.at.len());
+    let lengths = shape.at[..used].iter();
+    lengths
+        .map(|length| usize::try_from(*length).unwrap_or(usize::MAX))
+        .collect()
+}
+
+impl From<TrtError> for BuildError {
+    fn from(error: TrtError) -> BuildError {
+        BuildError(error.to_string())
+    }
+}
+
+impl<'a> TrtNetwork<'a> {
+    pub fn new(
+        library: &'static Library,
+        network: &'a Owned<sys::Network>,
+        typing: Typing,
+        types: &'a Types,
+        ports: &'a Ports,
+    ) -> TrtNetwork<'a> {
+        TrtNetwork {
+            library,
+            network,
+            typing,
+            types,
+            ports,
+            taken: HashSet::new(),
+            inputs: 0,
+            outputs: 0,
+            failure: None,
+            values: Vec::new(),
+            constants: Vec::new(),
+            layers: Vec::new(),
+            inferred: Vec::new(),
+            complete: 0,
+        }
+    }
+
+    /// # Errors
+    /// A tensor that TensorRT gave no range or precision.
+    pub fn finish(self) -> Result<Finished, BuildError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        Ok(Finished {
+            layers: self.layers,
+            inferred: self.inferred,
+            _constants: Constants(self.constants),
+        })
+    }
+
+    pub(super) fn net(&self) -> *mut sys::Network {
+        self.network.as_ptr()
+    }
+
+    pub(super) fn pointer(&self, value: Value) -> *mut sys::Tensor {
+        self.values[value.0 as usize]
+    }
+
+    /// A constant cannot be an output as it is.
+    pub(super) fn take(&mut self, value: Value) {
+        self.taken.insert(self.pointer(value));
+    }
+
+    pub(super) fn value(&mut self, tensor: *mut sys::Tensor) -> Value {
+        self.values.push(tensor);
+        Value(self.values.len() as u32 - 1)
+    }
+
+    pub(super) fn shape(&self, value: Value) -> Vec<usize> {
+        self.shape_of(self.pointer(value))
+    }
+
+    fn shape_of(&self, tensor: *mut sys::Tensor) -> Vec<usize> {
+        // SAFETY: the tensor belongs to this network, which lives.
+        lengths(&unsafe { (self.library.table.tensor_shape)(tensor) })
+    }
+
+    /// Whether strongly typed layers compute in FP16. INT8 networks compute in float32 what they do not quantise.
+    pub(super) fn halves(&self) -> bool {
+        self.typing == Typing::Strong && self.types.precision == Precision::F16
+    }
+
+    /// Adds a layer and names it after its node; several layers of one node are numbered.
+    pub(super) fn layer(
+        &mut self,
+        call: &'static str,
+        node: &str,
+        make: impl FnOnce(&sys::Table, *mut sys::Network) -> *mut sys::Layer,
+    ) -> Result<*mut sys::Layer, BuildError> {
+        let net = self.net();
+        let layer = self
+            .library
+            .object(call, |table| make(table, net))?
+            .as_ptr();
+        let count = self
+            .layers
+            .iter()
+            .filter(|added| added.node == node)
+            .count();
+        // TensorRT takes no empty name.
+        let base = if node.is_empty() { "unnamed" } else { node };
+        let name = match count {
+            0 => text(base),
+            count => text(&format!("{base}.{count}")),
+        };
+        // SAFETY: the layer lives, and TensorRT copies the name.
+        unsafe { (self.library.table.layer_name)(layer, name.as_ptr()) };
+        self.layers.push(Added {
+            node: node.to_string(),
+            layer,
+            constant: call == CONSTANT,
+        });
+        Ok(layer)
+    }
+
+    /// [`Self::layer`], and its output as a value.
+    pub(super) fn add(
+        &mut self,
+        call: &'static str,
+        node: &str,
+        make: impl FnOnce(&sys::Table, *mut sys::Network) -> *mut sys::Layer,
+    ) -> Built {
+        let layer = self.layer(call, node, make)?;
+        let output = self.output_of(layer)?;
+        Ok(self.value(output))
+    }
+
+    pub(super) fn output_of(&self, layer: *mut sys::Layer) -> Result<*mut sys::Tensor, BuildError> {
+        // SAFETY: the layer lives and every layer has an output.
+        let output = self
+            .library
+            .object("getOutput", |table| unsafe { (table.layer_output)(layer) })?;
+        Ok(output.as_ptr())
+    }
+
+    /// Constant elements as this network wants them: as they are, or rounded to FP16 where types are strong.
+    pub(super) fn blob(&mut self, weights: &Weights) -> Blob {
+        let count: usize = weights.shape.iter().product();
+        let (kind, data) = match self.halves() {
+            false => (FLOAT, weights.data.clone()),
+            true => {
+                let halves = weights.values().into_iter();
+                let bytes = halves
+                    .flat_map(|v| f16::from_f32(v).to_le_bytes())
+                    .collect();
+                (HALF, Arc::new(bytes))
+            }
+        };
+        self.keep(kind, data, count)
+    }
+
+    pub(super) fn float_blob(&mut self, values: &[f32]) -> Blob {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.keep(FLOAT, Arc::new(bytes), values.len())
+    }
+
+    fn keep(&mut self, kind: i32, data: Arc<Vec<u8>>, count: usize) -> Blob {
+        let blob = Blob {
+            kind,
+            data: data.as_ptr().cast(),
+            count: count as i64,
+        };
+        self.constants.push(data);
+        blob
+    }
+
+    pub(super) fn optional_blob(&mut self, weights: Option<&Weights>) -> Blob {
+        match weights {
+            Some(weights) => self.blob(weights),
+            None => Blob {
+                kind: if self.halves() { HALF } else { FLOAT },
+                data: std::ptr::null(),
+                count: 0,
+            },
+        }
+    }
+
+    pub(super) fn constant_layer(&mut self, node: &str, weights: &Weights) -> Built {
+        let blob = self.blob(weights);
+        self.constant_of(node, &weights.shape, blob)
+    }
+
+    pub(super) fn constant_of(&mut self, node: &str, shape: &[usize], blob: Blob) -> Built {
+        let shape = dims(shape)?;
+        // SAFETY: the network lives, and `self.constants` keeps the elements until it is built.
+        self.add(CONSTANT, node, |table, net| unsafe {
+            (table.add_constant)(net, &shape, &blob)
+        })
+    }
+
+    pub(super) fn cast(&mut self, node: &str, x: Value, kind: i32) -> Built {
+        let x = self.pointer(x);
+        // SAFETY: network and tensor live.
+        self.add("addCast", node, |table, net| unsafe {
+            (table.add_cast)(net, x, kind)
+        })
+    }
+
+    /// The engine's next input; what the network reads follows from its types.
+    pub(super) fn input_tensor(&mut self, node: &str, shape: &[usize]) -> Built {
+        let port = &self.ports.inputs[self.inputs];
+        self.inputs += 1;
+        let (layout, name, at) = (port.layout, text(&port.name), dims(shape)?);
+        let kind = match self.typing {
+            Typing::Weak => FLOAT,
+            Typing::Strong => layout.kind(),
+        };
+        let net = self.net();
+        // SAFETY: the network lives; TensorRT copies name and shape.
+        let tensor = self.library.object("addInput", |table| unsafe {
+            (table.network_input)(net, name.as_ptr(), kind, &at)
+        })?;
+        let tensor = tensor.as_ptr();
+        self.place(tensor, layout)?;
+        self.taken.insert(tensor);
+        let value = self.value(tensor);
+        match self.halves() && kind == FLOAT {
+            true => self.cast(node, value, HALF),
+            false => Ok(value),
+        }
+    }
+
+    /// The engine's next output.
+    pub(super) fn output_tensor(&mut self, node: &str, x: Value) -> Result<(), BuildError> {
+        let port = &self.ports.outputs[self.outputs];
+        self.outputs += 1;
+        let (layout, name) = (port.layout, text(&port.name));
+        let x = match (
+            self.halves() && layout.kind() == FLOAT,
+            self.taken.contains(&self.pointer(x)),
+        ) {
+            (true, _) | (false, true) => self.cast(node, x, FLOAT)?,
+            (false, false) => x,
+        };
+        let (tensor, net) = (self.pointer(x), self.net());
+        self.library.status("markOutput", |table| {
+            // SAFETY: network and tensor live; TensorRT copies the name.
+            unsafe {
+                (table.tensor_name)(tensor, name.as_ptr());
+                (table.network_output)(net, tensor)
+            }
+        })?;
+        self.taken.insert(tensor);
+        self.place(tensor, layout)
+    }
+
+    fn place(&self, tensor: *mut sys::Tensor, layout: Layout) -> Result<(), BuildError> {
+        let (kind, format) = (layout.kind(), layout.format());
+        // SAFETY: the tensor lives.
+        let placed = self.library.status("setAllowedFormats", |table| unsafe {
+            (table.tensor_io)(tensor, kind, format)
+        });
+        Ok(placed?)
+    }
+
+    /// Layers since the last call compute the graph's tensor `name`: note what TensorRT makes of its shape, and give it its
+    /// range or precision.
+    pub(super) fn completed(&mut self, name: &str, x: Value) -> Result<(), BuildError> {
+        self.inferred.push(Inferred {
+            tensor: name.to_string(),
+            shape: self.shape(x),
+        });
+        let added = self.complete..self.layers.len();
+        self.complete = self.layers.len();
+        match self.typing {
+            Typing::Weak => {
+                self.keep_half(added)?;
+                let range = self.types.range(name);
+                range.map_or(Ok(()), |max| self.range(self.pointer(x), max))
+            }
+            // What is not quantised is computed in float32.
+            Typing::Strong => match self.types.kept(name) {
+                Some(max) => self.requantised(name, x, max),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn keep_half(&mut self, added: Range<usize>) -> Result<(), BuildError> {
+        let layers = self.layers[added].iter();
+        for added in layers.filter(|added| self.types.is_half(&added.node)) {
+            // SAFETY: the layer lives.
+            self.library.status("setPrecision", |table| unsafe {
+                (table.layer_precision)(added.layer, HALF)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn range(&self, tensor: *mut sys::Tensor, max: f32) -> Result<(), BuildError> {
+        // SAFETY: the tensor lives.
+        let set = self.library.status("setDynamicRange", |table| unsafe {
+            (table.tensor_range)(tensor, -max, max)
+        });
+        Ok(set?)
+    }
+
+    /// Where types are strong, INT8 is said by quantising and dequantising what a layer gives.
+    fn requantised(&mut self, name: &str, x: Value, max: f32) -> Result<(), BuildError> {
+        let scale = self.float_blob(&[max / Ranges::STEPS]);
+        let scale = self.constant_of(name, &[], scale)?;
+        let rounded = self.quantised(name, x, scale, -1)?;
+        self.values[x.0 as usize] = self.pointer(rounded);
+        self.complete = self.layers.len();
+        Ok(())
+    }
+
+    pub(super) fn quantised(&mut self, node: &str, x: Value, scale: Value, axis: i32) -> Built {
+        let (x, scale) = (self.pointer(x), self.pointer(scale));
+        // SAFETY: network and tensors live.
+        let steps = self.add("addQuantize", node, |table, net| unsafe {
+            (table.add_quantize)(net, x, scale, axis)
+        })?;
+        let steps = self.pointer(steps);
+        // SAFETY: as above.
+        self.add("addDequantize", node, |table, net| unsafe {
+            (table.add_dequantize)(net, steps, scale, axis, FLOAT)
+        })
+    }
+}
+
+/// A name as C reads it: what follows a zero would be lost anyway.
+fn text(name: &str) -> CString {
+    let name: Vec<u8> = name.bytes().take_while(|byte| *byte != 0).collect();
+    CString::new(name).unwrap_or_default()
+}
