@@ -1,7 +1,9 @@
 //! tvm-dla: run a TVM-compiled CNN on the GPU and both DLA cores of an NVIDIA Jetson at the same time.
 
 pub mod artifact;
+pub mod board;
 pub mod bundle;
+pub mod calibrate;
 pub mod cli;
 pub mod engine;
 pub mod graph;

@@ -2,8 +2,10 @@
 
 mod arrays;
 mod bench;
+mod board;
 mod build;
 mod cache;
+mod calibrate;
 mod doctor;
 mod engines;
 mod export;
@@ -16,6 +18,7 @@ mod model;
 mod output;
 mod plan;
 mod run;
+mod simulate;
 mod stream;
 mod tune;
 
@@ -54,6 +57,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Find the best plan for a batch
     Tune(tune::Arguments),
+    /// Predict throughput, latency and busy times on a board, without the board
+    Simulate(simulate::Arguments),
     /// Measure the GPU alone against GPU + DLA, in turn in one run
     Bench(bench::Arguments),
     /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
@@ -62,6 +67,9 @@ enum Command {
     Build(build::Arguments),
     /// Show or remove the engines built for this machine
     Cache(cache::Arguments),
+    /// Fit the board model's constants to data/measurements.csv
+    #[command(hide = true)]
+    CalibrateBoards(calibrate::Arguments),
     /// Say what each backend needs, what is missing, and how to get it
     Doctor(doctor::Arguments),
 }
@@ -104,6 +112,8 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::run(&arguments, &output),
         Command::Build(arguments) => build::run(&arguments, &output, cancel.clone()),
         Command::Cache(arguments) => cache::run(&arguments, &output),
+        Command::Simulate(arguments) => simulate::run(&arguments, &output),
+        Command::CalibrateBoards(arguments) => calibrate::run(&arguments, &output),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };
     match outcome {

@@ -1,0 +1,28 @@
+//! A Jetson as numbers: what every layer of a network costs on its GPU and its DLA cores, before anything is run.
+//!
+//! [`Board`] is data (clocks, arithmetic, memory), [`Constants`] is what was fitted to published measurements, and
+//! [`BoardCosts`] puts both together for the simulator. Figures from here are predictions, never measurements.
+
+mod calibration;
+mod constants;
+mod contention;
+mod costs;
+mod dla;
+mod file;
+mod framework;
+mod gpu;
+mod hardware;
+mod work;
+
+pub use calibration::{Accuracy, Calibration, Level, Processor, Stored};
+pub use constants::{Constants, Definition, Key, DEFINITIONS};
+pub use contention::slow_down;
+pub use costs::{BoardCosts, CostError, Setting};
+pub use dla::Dla;
+pub use file::{builtin, named, BoardError};
+pub use framework::Framework;
+pub use gpu::Gpu;
+pub use hardware::{
+    Architecture, Arithmetic, Board, DlaHardware, GpuHardware, Machine, Mode, Positive,
+};
+pub use work::{layers, Geometry, Kind, Layer, Target};

@@ -1,0 +1,20 @@
+//! Fits the constants of the board model to published measurements, and says how far its predictions are from them.
+//!
+//! The model that is fitted is the one that predicts: there is no second implementation.
+
+mod fit;
+mod networks;
+mod observation;
+mod paper;
+mod quantity;
+mod rows;
+mod summary;
+
+pub use fit::fit;
+pub use networks::network;
+pub use observation::{observations, Observation, Unused};
+pub use paper::{
+    fit_paper, parts as paper_parts, ratio as paper_ratio, setting as paper_setting, POINTS,
+};
+pub use rows::{rows, Row};
+pub use summary::{calibration, leave_one_source_out, medians, Errors};

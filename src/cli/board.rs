@@ -1,0 +1,181 @@
+//! A network on a board: the options that name the board, and the costs that follow.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::helped;
+use super::simulate::unreadable;
+use crate::artifact::Artifact;
+use crate::board::{named, Arithmetic, Board, BoardCosts, Constants, Framework, Machine, Setting};
+use crate::bundle::Bundle;
+use crate::plan::Device;
+use crate::sim::Network;
+use crate::split::{
+    batch_limit, cut, internal_row_bytes, Chip, DlaTarget, Precision, Stages, Version,
+};
+
+/// The board, its mode and what its engines compute in.
+#[derive(Args, Clone)]
+pub struct Where {
+    /// xavier-nx, agx-xavier, orin-nx, orin-nx-8gb, agx-orin, agx-orin-32gb, or a board file (.json)
+    #[arg(long)]
+    pub board: String,
+    /// The board's power mode (default: the board file's)
+    #[arg(long)]
+    pub power_mode: Option<String>,
+    /// What the DLAs compute in (default: what the artifact was compiled for)
+    #[arg(long, value_enum)]
+    pub precision: Option<DlaPrecision>,
+    /// What the GPU computes in (default: the same)
+    #[arg(long, value_enum)]
+    pub gpu_precision: Option<GpuPrecision>,
+    /// Whose program drives the engines: this one, or the paper's
+    #[arg(long, value_enum, default_value = "native")]
+    pub framework: FrameworkName,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DlaPrecision {
+    Fp16,
+    Int8,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum GpuPrecision {
+    Fp32,
+    Fp16,
+    Int8,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FrameworkName {
+    Native,
+    Ksc2022,
+}
+
+/// A network's predicted costs with what a plan has to respect.
+pub struct Boarded {
+    pub machine: Machine,
+    pub precision: Arithmetic,
+    pub gpu: Arithmetic,
+    pub network: Network,
+    pub costs: BoardCosts,
+}
+
+impl Where {
+    /// Reads the board and the artifact, and cuts the network for this board's DLA.
+    pub fn load(&self, artifact: &Path) -> Result<Boarded, Box<dyn Error>> {
+        let machine = self.machine()?;
+        let bundle = Artifact::read(artifact)?.whole()?.clone();
+        if let Err(error) = bundle.graph.with_batch(1) {
+            return Err(helped(
+                format!("this network runs at its compiled batch only, which cannot be simulated over batches: {error}"),
+                "compile a network whose rows do not depend on each other",
+            ));
+        }
+        let target = self.target(&machine, &bundle);
+        let stages = cut(&bundle.graph, &target, &bundle.options.gpu_only)?;
+        Ok(self.boarded(machine, &bundle, &stages, &target))
+    }
+
+    fn boarded(
+        &self,
+        machine: Machine,
+        bundle: &Bundle,
+        stages: &Stages,
+        target: &DlaTarget,
+    ) -> Boarded {
+        let precision: Arithmetic = target.precision.into();
+        let gpu = self.gpu_precision.map_or(precision, Arithmetic::from);
+        let setting = Setting {
+            machine: machine.clone(),
+            precision: target.precision,
+            gpu,
+            framework: self.framework.into(),
+            graph: false,
+            contention: true,
+        };
+        Boarded {
+            network: network(&machine, stages, target),
+            costs: BoardCosts::new(&bundle.graph, stages, setting, Constants::fitted()),
+            machine,
+            precision,
+            gpu,
+        }
+    }
+
+    pub fn machine(&self) -> Result<Machine, Box<dyn Error>> {
+        let board = match self.board.ends_with(".json") {
+            false => named(&self.board)?,
+            true => {
+                let path = PathBuf::from(&self.board);
+                let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
+                Board::parse(&text).map_err(|e| unreadable(&path, &e))?
+            }
+        };
+        Ok(board.machine(self.power_mode.as_deref())?)
+    }
+
+    /// The rules of the artifact's TensorRT where the board has the chip it was compiled for, else of the last one
+    /// before 11 that has this chip's DLA.
+    fn target(&self, machine: &Machine, bundle: &Bundle) -> DlaTarget {
+        let compiled = bundle.options.target;
+        let chip = machine.board.chip;
+        let tensorrt = match chip {
+            _ if compiled.chip == chip => compiled.tensorrt,
+            Chip::Xavier => Version(8, 5, 2),
+            Chip::Orin => Version(10, 7, 0),
+        };
+        DlaTarget {
+            chip,
+            tensorrt,
+            precision: self.precision.map_or(compiled.precision, Precision::from),
+        }
+    }
+}
+
+fn network(machine: &Machine, stages: &Stages, target: &DlaTarget) -> Network {
+    let fits = |prefix: &crate::graph::Graph, rows: usize| {
+        batch_limit(target, rows, internal_row_bytes(prefix, target)).is_none()
+    };
+    let most = stages.prefix.as_ref().map(|prefix| {
+        let mut sizes = (0..=9).rev().map(|power| 1 << power);
+        sizes.find(|rows| fits(prefix, *rows)).unwrap_or(1)
+    });
+    Network {
+        prefix: stages.prefix.is_some(),
+        suffix: stages.suffix.is_some(),
+        dlas: (0..machine.board.dla.cores.0).map(Device::Dla).collect(),
+        dla_rows: most.unwrap_or(1),
+    }
+}
+
+impl From<DlaPrecision> for Precision {
+    fn from(precision: DlaPrecision) -> Precision {
+        match precision {
+            DlaPrecision::Fp16 => Precision::Fp16,
+            DlaPrecision::Int8 => Precision::Int8,
+        }
+    }
+}
+
+impl From<GpuPrecision> for Arithmetic {
+    fn from(precision: GpuPrecision) -> Arithmetic {
+        match precision {
+            GpuPrecision::Fp32 => Arithmetic::Fp32,
+            GpuPrecision::Fp16 => Arithmetic::Fp16,
+            GpuPrecision::Int8 => Arithmetic::Int8,
+        }
+    }
+}
+
+impl From<FrameworkName> for Framework {
+    fn from(name: FrameworkName) -> Framework {
+        match name {
+            FrameworkName::Native => Framework::Native,
+            FrameworkName::Ksc2022 => Framework::Ksc2022,
+        }
+    }
+}
