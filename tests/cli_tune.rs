@@ -70,3 +70,88 @@ fn tables_and_batches_that_are_wrong_are_refused() {
         assert_eq!(run.stdout, "");
     }
 }
+
+const CPU: &str = "tune net.dla --goal throughput";
+
+#[test]
+fn measured_plans_are_written_and_the_log_is_resumed() {
+    let folder = Folder::new();
+    let json = folder
+        .run(&format!(
+            "{CPU} --batch 12 --strategy search,paper,kcc2020,single --json"
+        ))
+        .json();
+    let points = json["points"].as_array().unwrap();
+    assert_eq!(points.len(), 4);
+    let search = points.iter().find(|p| p["strategy"] == "search").unwrap();
+    let measured = search["measured"].as_array().unwrap();
+    let rate = |m: &serde_json::Value| m["rows_per_second"].as_f64().unwrap();
+    assert!(measured.len() > 1 && measured.iter().all(|m| rate(m) <= rate(&measured[0])));
+    assert!(
+        search["over_gpu_only"].as_f64().unwrap() >= 1.0,
+        "the GPU alone ran too: {search}"
+    );
+    let log = std::fs::read_to_string(folder.path("net.tune.jsonl")).unwrap();
+    let lines = log.lines().count();
+    assert!(lines > 20, "{log}");
+    // Interrupted while a line was written: the rest stands, and nothing that was measured is measured again.
+    folder.write("net.tune.jsonl", &log.as_bytes()[..log.len() - 9]);
+    folder.run(&format!("{CPU} --batch 12")).expect(0);
+    let again = std::fs::read_to_string(folder.path("net.tune.jsonl")).unwrap();
+    let engines = |log: &str| log.lines().filter(|l| l.contains("{\"engine\"")).count();
+    assert_eq!(engines(&again), engines(&log));
+    let cut = &log[..log[..log.len() - 9].rfind('\n').unwrap() + 1];
+    assert!(again.starts_with(cut));
+}
+
+#[test]
+fn logs_and_goals_that_do_not_fit_are_refused() {
+    let folder = Folder::new();
+    folder.write(
+        "other.dla",
+        &cli_support::bundle(cli_support::slow(), "none").to_bytes(),
+    );
+    folder.run("tune other.dla --batch 2 --measure 1").expect(0);
+    for (line, want) in [
+        (
+            "--batch 4 --log other.tune.jsonl",
+            "is a log of the artifact",
+        ),
+        (
+            "--batch 4 --threads 2 --log net2.jsonl --goal fast",
+            "`fast` is not a goal",
+        ),
+        ("--batch 4 --goal energy", "give --power idle=W,gpu=W,dla=W"),
+        (
+            "--batch 4 --goal latency:0.0001ms",
+            "help: the nearest bound that can be kept is",
+        ),
+        (
+            "--batch 64 --memory 1KiB",
+            "no plan for 64 rows fits in 1024 bytes of memory",
+        ),
+        (
+            "--batch 64 --max-engines 0",
+            "no plan for 64 rows needs 0 engines or fewer",
+        ),
+        (
+            "--batch 4 --plan gpu=4x1",
+            "tune finds a plan, and takes none",
+        ),
+        ("--batch 4 --profile x.csv", "leave the artifact out"),
+        (
+            "--batch any --strategy paper",
+            "--strategy paper needs a batch",
+        ),
+    ] {
+        let run = folder.run(&format!("tune net.dla {line}")).expect(2);
+        assert!(run.stderr.contains(want), "{line}: {}", run.stderr);
+    }
+    let run = folder.run("tune --batch 4").expect(2);
+    assert!(
+        run.stderr
+            .contains("name an artifact, or a table with --profile"),
+        "{}",
+        run.stderr
+    );
+}

@@ -160,7 +160,7 @@ fn given(
 }
 
 /// Seeded rows between -1 and 1: what is computed does not matter here, but zeros would be a special case.
-fn noise(session: &Session, rows: usize) -> Vec<Array> {
+pub(super) fn noise(session: &Session, rows: usize) -> Vec<Array> {
     let graph = session.graph();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {

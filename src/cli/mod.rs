@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
         Command::Stream(arguments) => stream::run(&arguments, &output, cancel.clone()),
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
-        Command::Tune(arguments) => tune::run(&arguments, &output),
+        Command::Tune(arguments) => tune::run(&arguments, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
         Command::Build(arguments) => build::run(&arguments, &output, cancel.clone()),

@@ -33,6 +33,10 @@ pub enum PlanError {
     Engines(usize),
     #[error("the plan names only the GPU, which then runs the network uncut, but also a {0}: leave that out, or add a DLA")]
     Uncut(&'static str),
+    #[error("these plans are for another network (digest {theirs}, not {ours}): tune this one, or leave them out")]
+    OtherNetwork { theirs: String, ours: String },
+    #[error("these plans are for another board: `{theirs}`, not `{ours}`; tune on this one, or leave them out")]
+    OtherBoard { theirs: String, ours: String },
     #[error("the plan's rows do not fit in a machine word: use fewer rounds or smaller batches")]
     TooLarge,
     #[error("`{part}` in the plan: {reason} (a plan reads like gpu=16x12,dla0=16x10,dla1=16x10,suffix=512)")]

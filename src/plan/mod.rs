@@ -7,6 +7,7 @@ mod check;
 mod deal;
 mod device;
 mod error;
+mod file;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod text;
 
 pub use device::Device;
 pub use error::PlanError;
+pub use file::PlanFile;
 
 use serde::{Deserialize, Serialize};
 

@@ -6,6 +6,7 @@ mod config;
 mod error;
 mod inputs;
 mod load;
+mod measure;
 mod planning;
 mod rows;
 mod stream;

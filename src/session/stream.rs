@@ -244,7 +244,7 @@ impl Session {
     }
 
     /// Inputs of an engine, of zeros.
-    fn zeros(&self, key: EngineKey) -> Vec<Rows> {
+    pub(super) fn zeros(&self, key: EngineKey) -> Vec<Rows> {
         let suffix = self.longest().route.suffix.as_ref();
         let sizes: Vec<usize> = match (key.stage, suffix) {
             (StageKind::Suffix, Some(suffix)) => suffix.inputs.iter().map(|(_, n)| *n).collect(),

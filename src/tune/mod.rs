@@ -2,5 +2,9 @@
 //!
 //! Pure: times come from [`crate::sim::Costs`], from a table, or from a closure that measures.
 
+pub mod measure;
 pub mod profile;
 pub mod search;
+mod sites;
+
+pub use sites::{Site, Sites};

@@ -1,10 +1,11 @@
 //! `tvm-dla tune --profile`: splits a batch by a table of measured times.
 
 use std::error::Error;
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::{read_text, Arguments, Strategy, Time};
+use super::{read_text, Arguments, Batch, Strategy, Time};
 use crate::cli::output::{table, Output};
 use crate::cli::{helped, Answer, Outcome};
 use crate::tune::profile::{kcc2020, optima, read, Measure, Part, Profile, Split};
@@ -30,8 +31,8 @@ struct Point {
     split: Split,
 }
 
-pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
-    let tuned = tuned(arguments)?;
+pub fn run(arguments: &Arguments, path: &Path, output: &Output) -> Outcome {
+    let tuned = tuned(arguments, path)?;
     let unmeasured = tuned.points.iter().filter(|point| {
         let mut executions = point.split.parts.iter().flat_map(|p| &p.executions);
         executions.any(|e| !e.measured)
@@ -46,8 +47,13 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     output.answer(&tuned, || human(&tuned), Answer::Yes)
 }
 
-fn tuned(arguments: &Arguments) -> Result<Tuned, Box<dyn Error>> {
-    let batches = &arguments.batch.0;
+fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
+    let Batch::Of(batches) = &arguments.batch else {
+        return Err(helped(
+            "--batch any cannot be found from a table",
+            "give --batch numbers",
+        ));
+    };
     let most = batches.iter().copied().max().unwrap_or(1);
     if most > MOST_ROWS {
         return Err(helped(
@@ -59,8 +65,8 @@ fn tuned(arguments: &Arguments) -> Result<Tuned, Box<dyn Error>> {
         Time::Total => Measure::Total,
         Time::Execution => Measure::Execution,
     };
-    let place = arguments.profile.display();
-    let profiles = read(&read_text(&arguments.profile)?, measure)
+    let place = path.display();
+    let profiles = read(&read_text(path)?, measure)
         .map_err(|error| helped(format!("{place}: {error}"), COLUMNS))?;
     let profile = choose(profiles, arguments.model.as_deref())?;
     let best = match arguments.strategy.contains(&Strategy::Search) {
@@ -73,6 +79,12 @@ fn tuned(arguments: &Arguments) -> Result<Tuned, Box<dyn Error>> {
             let split = match strategy {
                 Strategy::Search => best[batch - 1].clone(),
                 Strategy::Kcc2020 => kcc2020(&profile, batch),
+                Strategy::Paper => {
+                    return Err(helped(
+                        "the paper's scheme is for a GPU and DLAs, not for any devices",
+                        "name an artifact, or another --strategy",
+                    ))
+                }
                 Strategy::Single => Split::best_single(&profile, batch),
             };
             points.push(Point {

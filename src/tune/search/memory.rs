@@ -14,7 +14,8 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    fn engine(self, batch: usize) -> u64 {
+    /// Bytes of an engine of `batch` rows.
+    pub fn engine(self, batch: usize) -> u64 {
         self.weights + self.row * batch as u64
     }
 }

@@ -1,0 +1,33 @@
+//! Single engines, measured.
+
+use std::time::Duration;
+
+use super::{Session, SessionError};
+use crate::engine::StageKind;
+use crate::pipeline::EngineKey;
+use crate::plan::Device;
+
+impl Session {
+    /// The time of one execution with the devices to itself, on rows of zeros, cut after the longest prefix. The engine
+    /// is built if need be.
+    ///
+    /// # Errors
+    /// An engine that cannot be built, fails or hangs.
+    pub fn time(
+        &self,
+        device: Device,
+        stage: StageKind,
+        batch: usize,
+    ) -> Result<Duration, SessionError> {
+        let engine = (device, EngineKey::new(stage, batch));
+        let mut pipeline = self.pipeline();
+        self.build_engines(&mut pipeline, self.longest(), std::iter::once(engine))?;
+        let times = pipeline.measure(&[engine], |key| self.zeros(key))?;
+        Ok(times.into_iter().sum())
+    }
+
+    /// Why the network runs only in its own batch.
+    pub fn fixed_because(&self) -> Option<&str> {
+        self.fixed.as_deref()
+    }
+}
