@@ -15,6 +15,7 @@ mod plugin;
 pub mod relay;
 pub mod report;
 pub mod schedule;
+pub mod serve;
 pub mod session;
 pub mod sim;
 pub mod split;

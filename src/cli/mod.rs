@@ -18,6 +18,7 @@ mod model;
 mod output;
 mod plan;
 mod run;
+mod serve;
 mod simulate;
 mod stream;
 mod tune;
@@ -51,6 +52,8 @@ enum Command {
     Run(run::Arguments),
     /// Answer items that arrive one after the other within a latency bound
     Stream(stream::Arguments),
+    /// Serve artifacts over HTTP and gRPC by the Open Inference Protocol
+    Serve(serve::Arguments),
     /// Show where every node runs and why, the cut, and what each side costs
     Inspect(inspect::Arguments),
     /// Show how a batch would be dealt to the devices; --json is a file for --plan
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(&arguments, &output, cancel.clone()),
         Command::Stream(arguments) => stream::run(&arguments, &output, cancel.clone()),
+        Command::Serve(arguments) => serve::run(&arguments, &output, cancel.clone()),
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
         Command::Tune(arguments) => tune::run(&arguments, &output, cancel.clone()),

@@ -22,14 +22,12 @@ pub struct StreamConfig {
     pub max_batch: usize,
     /// The devices and their batches; rounds, mode and engines mean nothing here. Default: all devices of the session.
     pub plan: Option<Plan>,
-    /// Items in the stream before its source has to wait, or items are dropped.
+    /// Items in the stream before its source has to wait, or items are dropped; as many hand-overs may be on their
+    /// way in.
     pub capacity: usize,
     pub overflow: Overflow,
     pub order: Order,
 }
-
-/// Hand-overs on their way into a stream, beside its capacity.
-const GROUPS: usize = 8;
 
 impl Default for StreamConfig {
     fn default() -> StreamConfig {
@@ -119,7 +117,7 @@ impl Session {
             overflow: config.overflow,
             order: config.order,
         };
-        let (groups, inbox) = bounded(GROUPS);
+        let (groups, inbox) = bounded(config.capacity.max(1));
         let (outbox, answers) = bounded(0);
         let watch = StreamWatch(Arc::default());
         let job = StreamJob {

@@ -157,7 +157,8 @@ fn ports(session: &Session) -> Vec<Input> {
     tensors.map(|t| (t.name.clone(), t.shape.clone())).collect()
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+/// A time with its unit.
+pub fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text);
     let time = time.map_err(|e| format!("{e}; write for example 30ms, 500us or 2s"))?;
     match time.is_zero() {

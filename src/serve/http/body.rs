@@ -1,0 +1,168 @@
+//! The JSON objects of an inference, and the binary data behind them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::flat::Flat;
+use crate::serve::error::RequestError;
+use crate::serve::infer::{from_bytes, Given};
+
+type Parameters = BTreeMap<String, Value>;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct InferRequest {
+    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(default)]
+    pub parameters: Parameters,
+    inputs: Vec<Input>,
+    #[serde(default)]
+    pub outputs: Vec<Output>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Input {
+    name: String,
+    shape: Vec<i64>,
+    datatype: String,
+    #[serde(default)]
+    parameters: Parameters,
+    data: Option<Flat>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Output {
+    pub name: String,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+impl InferRequest {
+    /// Takes the request apart: the first `json` bytes are JSON, the rest is the binary data of its inputs.
+    pub fn read(body: &[u8], json: usize) -> Result<(InferRequest, Vec<Given>), RequestError> {
+        let malformed = |text: String| RequestError::Malformed(text);
+        if json > body.len() {
+            return Err(malformed(format!(
+                "Inference-Header-Content-Length is {json}, but the request has {} bytes",
+                body.len()
+            )));
+        }
+        let (head, mut binary) = body.split_at(json);
+        let mut request: InferRequest = serde_json::from_slice(head)
+            .map_err(|e| malformed(format!("the request is not an inference request: {e}")))?;
+        for output in &request.outputs {
+            output.check()?;
+        }
+        let inputs = std::mem::take(&mut request.inputs);
+        let given = inputs.into_iter().map(|input| input.take(&mut binary));
+        let given = given.collect::<Result<_, _>>()?;
+        match binary.len() {
+            0 => Ok((request, given)),
+            left => Err(malformed(format!(
+                "{left} bytes of binary data belong to no input: is binary_data_size right?"
+            ))),
+        }
+    }
+
+    /// Whether this output is wanted as binary data.
+    pub fn binary(&self, name: &str) -> bool {
+        let all = self.parameters.get("binary_data_output");
+        let output = self.outputs.iter().find(|output| output.name == name);
+        let own = output.and_then(|output| output.parameters.get("binary_data"));
+        own.or(all).and_then(Value::as_bool).unwrap_or(false)
+    }
+}
+
+impl Input {
+    /// Its values, binary ones from the front of `binary`.
+    fn take(self, binary: &mut &[u8]) -> Result<Given, RequestError> {
+        refuse_shared_memory(&self.parameters)?;
+        let size = self.parameters.get("binary_data_size");
+        let data = match (size, self.data) {
+            (Some(_), Some(_)) => {
+                let text = format!("input `{}` has both data and binary data", self.name);
+                return Err(RequestError::Malformed(text));
+            }
+            (None, None) => {
+                let text = format!("input `{}` has no data", self.name);
+                return Err(RequestError::Malformed(text));
+            }
+            (None, Some(Flat(values))) => values,
+            (Some(size), None) => {
+                let size = size.as_u64().filter(|size| *size <= binary.len() as u64);
+                let size = size.ok_or_else(|| {
+                    let text = format!(
+                        "binary_data_size of input `{}` is no number up to the {} bytes left",
+                        self.name,
+                        binary.len()
+                    );
+                    RequestError::Malformed(text)
+                })?;
+                let (own, rest) = binary.split_at(size as usize);
+                *binary = rest;
+                from_bytes(&self.name, own)?
+            }
+        };
+        Ok(Given {
+            name: self.name,
+            datatype: self.datatype,
+            shape: self.shape,
+            data,
+        })
+    }
+}
+
+impl Output {
+    fn check(&self) -> Result<(), RequestError> {
+        refuse_shared_memory(&self.parameters)?;
+        match self
+            .parameters
+            .get("classification")
+            .and_then(Value::as_u64)
+        {
+            None | Some(0) => Ok(()),
+            Some(_) => Err(RequestError::Unsupported {
+                what: "the classification extension".to_string(),
+                help: false,
+            }),
+        }
+    }
+}
+
+fn refuse_shared_memory(parameters: &Parameters) -> Result<(), RequestError> {
+    match parameters.contains_key("shared_memory_region") {
+        true => Err(RequestError::Unsupported {
+            what: "the shared memory extension".to_string(),
+            help: true,
+        }),
+        false => Ok(()),
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct InferResponse<'a> {
+    pub model_name: &'a str,
+    pub model_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub outputs: Vec<Answered<'a>>,
+}
+
+/// One output of a response.
+#[derive(Debug, Serialize)]
+pub(super) struct Answered<'a> {
+    pub name: &'a str,
+    pub datatype: &'static str,
+    pub shape: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<BinarySize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<&'a [f32]>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct BinarySize {
+    pub binary_data_size: usize,
+}

@@ -1,0 +1,77 @@
+//! Numbers in JSON arrays of any depth, as one flat list in row-major order.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use serde::Deserialize;
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Flat(pub Vec<f32>);
+
+impl<'de> Deserialize<'de> for Flat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Flat, D::Error> {
+        let mut values = Vec::new();
+        deserializer.deserialize_seq(Level(&mut values))?;
+        Ok(Flat(values))
+    }
+}
+
+/// One array, or one number in it.
+struct Level<'a>(&'a mut Vec<f32>);
+
+impl<'de> DeserializeSeed<'de> for Level<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, or an array of numbers")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.0.push(value as f32);
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.0.push(value as f32);
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.0.push(value as f32);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(Level(&mut *self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_of_any_depth_are_flat() {
+        for (text, want) in [
+            ("[]", vec![]),
+            ("[1, -2, 3.5]", vec![1.0, -2.0, 3.5]),
+            ("[[1, 2], [3, [4]]]", vec![1.0, 2.0, 3.0, 4.0]),
+        ] {
+            let flat: Flat = serde_json::from_str(text).unwrap();
+            assert_eq!(flat.0, want, "{text}");
+        }
+        for text in ["1", "[1, null]", "[\"1\"]", "[true]", "{}", "[[1], {}]"] {
+            let error = serde_json::from_str::<Flat>(text).unwrap_err();
+            assert!(error.to_string().contains("expected"), "{text}: {error}");
+        }
+    }
+}

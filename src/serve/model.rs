@@ -1,0 +1,165 @@
+//! One network that is served.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use super::error::RequestError;
+use super::pending::{Pending, Tag};
+use crate::engine::Array;
+use crate::pipeline::{Refused, StreamInput, StreamItem, StreamStats};
+use crate::schedule::{Order, Overflow};
+use crate::session::{Session, SessionError, StreamConfig, StreamHandle, StreamWatch};
+
+/// A tensor as clients see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Port {
+    pub name: String,
+    /// -1 for the rows.
+    pub shape: Vec<i64>,
+}
+
+/// A network with its stream. It takes requests from any thread until it is closed.
+pub struct Model {
+    pub(super) name: String,
+    pub(super) inputs: Vec<Port>,
+    pub(super) outputs: Vec<Port>,
+    session: Arc<Session>,
+    /// Taken when the model closes.
+    input: Mutex<Option<StreamInput<Tag>>>,
+    watch: StreamWatch,
+    /// Rows of requests that are not answered.
+    rows: Arc<AtomicUsize>,
+    queue: usize,
+    threads: Mutex<Option<(JoinHandle<()>, StreamHandle)>>,
+}
+
+impl Model {
+    /// Starts the stream of `session`; its capacity bounds the rows of all requests in flight.
+    ///
+    /// # Errors
+    /// As [`Session::stream`].
+    pub fn start(
+        name: &str,
+        session: Arc<Session>,
+        config: &StreamConfig,
+    ) -> Result<Model, SessionError> {
+        let stream = session.stream::<Tag>(&StreamConfig {
+            order: Order::Completion,
+            overflow: Overflow::Wait,
+            ..config.clone()
+        })?;
+        let graph = session.graph();
+        let port = |id| {
+            let tensor = graph.tensor(id);
+            let row = tensor.shape.iter().skip(1).map(|d| *d as i64);
+            Port {
+                name: tensor.name.clone(),
+                shape: std::iter::once(-1).chain(row).collect(),
+            }
+        };
+        let rows = Arc::new(AtomicUsize::new(0));
+        let (answers, open) = (stream.answers, rows.clone());
+        let answering = thread::Builder::new().name(format!("tvm-dla {name}"));
+        let answering = answering.spawn(move || {
+            for answer in answers {
+                open.fetch_sub(1, Ordering::AcqRel);
+                Pending::take(answer);
+            }
+        });
+        let answering = answering.map_err(|e| SessionError::Thread(e.to_string()))?;
+        Ok(Model {
+            name: name.to_string(),
+            inputs: graph.inputs.iter().map(|id| port(*id)).collect(),
+            outputs: graph.outputs.iter().map(|id| port(*id)).collect(),
+            input: Mutex::new(Some(stream.input)),
+            watch: stream.handle.watch(),
+            rows,
+            queue: config.capacity,
+            threads: Mutex::new(Some((answering, stream.handle))),
+            session,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Rows of requests that are not answered.
+    pub(super) fn waiting(&self) -> usize {
+        self.rows.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stats(&self) -> StreamStats {
+        self.watch.stats()
+    }
+
+    /// The outputs for one row or more, in the order of the network's outputs.
+    pub(super) async fn infer(&self, inputs: &[Array]) -> Result<Vec<Array>, RequestError> {
+        let rows = self.session.rows(inputs).map_err(RequestError::Input)?;
+        self.admit(rows.len())?;
+        let arrived = Instant::now();
+        let (pending, answered) = Pending::new(rows.len());
+        let count = rows.len();
+        let item = |(at, inputs)| StreamItem {
+            inputs,
+            arrived,
+            tag: (pending.clone(), at),
+        };
+        let items = rows.into_iter().enumerate().map(item).collect();
+        if let Err(error) = self.send(items) {
+            self.rows.fetch_sub(count, Ordering::AcqRel);
+            return Err(error);
+        }
+        match answered.await {
+            Ok(Ok(rows)) => Ok(self.session.batch(&rows)),
+            Ok(Err(error)) => Err(RequestError::Failed(error)),
+            Err(_) => Err(RequestError::Stopping),
+        }
+    }
+
+    /// Counts the rows of a request in, if there is room for all of them.
+    fn admit(&self, rows: usize) -> Result<(), RequestError> {
+        let queue = self.queue;
+        if rows > queue {
+            return Err(RequestError::TooManyRows { rows, queue });
+        }
+        let fits = |open: usize| (open + rows <= queue).then_some(open + rows);
+        let admitted = self
+            .rows
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
+        admitted.map_or(Err(RequestError::QueueFull(queue)), |_| Ok(()))
+    }
+
+    fn send(&self, items: Vec<StreamItem<Tag>>) -> Result<(), RequestError> {
+        let input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        let input = input.as_ref().ok_or(RequestError::Stopping)?;
+        input.try_send(items).map_err(|error| match error {
+            Refused::Ended(_) => RequestError::Stopping,
+            Refused::Full(_) => RequestError::QueueFull(self.queue),
+            wrong @ (Refused::Count { .. } | Refused::Size { .. }) => {
+                RequestError::Malformed(wrong.to_string())
+            }
+        })
+    }
+
+    /// Takes no more requests, and waits until those it has are answered.
+    pub(super) fn close(&self) {
+        drop(
+            self.input
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let threads = self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some((answering, stream)) = threads {
+            let _ = answering.join();
+            stream.wait();
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! `tvm-dla serve` against clients that do not behave, byte by byte. What stock clients see is in
+//! tests/python/test_serve.py.
+
+mod cli_support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cli_support::{bundle, slow, Folder};
+use serde_json::{json, Value};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that ends with the test.
+struct Served {
+    child: Child,
+    http: String,
+    grpc: String,
+}
+
+impl Served {
+    fn start(folder: &Folder, options: &str) -> Served {
+        let line = format!("--json serve {options} --http-port 0 --grpc-port 0");
+        let mut command = folder.command(&line);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut text = String::new();
+        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+        while !text.ends_with("}\n") {
+            let read = std::io::BufRead::read_line(&mut stdout, &mut text).unwrap();
+            assert!(read > 0, "the server did not start: {text}");
+        }
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let address = |key: &str| answer[key].as_str().unwrap().to_string();
+        Served {
+            http: address("http"),
+            grpc: address("grpc"),
+            child,
+        }
+    }
+
+    fn connect(&self, address: &str) -> TcpStream {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends `head` and `body` as one HTTP request of its own connection: status and body of the answer.
+    fn ask(&self, head: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = self.connect(&self.http);
+        let length = body.len();
+        let request =
+            format!("{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        // A server that has said no may close before it has read everything.
+        let _ = stream.write_all(body);
+        answer(&mut stream)
+    }
+
+    fn infer(&self, body: &Value) -> (u16, String) {
+        self.ask(
+            "POST /v2/models/net/infer HTTP/1.1",
+            body.to_string().as_bytes(),
+        )
+    }
+
+    fn terminate(&self) {
+        // SAFETY: the child has not been waited for, so the number is still its own.
+        unsafe { libc::kill(self.child.id() as i32, libc::SIGTERM) };
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn answer(stream: &mut TcpStream) -> (u16, String) {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (status.unwrap_or(0), body.to_string())
+}
+
+fn input(rows: usize) -> Value {
+    let values: Vec<f32> = (0..rows * 108)
+        .map(|i| ((i * 7) % 11) as f32 - 5.0)
+        .collect();
+    json!({"name": "x", "shape": [rows, 3, 6, 6], "datatype": "FP32", "data": values})
+}
+
+#[test]
+fn json_in_and_json_out() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[3, 3, 6, 6]);
+    folder
+        .run("run net.dla --input x.npy --output y.npy")
+        .expect(0);
+    let served = Served::start(&folder, "net.dla");
+    let (status, body) = served.infer(&json!({"id": "a", "inputs": [input(3)]}));
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, &body["id"], &body["model_name"]),
+        (200, &json!("a"), &json!("net"))
+    );
+    let output = &body["outputs"][0];
+    assert_eq!(
+        (&output["shape"], &output["datatype"]),
+        (&json!([3, 5]), &json!("FP32"))
+    );
+    let got: Vec<f32> = serde_json::from_value(output["data"].clone()).unwrap();
+    assert_eq!(got, folder.read("y.npy").into_raw_vec_and_offset().0);
+}
+
+#[test]
+fn every_wrong_request_is_told_what_is_wrong() {
+    let folder = Folder::new();
+    let served = Served::start(&folder, "net.dla --max-request 1 --queue 40");
+    let with = |key: &str, value: Value| {
+        let mut input = input(1);
+        input[key] = value;
+        json!({"inputs": [input]}).to_string()
+    };
+    let post = "POST /v2/models/net/infer HTTP/1.1";
+    let behind = |json: usize| format!("{post}\r\nInference-Header-Content-Length: {json}");
+    let binary = |size: u64| {
+        json!({"inputs": [{"name": "x", "shape": [1, 3, 6, 6], "datatype": "FP32",
+            "parameters": {"binary_data_size": size}}]})
+        .to_string()
+    };
+    let length = binary(432).len();
+    let cases: Vec<(String, Vec<u8>, u16, &str)> = vec![
+        ("GET /v3 HTTP/1.1".into(), vec![], 404, "nothing at /v3"),
+        (
+            "GET /v2/models/net/infer HTTP/1.1".into(),
+            vec![],
+            405,
+            "GET is not for",
+        ),
+        (
+            "GET /v2/models/gone HTTP/1.1".into(),
+            vec![],
+            404,
+            "`gone`, only net",
+        ),
+        (
+            "GET /v2/models/net/versions/2/ready HTTP/1.1".into(),
+            vec![],
+            404,
+            "no version `2`",
+        ),
+        (post.into(), b"{".to_vec(), 400, "not an inference request"),
+        (post.into(), b"{}".to_vec(), 400, "missing field `inputs`"),
+        (
+            post.into(),
+            with("name", json!("z")).into(),
+            400,
+            "`x` is missing",
+        ),
+        (
+            post.into(),
+            with("datatype", json!("INT8")).into(),
+            400,
+            "INT8",
+        ),
+        (
+            post.into(),
+            with("shape", json!([1, 3, 6, 7])).into(),
+            400,
+            "126 elements, but 108",
+        ),
+        (
+            post.into(),
+            with("shape", json!([-1, 3, 6, 6])).into(),
+            400,
+            "which is none",
+        ),
+        (
+            post.into(),
+            with("shape", json!([3, 36])).into(),
+            400,
+            "must be [N, 3, 6, 6]",
+        ),
+        (
+            post.into(),
+            with("data", json!(["1"])).into(),
+            400,
+            "a number",
+        ),
+        (
+            post.into(),
+            json!({"inputs": [input(1), input(1)]}).to_string().into(),
+            400,
+            "given twice",
+        ),
+        (
+            post.into(),
+            json!({"inputs": [input(1)], "outputs": [{"name": "z"}]})
+                .to_string()
+                .into(),
+            400,
+            "no output `z`",
+        ),
+        (
+            post.into(),
+            json!({"inputs": [input(41)]}).to_string().into(),
+            400,
+            "queue of 40",
+        ),
+        (
+            post.into(),
+            vec![b' '; 1_100_000],
+            413,
+            "larger than 1048576 bytes",
+        ),
+        (
+            behind(9999),
+            binary(432).into(),
+            400,
+            "9999, but the request has",
+        ),
+        (
+            behind(length),
+            [binary(432).into_bytes(), vec![0; 431]].concat(),
+            400,
+            "binary_data_size of input `x`",
+        ),
+        (
+            behind(length),
+            [binary(432).into_bytes(), vec![0; 433]].concat(),
+            400,
+            "1 bytes of binary data",
+        ),
+        (
+            behind(binary(31).len()),
+            [binary(31).into_bytes(), vec![0; 31]].concat(),
+            400,
+            "31 bytes, which is no number",
+        ),
+        (
+            format!("{post}\r\nContent-Encoding: gzip"),
+            vec![1],
+            400,
+            "gzip",
+        ),
+    ];
+    for (head, body, want, says) in cases {
+        let (status, answer) = served.ask(&head, &body);
+        assert_eq!(status, want, "{says}: {answer}");
+        let said: Value = serde_json::from_str(&answer).unwrap();
+        assert!(
+            said["error"].as_str().unwrap().contains(says),
+            "{says}: {answer}"
+        );
+    }
+    assert_eq!(
+        served.infer(&json!({"inputs": [input(40)]})).0,
+        200,
+        "it goes on"
+    );
+}
+
+#[test]
+fn clients_that_dawdle_are_sent_away() {
+    let folder = Folder::new();
+    let options = "net.dla --header-timeout 400ms --request-timeout 700ms --max-connections 2";
+    let served = Served::start(&folder, options);
+    let head = "POST /v2/models/net/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n";
+    let body = format!("{head}Connection: close\r\n\r\n{{\"inputs\"");
+    for (address, bytes, status, why) in [
+        (&served.http, "", 0, "nothing at all"),
+        (&served.http, "GET /v2/hea", 0, "half a line"),
+        (&served.http, head, 0, "a head without end"),
+        (&served.http, &body, 408, "half a body"),
+        (&served.grpc, "", 0, "nothing at all"),
+        (
+            &served.grpc,
+            "PRI * HTTP/2.0\r\n\r\nSM",
+            0,
+            "half a preface",
+        ),
+    ] {
+        let mut stream = served.connect(address);
+        stream.write_all(bytes.as_bytes()).unwrap();
+        let (got, text) = answer(&mut stream);
+        // Some servers say 408 before they hang up on half a head.
+        assert!(got == status || got == 408, "{why}: {got} {text}");
+        assert!(
+            status == 0 || text.contains("did not arrive within"),
+            "{why}: {text}"
+        );
+    }
+    let dawdlers: Vec<TcpStream> = (0..2).map(|_| served.connect(&served.http)).collect();
+    assert_eq!(
+        served.infer(&json!({"inputs": [input(2)]})).0,
+        200,
+        "two of two connections are given free again"
+    );
+    drop(dawdlers);
+}
+
+#[test]
+fn a_full_queue_and_a_slow_model_are_said() {
+    let folder = Folder::new();
+    folder.write("net.dla", &bundle(slow(), "none").to_bytes());
+    let served = Served::start(
+        &folder,
+        "net.dla --queue 8 --request-timeout 1ms --devices gpu",
+    );
+    let row: Vec<f32> = vec![1.0; 3 * 48 * 48];
+    let body = json!({"inputs": [{"name": "x", "shape": [8, 3, 48, 48], "datatype": "FP32", "data": vec![row; 8]}]});
+    let mut seen = Vec::new();
+    let started = Instant::now();
+    while !(seen.contains(&504) && seen.contains(&503)) {
+        assert!(started.elapsed() < PATIENCE, "{seen:?}");
+        let (status, text) = served.infer(&body);
+        let want = match status {
+            504 => "no answer within 1ms",
+            503 => "the queue of 8 rows is full",
+            // The body alone may take longer than a millisecond.
+            408 => "did not arrive within",
+            200 => "outputs",
+            other => panic!("{other}: {text}"),
+        };
+        assert!(text.contains(want), "{text}");
+        seen.push(status);
+    }
+}
+
+#[test]
+fn a_server_drains_when_it_is_told_to_stop() {
+    let folder = Folder::new();
+    folder.write("net.dla", &bundle(slow(), "none").to_bytes());
+    let mut served = Served::start(&folder, "net.dla --devices gpu");
+    let row: Vec<f32> = vec![1.0; 3 * 48 * 48];
+    let rows = 100;
+    let body = json!({"inputs": [{"name": "x", "shape": [rows, 3, 48, 48], "datatype": "FP32", "data": vec![row; rows]}]}).to_string();
+    let mut stream = served.connect(&served.http);
+    let head = format!("POST /v2/models/net/infer HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    let waiting = || served.ask("GET /metrics HTTP/1.1", b"").1;
+    let started = Instant::now();
+    while waiting().contains("tvm_dla_rows_waiting{model=\"net\"} 0\n")
+        && started.elapsed() < PATIENCE
+    {}
+    served.terminate();
+    let (status, text) = answer(&mut stream);
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+    assert!(
+        TcpStream::connect(&served.http).is_err(),
+        "nobody listens any more"
+    );
+}
+
+#[test]
+fn tls_encrypts_http() {
+    let folder = Folder::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
+    folder.write("cert.pem", made.cert.pem().as_bytes());
+    folder.write("key.pem", made.key_pair.serialize_pem().as_bytes());
+    let served = Served::start(
+        &folder,
+        "net.dla --tls cert.pem key.pem --header-timeout 5s",
+    );
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(client, served.connect(&served.http));
+    let request = b"GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    let (status, plain) = served.ask("GET /v2 HTTP/1.1", b"");
+    assert_eq!(
+        (status, plain.as_str()),
+        (0, ""),
+        "nothing is said in the clear"
+    );
+}
+
+#[test]
+fn what_cannot_be_served_says_why() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    folder.write("no.pem", b"not a certificate");
+    for (line, parts) in [
+        ("serve".to_string(), vec!["ARTIFACTS"]),
+        ("serve gone.dla".to_string(), vec!["gone.dla"]),
+        (
+            format!("serve net.dla --http-port {port} --grpc-port 0"),
+            vec!["cannot listen on", "another program"],
+        ),
+        (
+            format!("serve net.dla --http-port 0 --grpc-port {port}"),
+            vec!["cannot listen on"],
+        ),
+        (
+            "serve net.dla a=net.dla a=net.dla --http-port 0 --grpc-port 0".to_string(),
+            vec!["`a`", "NAME=ARTIFACT"],
+        ),
+        (
+            "serve net.dla --host 192.0.2.1 --http-port 0".to_string(),
+            vec!["192.0.2.1"],
+        ),
+        ("serve net.dla --host nowhere".to_string(), vec!["nowhere"]),
+        (
+            "serve net.dla --http-port 0 --grpc-port 0 --tls no.pem no.pem".to_string(),
+            vec!["no.pem", "certificate"],
+        ),
+        (
+            "serve net.dla --http-port 0 --grpc-port 0 --tls gone.pem k".to_string(),
+            vec!["gone.pem"],
+        ),
+        (
+            "serve net.dla --max-latency 1ns".to_string(),
+            vec!["cannot be kept"],
+        ),
+    ] {
+        let run = folder.run(&line).expect(2);
+        for part in parts {
+            assert!(run.stderr.contains(part), "{line}: {part}: {}", run.stderr);
+        }
+        assert_eq!(run.stdout, "", "{line}");
+    }
+}
