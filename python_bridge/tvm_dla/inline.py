@@ -17,7 +17,9 @@ DATA_MOVEMENT = frozenset(
         "nn.batch_flatten",
         "nn.pad",
         "reshape",
+        "split",
         "squeeze",
+        "strided_slice",
         "transpose",
     ]
 )

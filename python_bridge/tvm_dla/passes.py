@@ -52,6 +52,8 @@ def simplify(mod: Any) -> Any:
     ]
     mod = tvm.transform.Sequential(steps)(mod)
     mod["main"] = rewrite(_LayoutAsTranspose(), mod["main"])
+    mod = transform.InferType()(mod)
+    mod["main"] = rewrite(_JoinedTuples(), mod["main"])
     return transform.InferType()(mod)
 
 
@@ -77,3 +79,20 @@ class _LayoutAsTranspose(DFPatternCallback):
     def callback(self, pre: Any, post: Any, node_map: Any) -> Any:
         axes = TRANSPOSES.get((str(pre.attrs.src_layout), str(pre.attrs.dst_layout)))
         return post if axes is None else tvm.relay.transpose(node_map[self.data][0], axes)
+
+
+class _JoinedTuples(DFPatternCallback):
+    """A concatenation of all results of a call, as one of each of them: a region passes tensors."""
+
+    def __init__(self) -> None:
+        super().__init__(rewrite_once=True)
+        self.data = wildcard()
+        self.pattern = is_op("concatenate")(self.data)
+
+    def callback(self, pre: Any, post: Any, node_map: Any) -> Any:
+        joined = post.args[0]
+        if isinstance(joined, tvm.relay.Tuple):
+            return post
+        count = len(pre.args[0].checked_type.fields)
+        parts = [tvm.relay.TupleGetItem(joined, index) for index in range(count)]
+        return tvm.relay.concatenate(parts, post.attrs.axis)

@@ -20,7 +20,7 @@ from tvm import relay
 
 from .errors import TvmDlaError, message
 from .library import function
-from .stage import Stage, leaves, source_call
+from .stage import Stage, leaves, source_call, spelled_out
 
 
 def is_region(func: Any) -> bool:
@@ -52,13 +52,14 @@ def cut_region(func: Any, options: str) -> Any:
     sides = dict(zip(calls, _sides(func, calls, options)))
     prefix = Stage("dla.prefix", [c for c in calls if sides[c] == "prefix"])
     suffix = Stage("dla.suffix", [c for c in calls if sides[c] == "suffix"])
-    outputs = leaves(func.body)
+    results = spelled_out(func.body)
+    outputs = leaves(results)
     suffix.produce(outputs)
     prefix.produce(suffix.needs() + outputs)
     values: dict[Any, Any] = {}
     for stage in (prefix, suffix):
         values.update(stage.call(values))
-    body = _assemble(func.body, values)
+    body = _assemble(results, values)
     whole = relay.Function(func.params, body, func.ret_type, func.type_params, func.attrs)
     return whole.with_attr("dla_options", options)
 

@@ -78,6 +78,14 @@ def leaves(expr: Any) -> list[Any]:
     return [expr]
 
 
+def spelled_out(expr: Any) -> Any:
+    """A tuple-valued call as the tuple of its results; anything else as it is."""
+    fields = getattr(expr.checked_type, "fields", None)
+    if isinstance(expr, relay.Tuple) or fields is None:
+        return expr
+    return relay.Tuple([relay.TupleGetItem(expr, index) for index in range(len(fields))])
+
+
 def source_call(expr: Any) -> Any | None:
     """The call that computes the value `expr`; none for a parameter or a constant."""
     while isinstance(expr, relay.TupleGetItem):

@@ -22,7 +22,12 @@ impl GraphBuilder {
 
     /// A float32 input; `shape[0]` is the batch.
     pub fn input(&mut self, name: &str, shape: &[usize]) -> TensorId {
-        let id = self.tensor(name, shape, DType::F32, None);
+        self.input_of(name, shape, DType::F32)
+    }
+
+    /// An input that the caller holds in `dtype`.
+    pub fn input_of(&mut self, name: &str, shape: &[usize], dtype: DType) -> TensorId {
+        let id = self.tensor(name, shape, dtype, None);
         self.graph.inputs.push(id);
         id
     }
@@ -56,12 +61,32 @@ impl GraphBuilder {
         &self.graph.tensor(id).shape
     }
 
+    pub fn dtype(&self, id: TensorId) -> DType {
+        self.graph.tensor(id).dtype
+    }
+
+    /// Whether a node computes the tensor.
+    pub fn is_computed(&self, id: TensorId) -> bool {
+        self.graph.nodes.iter().any(|node| node.output == id)
+    }
+
     /// Applies `op`; the output's shape is inferred.
     pub fn node(
         &mut self,
         name: &str,
         op: Op,
         inputs: &[TensorId],
+    ) -> Result<TensorId, GraphError> {
+        self.node_of(name, op, inputs, DType::F32)
+    }
+
+    /// [`GraphBuilder::node`] whose result the caller holds in `dtype`.
+    pub fn node_of(
+        &mut self,
+        name: &str,
+        op: Op,
+        inputs: &[TensorId],
+        dtype: DType,
     ) -> Result<TensorId, GraphError> {
         let output = TensorId(self.graph.tensors.len() as u32);
         let node = Node {
@@ -71,7 +96,7 @@ impl GraphBuilder {
             output,
         };
         let shape = self.graph.infer_node(&node)?;
-        self.tensor(name, &shape, DType::F32, None);
+        self.tensor(name, &shape, dtype, None);
         self.graph.nodes.push(node);
         Ok(output)
     }

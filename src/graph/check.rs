@@ -4,13 +4,20 @@ use super::infer::{elements, infer_shape};
 use super::{DType, Graph, GraphError, Node, Op, Tensor, TensorId};
 
 impl Graph {
-    /// Rows of the first input.
+    /// Rows of every input and output. A network whose inputs and outputs do not all have the same number of rows is
+    /// one row as a whole.
     pub fn batch(&self) -> usize {
-        self.inputs
-            .first()
-            .and_then(|id| self.tensor(*id).shape.first())
-            .copied()
-            .unwrap_or(1)
+        self.rows().unwrap_or(1)
+    }
+
+    /// The number of rows that all inputs and outputs have, if they have one.
+    pub fn rows(&self) -> Option<usize> {
+        let mut rows = self.inputs.iter().chain(&self.outputs).map(|id| {
+            let shape = &self.tensor(*id).shape;
+            shape.first().copied()
+        });
+        let first = rows.next().flatten()?;
+        rows.all(|other| other == Some(first)).then_some(first)
     }
 
     /// Checks ids, order, dtypes, weight sizes and every shape.
@@ -98,8 +105,14 @@ impl Graph {
     /// # Errors
     /// [`GraphError::NotRowIndependent`] when an operator's output row depends on more than its own row.
     pub fn with_batch(&self, batch: usize) -> Result<Graph, GraphError> {
+        let Some(from) = self.rows() else {
+            // A node that mixes rows says more.
+            self.nodes
+                .iter()
+                .try_for_each(|node| self.check_rows(node))?;
+            return Err(GraphError::Ragged);
+        };
         let mut graph = self.clone();
-        let from = self.batch();
         for id in &self.inputs {
             let tensor = &mut graph.tensors[id.0 as usize];
             match tensor.shape.first_mut() {
@@ -175,9 +188,10 @@ fn check_tensor(tensor: &Tensor) -> Result<(), GraphError> {
         reason,
     })?;
     match &tensor.weight {
-        None if tensor.dtype != DType::F32 => {
-            Err(tensor_error(tensor, "activations must be float32"))
-        }
+        None if !matches!(tensor.dtype, DType::F32 | DType::F16) => Err(tensor_error(
+            tensor,
+            "activations must be float32 or float16",
+        )),
         None if count == 0 => Err(tensor_error(tensor, "has no elements")),
         Some(data) if Some(data.len()) != count.checked_mul(tensor.dtype.size()) => Err(
             tensor_error(tensor, "has data of another size than its shape"),

@@ -23,4 +23,6 @@ pub enum GraphError {
         op: &'static str,
         reason: String,
     },
+    #[error("its inputs and outputs do not all have the same number of rows, so the network runs only at the shapes it was compiled for")]
+    Ragged,
 }

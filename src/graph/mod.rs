@@ -78,6 +78,7 @@ pub struct Tensor {
     pub name: String,
     /// All dimensions, batch first for activations.
     pub shape: Vec<usize>,
+    /// Of activations: float32, or float16 where the caller holds an input or output in it. Engines take and give float32.
     pub dtype: DType,
     /// Little-endian elements in row-major order; `None` for activations.
     pub weight: Option<Arc<Vec<u8>>>,

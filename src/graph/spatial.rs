@@ -180,3 +180,35 @@ pub struct Resize2d {
     pub mode: ResizeMode,
     pub coordinates: Coordinates,
 }
+
+impl Resize2d {
+    /// Where in an axis of `input` elements the centre of element `i` of `output` lies. Whole and half positions are
+    /// exact: only the last division rounds.
+    pub fn source(&self, i: usize, input: usize, output: usize) -> f64 {
+        let (i, input, output) = (i as f64, input as f64, output as f64);
+        match self.coordinates {
+            Coordinates::Asymmetric => i * input / output,
+            Coordinates::HalfPixel => ((2.0 * i + 1.0) * input - output) / (2.0 * output),
+            Coordinates::AlignCorners => i * (input - 1.0) / (output - 1.0),
+        }
+    }
+
+    /// Whether an element of the result lies half way between two elements of a map of this size.
+    pub fn has_ties(&self, input: [usize; 2]) -> bool {
+        let tie =
+            |axis: usize, i| self.source(i, input[axis], self.output[axis]).fract().abs() == 0.5;
+        (0..2).any(|axis| (0..self.output[axis]).any(|i| tie(axis, i)))
+    }
+}
+
+impl Rounding {
+    /// The whole position next to `v`.
+    pub fn apply(self, v: f64) -> f64 {
+        match self {
+            Rounding::Floor => v.floor(),
+            Rounding::Ceil => v.ceil(),
+            Rounding::HalfDown => (v - 0.5).ceil(),
+            Rounding::HalfUp => (v + 0.5).floor(),
+        }
+    }
+}

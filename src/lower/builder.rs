@@ -135,6 +135,8 @@ pub struct Slice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resize {
     pub resize: Resize2d,
+    /// All dimensions of the operand.
+    pub input: Vec<usize>,
     /// All dimensions of the result.
     pub shape: Vec<usize>,
 }

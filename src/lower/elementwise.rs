@@ -34,6 +34,13 @@ impl Lowering<'_> {
 
     pub(super) fn bias_add(&mut self, node: &Node, axis: usize) -> Result<Value, LowerError> {
         let rank = self.shape(node.output).len();
+        if self.graph.tensor(node.inputs[1]).weight.is_none() {
+            let mut wide = vec![1; rank];
+            wide[axis] = self.shape(node.inputs[1])[0];
+            let (x, bias) = (self.operand(node, 0)?, self.operand(node, 1)?);
+            let bias = self.reshaped(node, bias, wide)?;
+            return self.elementwise(node, BinaryKind::Add, x, bias);
+        }
         let bias = self.weights(&node.name, node.inputs[1])?;
         if axis == 1 {
             return self.scale(node, node.inputs[0], None, Some(bias));

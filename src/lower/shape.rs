@@ -51,6 +51,7 @@ impl Lowering<'_> {
     pub(super) fn resize(&mut self, node: &Node, resize: &Resize2d) -> Result<Value, LowerError> {
         let layer = Resize {
             resize: *resize,
+            input: self.shape(node.inputs[0]).to_vec(),
             shape: self.shape(node.output).to_vec(),
         };
         let x = self.operand(node, 0)?;

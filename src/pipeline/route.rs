@@ -30,8 +30,18 @@ pub struct SuffixRoute {
 #[derive(Debug, Clone)]
 pub struct Output {
     pub source: OutputSource,
-    /// Dimensions after the batch.
+    /// Dimensions of one row.
     pub shape: Vec<usize>,
+    /// Whether rows lie along a dimension of their own, the first.
+    pub batched: bool,
+}
+
+impl Output {
+    /// The shape of `rows` rows.
+    pub fn whole_shape(&self, rows: usize) -> Vec<usize> {
+        let batch = self.batched.then_some(rows);
+        batch.into_iter().chain(self.shape.clone()).collect()
+    }
 }
 
 impl Route {
@@ -77,8 +87,13 @@ fn sizes(graph: &Graph, ids: &[TensorId]) -> Vec<usize> {
         .collect()
 }
 
+/// The dimensions of one row; all of them where the network is one row as a whole.
 fn row(graph: &Graph, id: TensorId) -> &[usize] {
-    graph.tensor(id).shape.get(1..).unwrap_or_default()
+    let shape = &graph.tensor(id).shape;
+    match graph.rows() {
+        Some(_) => &shape[1..],
+        None => shape,
+    }
 }
 
 fn outputs(graph: &Graph, sources: impl Iterator<Item = OutputSource>) -> Vec<Output> {
@@ -87,6 +102,7 @@ fn outputs(graph: &Graph, sources: impl Iterator<Item = OutputSource>) -> Vec<Ou
         .map(|(id, source)| Output {
             source,
             shape: row(graph, *id).to_vec(),
+            batched: graph.rows().is_some(),
         })
         .collect()
 }

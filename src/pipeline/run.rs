@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
         let outputs = self.job.route.outputs.iter();
         let outputs = outputs
             .map(|output| Array {
-                shape: std::iter::once(total).chain(output.shape.clone()).collect(),
+                shape: output.whole_shape(total),
                 data: match output.source {
                     OutputSource::Prefix(index) => merged[index].clone(),
                     OutputSource::Suffix(index) => suffix[index].clone(),

@@ -8,7 +8,7 @@ use super::ffi::make_module;
 use super::run::DlaModule;
 use crate::bundle::{Bundle, Options};
 use crate::relay::{self, Converted};
-use crate::split::{self, Side};
+use crate::split::{self, Side, Stages};
 use crate::tvm::{register as global, Arguments, CallError, Function, Object, TvmError, Value};
 
 pub fn register() -> Result<(), CallError> {
@@ -68,21 +68,30 @@ fn cut(arguments: &Arguments<'_>) -> Result<Value, CallError> {
         verdicts: Vec::new(),
     };
     for call in calls {
-        let node = by_call.get(&call.object()?.id()).copied().flatten();
-        answer.sides.push(match node {
-            Some(node) => stages.side[node],
-            // A call that passes an input on belongs to whoever comes first.
-            None if stages.prefix.is_some() => Side::Prefix,
-            None => Side::Suffix,
-        });
-        let verdict = node.map(|node| stages.verdicts[node].to_string());
+        let nodes = by_call.get(&call.object()?.id());
+        let nodes = nodes.map(Vec::as_slice).unwrap_or_default();
+        answer.sides.push(side(&stages, nodes));
+        let verdict = nodes.first().map(|node| stages.verdicts[*node].to_string());
         answer.verdicts.push(verdict.unwrap_or_default());
     }
     json(&answer)
 }
 
-/// Object id of each call -> the node that computes its tensor, `None` when that is an input.
-fn nodes_of_calls(converted: &Converted) -> HashMap<usize, Option<usize>> {
+/// A call is in the suffix when one of its nodes is.
+fn side(stages: &Stages, nodes: &[usize]) -> Side {
+    let in_prefix = match nodes {
+        // A call that passes an input on belongs to whoever comes first.
+        [] => stages.prefix.is_some(),
+        nodes => nodes.iter().all(|node| stages.side[*node] == Side::Prefix),
+    };
+    match in_prefix {
+        true => Side::Prefix,
+        false => Side::Suffix,
+    }
+}
+
+/// Object id of each call -> the nodes that compute its tensors; none when those are inputs.
+fn nodes_of_calls(converted: &Converted) -> HashMap<usize, Vec<usize>> {
     let producer: HashMap<_, usize> = converted
         .graph
         .nodes
@@ -90,9 +99,14 @@ fn nodes_of_calls(converted: &Converted) -> HashMap<usize, Option<usize>> {
         .enumerate()
         .map(|(index, node)| (node.output, index))
         .collect();
-    let node = |tensor| producer.get(tensor).copied();
+    let nodes = |tensors: &Vec<_>| {
+        let found = tensors.iter().filter_map(|tensor| producer.get(tensor));
+        found.copied().collect()
+    };
     let pairs = converted.tensors.iter();
-    pairs.map(|(call, tensor)| (*call, node(tensor))).collect()
+    pairs
+        .map(|(call, tensors)| (*call, nodes(tensors)))
+        .collect()
 }
 
 /// A region -> what `inspect` reports about it.
@@ -129,7 +143,7 @@ fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
 }
 
 /// A text attribute of a Relay function.
-fn attribute(function: &Object, name: &str) -> Result<Option<String>, TvmError> {
+pub fn attribute(function: &Object, name: &str) -> Result<Option<String>, TvmError> {
     let attrs = Function::global("ir.BaseFunc_Attrs")?.call(&[function.clone().into()])?;
     let Value::Object(attrs) = attrs else {
         return Ok(None);

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use crate::bundle::{Bundle, BundleError};
 use crate::engine::Array;
 use crate::session::Session;
-use crate::tvm::{Arguments, CallError, Value};
+use crate::tvm::{Arguments, CallError, Tensor, TvmError, Value};
 
 /// The module that an artifact carries for one external function.
 pub struct DlaModule {
@@ -52,33 +52,37 @@ impl PluginModule for DlaModule {
         name == self.bundle.graph.name
     }
 
-    /// TVM's convention: the inputs, then the outputs to write.
     fn call(&self, _: &str, arguments: &Arguments<'_>) -> Result<Value, CallError> {
-        let (inputs, outputs) = (&self.bundle.graph.inputs, &self.bundle.graph.outputs);
-        if arguments.len() != inputs.len() + outputs.len() {
-            return Err(format!(
-                "{} takes {} inputs and {} outputs, not {} tensors",
-                self.bundle.graph.name,
-                inputs.len(),
-                outputs.len(),
-                arguments.len()
-            )
-            .into());
-        }
-        let arrays: Result<Vec<Array>, CallError> = (0..inputs.len())
-            .map(|index| {
-                let tensor = arguments.tensor(index)?;
-                Ok(Array {
-                    shape: tensor.shape(),
-                    data: Arc::new(tensor.as_f32()?.to_vec()),
-                })
-            })
-            .collect();
-        let outcome = self.session()?.run(&arrays?)?;
-        for (index, array) in outcome.outputs.iter().enumerate() {
-            let mut output = arguments.output(inputs.len() + index)?;
-            output.write_f32(&array.data)?;
-        }
-        Ok(Value::Null)
+        run(self.session()?, arguments)
     }
+}
+
+/// Runs a network in TVM's convention: the inputs, then the outputs to write.
+pub fn run(session: &Session, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let graph = session.graph();
+    let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
+    if arguments.len() != inputs + outputs {
+        return Err(format!(
+            "{} takes {inputs} inputs and {outputs} outputs, not {} tensors",
+            graph.name,
+            arguments.len()
+        )
+        .into());
+    }
+    let arrays: Result<Vec<Array>, CallError> = (0..inputs)
+        .map(|i| Ok(array(arguments.tensor(i)?)?))
+        .collect();
+    let outcome = session.run(&arrays?)?;
+    for (index, array) in outcome.outputs.iter().enumerate() {
+        arguments.output(inputs + index)?.write(&array.data)?;
+    }
+    Ok(Value::Null)
+}
+
+/// A float32 or float16 tensor as engines take it.
+pub fn array(tensor: Tensor<'_>) -> Result<Array, TvmError> {
+    Ok(Array {
+        shape: tensor.shape(),
+        data: Arc::new(tensor.to_f32()?),
+    })
 }

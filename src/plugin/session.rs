@@ -1,12 +1,13 @@
 //! A session as a TVM module: what Python's `tvm_dla.Session` calls.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
 use super::ffi::make_module;
 use super::module::PluginModule;
+use super::run::array;
 use super::settings::Settings;
 use crate::artifact::Artifact;
 use crate::engine::Array;
@@ -81,10 +82,7 @@ impl State {
         let count = self.inputs.len();
         let slot = self.inputs.get_mut(index);
         let slot = slot.ok_or_else(|| format!("there is no input {index} of {count}"))?;
-        *slot = Some(Array {
-            shape: tensor.shape(),
-            data: Arc::new(tensor.as_f32()?.to_vec()),
-        });
+        *slot = Some(array(tensor)?);
         Ok(Value::Null)
     }
 

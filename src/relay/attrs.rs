@@ -1,4 +1,7 @@
-//! The attributes of a Relay call, read by reflection into Rust values.
+//! The attributes of a Relay call as Rust values, read by reflection or from a JSON graph.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use super::error::RelayError;
 use crate::tvm::{Object, TvmError, Value};
@@ -6,19 +9,43 @@ use crate::tvm::{Object, TvmError, Value};
 /// Attributes of one call; errors name the operator and the attribute.
 pub struct Attrs {
     op: String,
-    object: Option<Object>,
+    source: Source,
+}
+
+enum Source {
+    /// A node of Relay, read by reflection.
+    Reflected(Object),
+    /// What TVM's JSON graphs say: each attribute as a flat list of texts, an absent value as one empty text.
+    Listed(BTreeMap<String, Vec<String>>),
+    None,
 }
 
 impl Attrs {
     pub fn new(op: &str, attrs: Value) -> Result<Attrs, RelayError> {
-        let object = match attrs {
-            Value::Null => None,
-            other => Some(other.object()?),
+        let source = match attrs {
+            Value::Null => Source::None,
+            other => Source::Reflected(other.object()?),
         };
         Ok(Attrs {
             op: op.to_string(),
-            object,
+            source,
         })
+    }
+
+    pub fn listed(op: &str, lists: BTreeMap<String, Vec<String>>) -> Attrs {
+        Attrs {
+            op: op.to_string(),
+            source: Source::Listed(lists),
+        }
+    }
+
+    /// Whether the call has the attribute at all; versions of TVM differ.
+    pub fn has(&self, name: &str) -> bool {
+        match &self.source {
+            Source::Reflected(object) => object.field(name).is_ok(),
+            Source::Listed(lists) => lists.contains_key(name),
+            Source::None => false,
+        }
     }
 
     /// A refusal of this call.
@@ -38,7 +65,12 @@ impl Attrs {
     }
 
     pub fn int(&self, name: &str) -> Result<i64, RelayError> {
-        int(&self.value(name)?).map_err(|error| self.wrong(name, &error))
+        match &self.source {
+            Source::Listed(_) => self.parsed(name),
+            Source::Reflected(_) | Source::None => {
+                int(&self.value(name)?).map_err(|error| self.wrong(name, &error))
+            }
+        }
     }
 
     pub fn flag(&self, name: &str) -> Result<bool, RelayError> {
@@ -46,12 +78,20 @@ impl Attrs {
     }
 
     pub fn float(&self, name: &str) -> Result<f32, RelayError> {
-        let value = self.value(name)?;
-        Ok(value.float().map_err(|error| self.wrong(name, &error))? as f32)
+        match &self.source {
+            Source::Listed(_) => Ok(self.parsed::<f64>(name)? as f32),
+            Source::Reflected(_) | Source::None => {
+                let value = self.value(name)?;
+                Ok(value.float().map_err(|error| self.wrong(name, &error))? as f32)
+            }
+        }
     }
 
     /// A text; absent is empty.
     pub fn text(&self, name: &str) -> Result<String, RelayError> {
+        if let Source::Listed(_) = self.source {
+            return Ok(self.list(name)?.first().cloned().unwrap_or_default());
+        }
         match self.value(name)? {
             Value::Null => Ok(String::new()),
             value => Ok(value.text().map_err(|error| self.wrong(name, &error))?),
@@ -60,28 +100,70 @@ impl Attrs {
 
     /// A list of integers; a single integer is a list of one, absent is `None`.
     pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>, RelayError> {
+        if let Source::Listed(_) = self.source {
+            return match self.list(name)? {
+                [only] if only.is_empty() => Ok(None),
+                list => list
+                    .iter()
+                    .map(|text| self.number(name, text))
+                    .collect::<Result<_, _>>()
+                    .map(Some),
+            };
+        }
         self.ints_of(self.value(name)?)
             .map_err(|error| self.wrong(name, &error))
     }
 
-    /// A list of lists of integers.
-    pub fn pairs(&self, name: &str) -> Result<Vec<Vec<i64>>, RelayError> {
-        let rows = self.value(name)?.object()?.array()?;
-        rows.into_iter()
-            .map(|row| Ok(self.ints_of(row)?.unwrap_or_default()))
-            .collect()
+    /// A list of lists of two integers.
+    pub fn pairs(&self, name: &str) -> Result<Vec<[i64; 2]>, RelayError> {
+        let flat = match &self.source {
+            Source::Listed(_) => self.ints(name)?.unwrap_or_default(),
+            Source::Reflected(_) | Source::None => {
+                let rows = self.value(name)?.object()?.array()?;
+                let rows: Result<Vec<_>, TvmError> =
+                    rows.into_iter().map(|row| self.ints_of(row)).collect();
+                rows?.into_iter().flatten().flatten().collect()
+            }
+        };
+        self.ensure(flat.len().is_multiple_of(2), || {
+            format!("{name} is {flat:?}, not pairs")
+        })?;
+        Ok(flat
+            .chunks_exact(2)
+            .map(|pair| [pair[0], pair[1]])
+            .collect())
     }
 
-    /// Two sizes; one is used for both.
-    pub fn two(&self, name: &str) -> Result<[usize; 2], RelayError> {
+    /// One size per map axis; one is used for all.
+    pub fn sizes<const N: usize>(&self, name: &str) -> Result<[usize; N], RelayError> {
         let list = self.ints(name)?.unwrap_or_default();
-        let size = |value: i64| {
-            usize::try_from(value).map_err(|_| self.refuse(format!("{name} is {list:?}")))
-        };
-        match list[..] {
-            [both] => Ok([size(both)?; 2]),
-            [a, b] => Ok([size(a)?, size(b)?]),
-            _ => Err(self.refuse(format!("{name} is {list:?}, not two numbers"))),
+        let wrong = || self.refuse(format!("{name} is {list:?}, not {N} sizes"));
+        let sizes: Result<Vec<usize>, _> = list.iter().map(|v| usize::try_from(*v)).collect();
+        match &sizes.map_err(|_| wrong())?[..] {
+            [all] => Ok([*all; N]),
+            each => <[usize; N]>::try_from(each).map_err(|_| wrong()),
+        }
+    }
+
+    fn list(&self, name: &str) -> Result<&[String], RelayError> {
+        match &self.source {
+            Source::Listed(lists) => lists
+                .get(name)
+                .map(Vec::as_slice)
+                .ok_or_else(|| self.refuse(format!("has no attribute {name}"))),
+            Source::Reflected(_) | Source::None => Ok(&[]),
+        }
+    }
+
+    fn number<T: FromStr>(&self, name: &str, text: &str) -> Result<T, RelayError> {
+        text.parse()
+            .map_err(|_| self.refuse(format!("attribute {name} is `{text}`, not a number")))
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str) -> Result<T, RelayError> {
+        match self.list(name)? {
+            [only] => self.number(name, only),
+            other => Err(self.refuse(format!("attribute {name} is {other:?}, not a number"))),
         }
     }
 
@@ -127,11 +209,12 @@ impl Attrs {
     }
 
     fn value(&self, name: &str) -> Result<Value, RelayError> {
-        let object = self
-            .object
-            .as_ref()
-            .ok_or_else(|| self.refuse(format!("has no attributes, so no {name}")))?;
-        object.field(name).map_err(|error| self.wrong(name, &error))
+        match &self.source {
+            Source::Reflected(object) => object.field(name).map_err(|e| self.wrong(name, &e)),
+            Source::Listed(_) | Source::None => {
+                Err(self.refuse(format!("has no attributes, so no {name}")))
+            }
+        }
     }
 
     fn wrong(&self, name: &str, error: &TvmError) -> RelayError {

@@ -13,6 +13,8 @@ pub enum RelayError {
     UnknownOp(String),
     #[error("Relay expression {0} cannot be part of a region: use calls, tuples, variables and constants")]
     Expression(String),
+    #[error("the JSON graph cannot be read: {0}")]
+    Json(String),
     #[error(transparent)]
     Tvm(#[from] TvmError),
     #[error(transparent)]

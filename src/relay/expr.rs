@@ -48,61 +48,117 @@ pub struct TensorType {
 }
 
 impl TensorType {
-    /// The checked type of a tensor-valued expression.
+    /// The checked types of the tensors an expression stands for: one, or the fields of a tuple.
     ///
     /// # Errors
     /// A reason when it is no tensor, has a dynamic dimension, or types were not inferred.
-    pub fn of(expr: &Object) -> Result<TensorType, String> {
-        let checked = match expr.field("_checked_type_") {
-            Ok(Value::Object(checked)) => checked,
-            _ => return Err("its type is not known: run InferType first".to_string()),
-        };
-        match type_name(&checked).as_deref() {
-            Ok("TensorType") => TensorType::from_type(&checked),
-            _ => Err("it is not one tensor".to_string()),
+    pub fn all(expr: &Object) -> Result<Vec<TensorType>, String> {
+        LooseType::all(expr)?.iter().map(LooseType::fixed).collect()
+    }
+}
+
+/// Element type and shape of one tensor, in which a dimension may be known only at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LooseType {
+    /// -1 for a dimension that is known at run time.
+    pub shape: Vec<i64>,
+    pub dtype: String,
+}
+
+impl LooseType {
+    /// The checked types of the tensors an expression stands for: one, or the fields of a tuple.
+    ///
+    /// # Errors
+    /// A reason when it is no tensor, or types were not inferred.
+    pub fn all(expr: &Object) -> Result<Vec<LooseType>, String> {
+        match expr.field("_checked_type_") {
+            Ok(Value::Object(checked)) => LooseType::leaves(&checked),
+            _ => Err("its type is not known: run InferType first".to_string()),
         }
     }
 
-    fn from_type(ty: &Object) -> Result<TensorType, String> {
-        let dims = ty
-            .field("shape")
-            .and_then(|shape| shape.object())
-            .and_then(|shape| shape.array())
-            .map_err(|error| error.to_string())?;
-        let shape = dims
+    fn leaves(ty: &Object) -> Result<Vec<LooseType>, String> {
+        match type_name(ty).as_deref() {
+            Ok("TensorType") => {
+                let leaf = LooseType::of(ty).map_err(|error| error.to_string())?;
+                Ok(vec![leaf])
+            }
+            Ok("TupleType") => {
+                let fields = ty.field("fields").map_err(RelayError::from);
+                let fields = fields.and_then(objects).map_err(|e| e.to_string())?;
+                let leaf = |field: &Object| match LooseType::leaves(field)?.as_slice() {
+                    [one] => Ok(one.clone()),
+                    _ => Err("it is a tuple of tuples".to_string()),
+                };
+                fields.iter().map(leaf).collect()
+            }
+            _ => Err("it is neither a tensor nor a tuple of tensors".to_string()),
+        }
+    }
+
+    fn of(ty: &Object) -> Result<LooseType, RelayError> {
+        let dims = ty.field("shape")?.object()?.array()?;
+        Ok(LooseType {
+            shape: dims.iter().map(|dim| int(dim).unwrap_or(-1)).collect(),
+            dtype: ty.field("dtype")?.text()?,
+        })
+    }
+
+    fn fixed(&self) -> Result<TensorType, String> {
+        let shape: Option<Vec<usize>> = self
+            .shape
             .iter()
-            .map(|dim| int(dim).ok().and_then(|d| usize::try_from(d).ok()))
-            .collect::<Option<Vec<usize>>>()
-            .ok_or("it has a dynamic dimension, and engines are built for one shape")?;
-        let dtype = ty.field("dtype").and_then(|dtype| dtype.text());
+            .map(|d| usize::try_from(*d).ok())
+            .collect();
         Ok(TensorType {
-            shape,
-            dtype: dtype.map_err(|error| error.to_string())?,
+            shape: shape
+                .ok_or("it has a dynamic dimension, and engines are built for one shape")?,
+            dtype: self.dtype.clone(),
         })
     }
 }
 
 /// One tensor that a call reads.
 pub struct Operand {
-    pub expr: Object,
     pub ty: TensorType,
-    pub constant: bool,
+    /// Its value, if it is a constant.
+    value: Option<NDArray>,
 }
 
 impl Operand {
-    fn of(expr: Object, op: &str) -> Result<Operand, RelayError> {
+    pub fn new(ty: TensorType, value: Option<NDArray>) -> Operand {
+        Operand { ty, value }
+    }
+
+    fn all(expr: &Object, op: &str) -> Result<Vec<Operand>, RelayError> {
         let refuse = |reason: String| RelayError::NotTaken {
             op: op.to_string(),
             reason: format!("an operand: {reason}"),
         };
-        let ty = TensorType::of(&expr).map_err(refuse)?;
-        let constant = type_name(&expr)? == "Constant";
-        Ok(Operand { expr, ty, constant })
+        let value = match Expr::of(expr)? {
+            Expr::Constant => Some(expr.field("data")?.ndarray()?),
+            Expr::Tuple(fields) => {
+                let operands: Result<Vec<_>, _> =
+                    fields.iter().map(|field| Operand::all(field, op)).collect();
+                return Ok(operands?.into_iter().flatten().collect());
+            }
+            Expr::Var | Expr::Call | Expr::TupleGetItem { .. } => None,
+        };
+        let types = TensorType::all(expr).map_err(refuse)?;
+        let operands = types.into_iter().map(|ty| Operand {
+            ty,
+            value: value.clone(),
+        });
+        Ok(operands.collect())
+    }
+
+    pub fn is_constant(&self) -> bool {
+        self.value.is_some()
     }
 
     /// The value of a constant operand.
-    pub fn value(&self) -> Result<NDArray, RelayError> {
-        Ok(self.expr.field("data")?.ndarray()?)
+    pub fn value(&self) -> Option<&NDArray> {
+        self.value.as_ref()
     }
 }
 
@@ -111,8 +167,8 @@ pub struct Call {
     pub op: String,
     pub operands: Vec<Operand>,
     pub attrs: Attrs,
-    /// Type of the (first) result.
-    pub output: TensorType,
+    /// Types of all results; never empty.
+    pub outputs: Vec<TensorType>,
 }
 
 impl Call {
@@ -122,29 +178,32 @@ impl Call {
             .ok_or_else(|| RelayError::Expression("call of a function".to_string()))?;
         let mut operands = Vec::new();
         for argument in arguments(call)? {
-            match Expr::of(&argument)? {
-                Expr::Tuple(fields) => {
-                    for field in fields {
-                        operands.push(Operand::of(field, &op)?);
-                    }
-                }
-                _ => operands.push(Operand::of(argument, &op)?),
-            }
+            operands.extend(Operand::all(&argument, &op)?);
         }
         let refuse = |reason: String| RelayError::NotTaken {
             op: op.clone(),
             reason: format!("its result: {reason}"),
         };
+        let outputs = TensorType::all(call).map_err(refuse)?;
+        if outputs.is_empty() {
+            return Err(refuse("it is an empty tuple".to_string()));
+        }
         Ok(Call {
             attrs: Attrs::new(&op, call.field("attrs")?)?,
-            output: result_type(call).map_err(refuse)?,
+            outputs,
             operands,
             op,
         })
     }
 
+    /// Shape of the first operand.
     pub fn x(&self) -> &[usize] {
         self.operands.first().map_or(&[], |x| &x.ty.shape)
+    }
+
+    /// Type of the (first) result.
+    pub fn output(&self) -> &TensorType {
+        &self.outputs[0]
     }
 }
 
@@ -159,20 +218,4 @@ pub fn operator(call: &Object) -> Result<Option<String>, RelayError> {
 
 pub fn arguments(call: &Object) -> Result<Vec<Object>, RelayError> {
     objects(call.field("args")?)
-}
-
-/// The tensor a call returns, or the first of a tuple (`batch_norm`, `dropout`).
-fn result_type(call: &Object) -> Result<TensorType, String> {
-    let first = || -> Result<Object, RelayError> {
-        let ty = call.field("_checked_type_")?.object()?;
-        let fields = objects(ty.field("fields")?)?;
-        let none = || RelayError::Expression("call without a result".to_string());
-        fields.into_iter().next().ok_or_else(none)
-    };
-    match TensorType::of(call) {
-        Ok(ty) => Ok(ty),
-        Err(reason) => first()
-            .map_err(|_| reason)
-            .and_then(|ty| TensorType::from_type(&ty)),
-    }
 }

@@ -2,10 +2,13 @@
 
 mod attrs;
 mod convert;
+mod emit;
 mod error;
 mod expr;
+pub mod json;
 mod names;
 mod ops;
+mod walk;
 
 pub use convert::{convert, Converted};
 pub use error::RelayError;

@@ -68,6 +68,12 @@ pub enum SessionError {
         /// Dimensions after the batch.
         want: Vec<usize>,
     },
+    #[error("input `{name}` has the shape {got:?} but must be {want:?}: this network has no batch dimension")]
+    InputWhole {
+        name: String,
+        got: Vec<usize>,
+        want: Vec<usize>,
+    },
     #[error("input `{name}` has {got} rows (shape {shape:?}) but `{first}` has {want} (shape {first_shape:?}): all inputs need the same batch")]
     InputBatch {
         name: String,

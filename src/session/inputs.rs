@@ -15,6 +15,12 @@ pub(super) fn check(graph: &Graph, inputs: &[Array]) -> Result<usize, SessionErr
             names: names.join(", "),
         });
     }
+    if graph.rows().is_none() {
+        for (tensor, array) in tensors.iter().zip(inputs) {
+            check_exact(tensor, array)?;
+        }
+        return Ok(1);
+    }
     let mut first: Option<(&Tensor, &Array)> = None;
     for (tensor, array) in tensors.into_iter().zip(inputs) {
         check_one(tensor, array)?;
@@ -60,5 +66,25 @@ fn check_one(tensor: &Tensor, array: &Array) -> Result<(), SessionError> {
                 }),
             }
         }
+    }
+}
+
+/// For a network that has no batch dimension.
+fn check_exact(tensor: &Tensor, array: &Array) -> Result<(), SessionError> {
+    let (name, shape) = (tensor.name.clone(), array.shape.clone());
+    if shape != tensor.shape {
+        return Err(SessionError::InputWhole {
+            name,
+            got: shape,
+            want: tensor.shape.clone(),
+        });
+    }
+    match shape.iter().product::<usize>() == array.data.len() {
+        true => Ok(()),
+        false => Err(SessionError::InputData {
+            name,
+            shape,
+            got: array.data.len(),
+        }),
     }
 }

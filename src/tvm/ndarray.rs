@@ -25,6 +25,12 @@ const FLOAT32: DataType = DataType {
     lanes: 1,
 };
 
+const FLOAT16: DataType = DataType {
+    code: 2,
+    bits: 16,
+    lanes: 1,
+};
+
 /// An array that TVM owns; clones share it.
 #[derive(Clone)]
 pub struct NDArray {
@@ -143,6 +149,32 @@ impl NDArray {
     }
 }
 
+impl NDArray {
+    /// The elements of a floating or integer array as float32, row-major.
+    pub fn to_numbers(&self) -> Result<Vec<f32>, TvmError> {
+        let bytes = self.to_bytes()?;
+        Ok(match self.dtype().as_str() {
+            "float32" => each(&bytes, f32::from_le_bytes),
+            "float16" => each(&bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+            "float64" => each(&bytes, |b| f64::from_le_bytes(b) as f32),
+            "int8" => each(&bytes, |b| i8::from_le_bytes(b).into()),
+            "int32" => each(&bytes, |b| i32::from_le_bytes(b) as f32),
+            "int64" => each(&bytes, |b| i64::from_le_bytes(b) as f32),
+            other => {
+                return Err(TvmError::Type {
+                    want: "an array of numbers",
+                    got: other.to_string(),
+                })
+            }
+        })
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    let element = |b: &[u8]| read(b.try_into().expect("chunks have this length"));
+    bytes.chunks_exact(N).map(element).collect()
+}
+
 impl Drop for Owned {
     fn drop(&mut self) {
         if let Ok(api) = sys::api() {
@@ -190,12 +222,14 @@ impl<'a> Tensor<'a> {
         self.raw.dtype.to_string()
     }
 
-    /// The elements of a dense float32 tensor in host memory, borrowed.
-    pub fn as_f32(&self) -> Result<&'a [f32], TvmError> {
-        self.require_f32()?;
-        let count = self.shape().iter().product();
-        // SAFETY: checked to be dense float32 host memory of this shape.
-        Ok(unsafe { std::slice::from_raw_parts(self.start().cast(), count) })
+    /// The elements of a dense float32 or float16 tensor in host memory.
+    pub fn to_f32(&self) -> Result<Vec<f32>, TvmError> {
+        let bytes = self.bytes()?;
+        match self.raw.dtype {
+            FLOAT32 => Ok(each(bytes, f32::from_le_bytes)),
+            FLOAT16 => Ok(each(bytes, |b| half::f16::from_le_bytes(b).to_f32())),
+            other => Err(not_floating(other)),
+        }
     }
 
     fn bytes(&self) -> Result<&'a [u8], TvmError> {
@@ -210,16 +244,6 @@ impl<'a> Tensor<'a> {
         self.raw
             .data
             .wrapping_byte_add(self.raw.byte_offset as usize)
-    }
-
-    fn require_f32(&self) -> Result<(), TvmError> {
-        match self.raw.dtype {
-            FLOAT32 => self.require_dense(),
-            other => Err(TvmError::Type {
-                want: "a float32 tensor",
-                got: other.to_string(),
-            }),
-        }
     }
 
     fn require_dense(&self) -> Result<(), TvmError> {
@@ -265,9 +289,8 @@ impl<'a> TensorMut<'a> {
         self.0.shape()
     }
 
-    /// Overwrites a dense float32 tensor in host memory; the lengths must agree.
-    pub fn write_f32(&mut self, data: &[f32]) -> Result<(), TvmError> {
-        self.0.require_f32()?;
+    /// Overwrites a dense float32 or float16 tensor in host memory; the lengths must agree.
+    pub fn write(&mut self, data: &[f32]) -> Result<(), TvmError> {
         let count: usize = self.shape().iter().product();
         if count != data.len() {
             return Err(TvmError::Type {
@@ -275,8 +298,28 @@ impl<'a> TensorMut<'a> {
                 got: format!("{:?} for {} elements", self.shape(), data.len()),
             });
         }
-        // SAFETY: checked to be dense float32 host memory of this length; TVM lends it for writing.
-        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.0.start().cast(), count) };
+        match self.0.raw.dtype {
+            FLOAT32 => self.copy(data),
+            FLOAT16 => {
+                let halves: Vec<half::f16> = data.iter().map(|v| half::f16::from_f32(*v)).collect();
+                self.copy(&halves)
+            }
+            other => Err(not_floating(other)),
+        }
+    }
+
+    /// `data` has the tensor's length and element type.
+    fn copy<T: Copy>(&mut self, data: &[T]) -> Result<(), TvmError> {
+        self.0.require_dense()?;
+        // SAFETY: dense host memory of this length and element type, by the checks of `write`; TVM lends it for writing.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.0.start().cast(), data.len()) };
         Ok(())
+    }
+}
+
+fn not_floating(dtype: DataType) -> TvmError {
+    TvmError::Type {
+        want: "a float32 or float16 tensor",
+        got: dtype.to_string(),
     }
 }

@@ -85,6 +85,11 @@ pub(super) fn per_channel_constants() -> Vec<Case> {
         bias(1, &[2, 7], &[7], "a vector"),
         bias(2, &[2, 4, 3], &[3], "three dimensions"),
         bias(4, &[1, 2, 2, 3, 4], &[4], "five dimensions"),
+        Case {
+            op: Op::BiasAdd { axis: 1 },
+            operands: vec![X(&[1, 3, 2, 2]), X(&[3])],
+            why: "a bias that is computed",
+        },
         norm(1e-5, 1, &[2, 3, 4, 5], &[3], "a map"),
         norm(0.1, 1, &[2, 3, 4], &[3], "a sequence, large epsilon"),
         norm(1e-3, 1, &[4, 6], &[6], "a vector"),

@@ -1,7 +1,7 @@
 //! Element-wise functions of one or two tensors.
 
 use super::{op, require_constant, Taken};
-use crate::graph::{Activation, BinaryKind, Op};
+use crate::graph::{Activation, BinaryKind, Op, UnaryKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -38,11 +38,19 @@ pub fn prelu(call: &Call) -> Result<Taken, RelayError> {
     op(Op::PRelu, 2)
 }
 
+pub fn unary(call: &Call) -> Result<Taken, RelayError> {
+    let kind = UnaryKind::ALL.into_iter().find(|k| k.name() == call.op);
+    let kind = kind.ok_or_else(|| RelayError::UnknownOp(call.op.clone()))?;
+    op(Op::Unary(kind), 1)
+}
+
 pub fn binary(call: &Call) -> Result<Taken, RelayError> {
     let kind = match call.op.as_str() {
         "add" => BinaryKind::Add,
         "subtract" => BinaryKind::Sub,
         "multiply" => BinaryKind::Mul,
+        "divide" => BinaryKind::Div,
+        "power" => BinaryKind::Pow,
         "maximum" => BinaryKind::Max,
         "minimum" => BinaryKind::Min,
         other => return Err(RelayError::UnknownOp(other.to_string())),

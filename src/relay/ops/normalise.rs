@@ -1,20 +1,37 @@
-//! Normalisation, means and softmax.
+//! Normalisations, reductions and softmax.
 
-use super::{op, require_constant, Taken};
+use super::{op, require_constant, Change, Taken};
 use crate::graph::{Lrn, Op, ReduceKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
-/// Relay allows to leave out scale and centre, and any axis; both are spelled out here or refused.
 pub fn batch_norm(call: &Call) -> Result<Taken, RelayError> {
     require_constant(call, 1)?;
-    let attrs = &call.attrs;
-    let axis = attrs.axis("axis", call.x().len())?;
-    attrs.ensure(attrs.flag("center")? && attrs.flag("scale")?, || {
-        "without centre or scale: run SimplifyInference first".to_string()
-    })?;
-    let epsilon = attrs.float("epsilon")?;
-    op(Op::BatchNorm { epsilon, axis }, 5)
+    let axis = call.attrs.axis("axis", call.x().len())?;
+    let epsilon = call.attrs.float("epsilon")?;
+    normalisation(call, Op::BatchNorm { epsilon, axis }, 5)
+}
+
+pub fn layer_norm(call: &Call) -> Result<Taken, RelayError> {
+    require_constant(call, 1)?;
+    let axis = call.attrs.axis("axis", call.x().len())?;
+    let epsilon = call.attrs.float("epsilon")?;
+    normalisation(call, Op::LayerNorm { epsilon, axis }, 3)
+}
+
+/// Relay may say that scale (operand 1) and centre (operand 2) do not count.
+fn normalisation(call: &Call, op: Op, operands: usize) -> Result<Taken, RelayError> {
+    let mut changes = Vec::new();
+    for (name, operand, value) in [("scale", 1, 1.0), ("center", 2, 0.0)] {
+        if !call.attrs.flag(name)? {
+            changes.push(Change::Fill { operand, value });
+        }
+    }
+    Ok(Taken::Op {
+        op,
+        operands,
+        changes,
+    })
 }
 
 pub fn lrn(call: &Call) -> Result<Taken, RelayError> {

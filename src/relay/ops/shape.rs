@@ -7,17 +7,19 @@ use crate::relay::expr::Call;
 
 pub fn pad(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
-    attrs.one_of("pad_mode", &["constant"])?;
+    if attrs.has("pad_mode") {
+        attrs.one_of("pad_mode", &["constant"])?;
+    }
     let mut pad = Pad {
         before: Vec::new(),
         after: Vec::new(),
         value: pad_value(call)?,
     };
-    for pair in attrs.pairs("pad_width")? {
-        match pair[..] {
-            [before, after] if before >= 0 && after >= 0 => {
-                pad.before.push(before as usize);
-                pad.after.push(after as usize);
+    for pair in pad_width(call)? {
+        match pair.map(usize::try_from) {
+            [Ok(before), Ok(after)] => {
+                pad.before.push(before);
+                pad.after.push(after);
             }
             _ => return Err(attrs.refuse(format!("pad width {pair:?}"))),
         }
@@ -25,13 +27,23 @@ pub fn pad(call: &Call) -> Result<Taken, RelayError> {
     op(Op::Pad(pad), 1)
 }
 
+/// TVM's own JSON graphs say `[before, before, after, after]` of the last two axes.
+fn pad_width(call: &Call) -> Result<Vec<[i64; 2]>, RelayError> {
+    if call.attrs.has("pad_width") {
+        return call.attrs.pairs("pad_width");
+    }
+    let mut width = vec![[0, 0]; call.x().len().saturating_sub(2)];
+    match call.attrs.ints("padding")?.unwrap_or_default()[..] {
+        [top, left, bottom, right] => width.extend([[top, bottom], [left, right]]),
+        ref other => return Err(call.attrs.refuse(format!("padding {other:?}"))),
+    }
+    Ok(width)
+}
+
 fn pad_value(call: &Call) -> Result<f32, RelayError> {
-    let value = &call.operands[1];
-    call.attrs
-        .ensure(value.constant && value.ty.dtype == "float32", || {
-            "its fill value is not a float32 constant".to_string()
-        })?;
-    match value.value()?.to_f32()?[..] {
+    let value = call.operands.get(1).and_then(|operand| operand.value());
+    let value = value.ok_or_else(|| call.attrs.refuse("its fill value is not a constant"))?;
+    match value.to_numbers()?[..] {
         [value] if value.is_finite() => Ok(value),
         ref other => Err(call.attrs.refuse(format!("its fill value is {other:?}"))),
     }
@@ -49,7 +61,7 @@ pub fn batch_flatten(_: &Call) -> Result<Taken, RelayError> {
 /// Taken from the shapes, so that every spelling of Relay's reshape means the same; a kept first dimension is the
 /// batch, whatever its size.
 pub fn reshape(call: &Call) -> Result<Taken, RelayError> {
-    let out = &call.output.shape;
+    let out = &call.output().shape;
     let mut dims: Vec<i64> = out.iter().map(|d| *d as i64).collect();
     if let (Some(first), Some(rows)) = (dims.first_mut(), call.x().first()) {
         if *first == *rows as i64 {
@@ -89,4 +101,20 @@ pub fn transpose(call: &Call) -> Result<Taken, RelayError> {
             .collect::<Result<Vec<usize>, RelayError>>()?,
     };
     op(Op::Transpose { axes }, 1)
+}
+
+/// Between layouts of single letters: `NCHW` and `NHWC`, `NCDHW` and `NDHWC`, and any other permutation.
+pub fn layout_transform(call: &Call) -> Result<Taken, RelayError> {
+    let (from, to) = (
+        call.attrs.text("src_layout")?,
+        call.attrs.text("dst_layout")?,
+    );
+    let plain = from.chars().all(|letter| letter.is_ascii_uppercase());
+    let axes: Option<Vec<usize>> = to.chars().map(|letter| from.find(letter)).collect();
+    match axes.filter(|axes| plain && axes.len() == from.len()) {
+        Some(axes) => op(Op::Transpose { axes }, 1),
+        None => Err(call
+            .attrs
+            .refuse(format!("from {from} to {to} is no permutation"))),
+    }
 }

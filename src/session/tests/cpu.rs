@@ -161,3 +161,51 @@ fn a_network_that_mixes_rows_runs_only_as_compiled() {
     let error = session.run(&[rows(3)]).unwrap_err().to_string();
     assert!(error.contains("only in batches of 2"), "{error}");
 }
+
+/// `x[4,3] + row[3] * factor[]` and the column sums of `x`: no two tensors share a first dimension.
+fn ragged() -> Graph {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[4, 3]);
+    let row = b.input("row", &[3]);
+    let factor = b.input("factor", &[]);
+    let scaled = b.node("scaled", Op::Binary(BinaryKind::Mul), &[row, factor]);
+    let y = b.node("y", Op::Binary(BinaryKind::Add), &[x, scaled.unwrap()]);
+    let sums = Op::Reduce {
+        kind: ReduceKind::Sum,
+        axes: vec![0],
+        keepdims: false,
+    };
+    let sums = b.node("sums", sums, &[x]).unwrap();
+    b.output(y.unwrap());
+    b.output(sums);
+    b.finish().unwrap()
+}
+
+#[test]
+fn a_network_without_a_batch_runs_as_a_whole_on_the_gpu() {
+    let session = session(ragged(), SessionConfig::default()).unwrap();
+    let array = |shape: &[usize], data: &[f32]| Array {
+        shape: shape.to_vec(),
+        data: Arc::new(data.to_vec()),
+    };
+    let x: Vec<f32> = (0..12).map(|v| v as f32).collect();
+    let mut inputs = vec![
+        array(&[4, 3], &x),
+        array(&[3], &[1.0, 2.0, 3.0]),
+        array(&[], &[10.0]),
+    ];
+    let outcome = session.run(&inputs).unwrap();
+    let shapes: Vec<&[usize]> = outcome.outputs.iter().map(|o| &o.shape[..]).collect();
+    assert_eq!(shapes, [&[4, 3][..], &[3]]);
+    assert_eq!(outcome.outputs[0].data[3..6], [13.0, 24.0, 35.0]);
+    assert_eq!(*outcome.outputs[1].data, [18.0, 22.0, 26.0]);
+    let reason = session.gpu_alone_because().unwrap();
+    assert!(reason.contains("`scaled` (multiply) mixes the rows"), "{reason}");
+
+    inputs[0] = array(&[2, 3], &x[..6]);
+    let refused = session.run(&inputs).unwrap_err().to_string();
+    assert!(
+        refused.contains("`x` has the shape [2, 3] but must be [4, 3]"),
+        "{refused}"
+    );
+}

@@ -8,7 +8,7 @@ use prost::bytes::Bytes;
 use super::names::{binary, coordinates, nearest, reduction, unary};
 use super::proto::{self, Attribute};
 use crate::graph::{
-    Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, ResizeMode, UnaryKind,
+    Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, ResizeMode, Rounding, UnaryKind,
 };
 use crate::lower::{
     BuildError, Built, Convolution, Deconvolution, FullyConnected, Geometry, MatrixMultiply,
@@ -176,6 +176,20 @@ impl OnnxBuilder {
         self.node(op, name, inputs, attributes)
     }
 
+    fn gathered(&mut self, name: &str, x: Value, layer: &Resize, rounding: Rounding) -> Value {
+        (2..4).fold(x, |x, axis| {
+            let (input, output) = (layer.input[axis], layer.shape[axis]);
+            let position = |i| {
+                let near = rounding.apply(layer.resize.source(i, input, output));
+                near.clamp(0.0, input as f64 - 1.0) as usize
+            };
+            let positions: Vec<usize> = (0..output).map(position).collect();
+            let positions = self.integers(&format!("{name}.positions"), &positions);
+            let inputs = vec![self.name(x), positions];
+            self.node("Gather", name, inputs, vec![Attribute::int("axis", axis)])
+        })
+    }
+
     /// `x` with its last two of three axes swapped.
     fn transposed(&mut self, name: &str, x: Value) -> Value {
         let inputs = vec![self.name(x)];
@@ -320,7 +334,15 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node(op, name, inputs, attributes))
     }
 
+    /// ONNX Runtime finds the nearest element in float32; where that may miss a whole position, each axis is gathered
+    /// from positions worked out here.
     fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built {
+        if let ResizeMode::Nearest(rounding) = layer.resize.mode {
+            let scales_up = |axis: usize| layer.shape[axis].is_multiple_of(layer.input[axis]);
+            if !(2..4).all(scales_up) {
+                return Ok(self.gathered(name, x, layer, rounding));
+            }
+        }
         let mut attributes = vec![Attribute::text(
             "coordinate_transformation_mode",
             coordinates(layer.resize.coordinates),

@@ -1,0 +1,92 @@
+//! Maps of another size.
+
+use super::{op, Taken};
+use crate::graph::{Coordinates, Op, Resize2d, ResizeMode, Rounding};
+use crate::relay::error::RelayError;
+use crate::relay::expr::Call;
+
+pub fn resize2d(call: &Call) -> Result<Taken, RelayError> {
+    let attrs = &call.attrs;
+    let mode = attrs.text("coordinate_transformation_mode")?;
+    let coordinates = match mode.as_str() {
+        "asymmetric" => Coordinates::Asymmetric,
+        "half_pixel" => Coordinates::HalfPixel,
+        "align_corners" => Coordinates::AlignCorners,
+        other => return Err(attrs.refuse(format!("coordinates are `{other}`"))),
+    };
+    let method = match attrs.text("method")?.as_str() {
+        "nearest_neighbor" => None,
+        "linear" => Some(ResizeMode::Linear),
+        other => {
+            return Err(attrs.refuse(format!("its method is `{other}`, not linear or nearest")))
+        }
+    };
+    resize(call, method, coordinates, &attrs.text("rounding_method")?)
+}
+
+/// TVM's upsampling is a resize by fixed scales.
+pub fn upsampling(call: &Call) -> Result<Taken, RelayError> {
+    let attrs = &call.attrs;
+    let coordinates = match attrs.flag("align_corners")? {
+        true => Coordinates::AlignCorners,
+        false => Coordinates::Asymmetric,
+    };
+    let method = match attrs.text("method")?.as_str() {
+        "nearest_neighbor" => None,
+        "bilinear" => Some(ResizeMode::Linear),
+        other => {
+            return Err(attrs.refuse(format!("its method is `{other}`, not bilinear or nearest")))
+        }
+    };
+    resize(call, method, coordinates, "")
+}
+
+fn resize(
+    call: &Call,
+    linear: Option<ResizeMode>,
+    coordinates: Coordinates,
+    rounding: &str,
+) -> Result<Taken, RelayError> {
+    call.attrs.one_of("layout", &["NCHW"])?;
+    let ([_, _, h, w], [_, _, in_h, in_w]) = (&call.output().shape[..], call.x()) else {
+        return Err(call.attrs.refuse("its operand has no map"));
+    };
+    let mut resize = Resize2d {
+        output: [*h, *w],
+        mode: linear.unwrap_or(ResizeMode::Nearest(Rounding::Floor)),
+        coordinates,
+    };
+    if linear.is_none() {
+        resize.mode = ResizeMode::Nearest(nearest(call, &resize, [*in_h, *in_w], rounding)?);
+    }
+    // Corners of a single row or column are nowhere.
+    let single = coordinates == Coordinates::AlignCorners && (*h == 1 || *w == 1);
+    call.attrs.ensure(!single, || {
+        "corners are aligned in a map of one row or column".to_string()
+    })?;
+    op(Op::Resize2d(resize), 1)
+}
+
+/// TVM's default depends on the coordinates. What its `round` does at ties depends on its version.
+fn nearest(
+    call: &Call,
+    resize: &Resize2d,
+    input: [usize; 2],
+    rounding: &str,
+) -> Result<Rounding, RelayError> {
+    let aligned = resize.coordinates == Coordinates::AlignCorners;
+    Ok(match rounding {
+        "floor" => Rounding::Floor,
+        "" if !aligned => Rounding::Floor,
+        "ceil" => Rounding::Ceil,
+        "round_prefer_floor" => Rounding::HalfDown,
+        "round_prefer_ceil" => Rounding::HalfUp,
+        "round" | "" => {
+            call.attrs.ensure(!resize.has_ties(input), || {
+                "an element lies half way between two, and it rounds to the nearest".to_string()
+            })?;
+            Rounding::HalfUp
+        }
+        other => return Err(call.attrs.refuse(format!("its rounding is `{other}`"))),
+    })
+}

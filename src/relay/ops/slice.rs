@@ -1,0 +1,72 @@
+//! Operators that take parts of a tensor.
+
+use super::{op, Taken};
+use crate::graph::{Op, Range};
+use crate::relay::attrs::Attrs;
+use crate::relay::error::RelayError;
+use crate::relay::expr::{Call, TensorType};
+
+/// The lengths come from the result types, so sections and indices mean the same.
+pub fn split(call: &Call) -> Result<Taken, RelayError> {
+    let axis = call.attrs.axis("axis", call.x().len())?;
+    let length = |ty: &TensorType| ty.shape.get(axis).copied();
+    let lengths: Option<Vec<usize>> = call.outputs.iter().map(length).collect();
+    let lengths = lengths.ok_or_else(|| call.attrs.refuse("its results lack the axis"))?;
+    let whole: usize = lengths.iter().sum();
+    call.attrs.ensure(whole == call.x()[axis], || {
+        format!("its results have {whole} of {} elements", call.x()[axis])
+    })?;
+    Ok(Taken::Split { axis, lengths })
+}
+
+/// The lengths come from the result type; only where it starts and its steps are read.
+pub fn strided_slice(call: &Call) -> Result<Taken, RelayError> {
+    let (x, out) = (call.x(), &call.output().shape);
+    call.attrs
+        .ensure(x.len() == out.len(), || "it changes the rank".to_string())?;
+    let mut ranges = Vec::new();
+    for (axis, (begin, step)) in starts(&call.attrs, x)?.into_iter().enumerate() {
+        let step = usize::try_from(step).ok().filter(|step| *step > 0);
+        let step = step.ok_or_else(|| call.attrs.refuse("a stride is not positive"))?;
+        let range = Range {
+            axis,
+            start: begin,
+            len: out[axis],
+            step,
+        };
+        let whole = Range {
+            axis,
+            start: 0,
+            len: x[axis],
+            step: 1,
+        };
+        if range != whole {
+            ranges.push(range);
+        }
+    }
+    op(Op::Slice { ranges }, 1)
+}
+
+/// Per axis the first element and the stride. TVM's own JSON graphs have them resolved, as `start` and `strides`.
+pub fn starts(attrs: &Attrs, x: &[usize]) -> Result<Vec<(usize, i64)>, RelayError> {
+    let resolved = !attrs.has("begin");
+    let begin = attrs.ints(if resolved { "start" } else { "begin" })?;
+    let begin = begin.ok_or_else(|| attrs.refuse("its bounds are computed at run time"))?;
+    // With sizes instead of ends, TVM ignores strides.
+    let sized = !resolved && attrs.text("slice_mode")? == "size";
+    let strides = attrs.ints("strides")?.filter(|_| !sized);
+    let axes = match attrs.has("axes") {
+        true => attrs.ints("axes")?,
+        false => None,
+    };
+    let axes = axes.unwrap_or_else(|| (0..begin.len() as i64).collect());
+    let mut starts = vec![(0, 1); x.len()];
+    for (i, (axis, begin)) in axes.iter().zip(begin).enumerate() {
+        let axis = attrs.in_rank(*axis, x.len())?;
+        let size = x[axis] as i64;
+        let from_front = if begin < 0 { begin + size } else { begin };
+        let stride = strides.as_ref().and_then(|s| s.get(i)).copied();
+        starts[axis] = (from_front.clamp(0, size) as usize, stride.unwrap_or(1));
+    }
+    Ok(starts)
+}
