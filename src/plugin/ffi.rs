@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void, CStr};
 
 use std::path::PathBuf;
 
-use super::module::PluginModule;
+use super::module::{ModuleKind, PluginModule};
 use super::run::DlaModule;
 use crate::tvm::{guard, returns, Arguments, CallError, Module, RawValue, TvmError};
 
@@ -12,8 +12,14 @@ use crate::tvm::{guard, returns, Arguments, CallError, Module, RawValue, TvmErro
 type State = Box<dyn PluginModule>;
 
 extern "C" {
-    fn tvm_dla_make_module(state: *mut c_void, handle: *mut *mut c_void) -> c_int;
+    fn tvm_dla_make_module(
+        state: *mut c_void,
+        type_key: *const c_char,
+        framed: c_int,
+        handle: *mut *mut c_void,
+    ) -> c_int;
     fn tvm_dla_register_loader() -> c_int;
+    fn tvm_dla_register_tensorrt_loader() -> c_int;
 }
 
 /// What the shim's module node calls; `state` is a `Box<State>` that the node owns.
@@ -22,6 +28,7 @@ pub struct Callbacks {
     from_bytes: unsafe extern "C" fn(*const c_char, usize) -> *mut c_void,
     drop: unsafe extern "C" fn(*mut c_void),
     bytes: unsafe extern "C" fn(*mut c_void, *mut *const c_char, *mut usize) -> c_int,
+    source: unsafe extern "C" fn(*mut c_void, *mut *const c_char, *mut usize) -> c_int,
     has_function: unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int,
     call: unsafe extern "C" fn(
         *mut c_void,
@@ -39,6 +46,7 @@ pub static tvm_dla_callbacks: Callbacks = Callbacks {
     from_bytes,
     drop: drop_state,
     bytes,
+    source,
     has_function,
     call,
 };
@@ -60,12 +68,22 @@ pub fn register_loader() -> Result<(), CallError> {
     status(unsafe { tvm_dla_register_loader() })
 }
 
+/// Lets TVM load what was compiled for its own TensorRT backend, unless it can.
+pub fn register_tensorrt_loader() -> Result<(), CallError> {
+    // SAFETY: no arguments; the shim catches everything.
+    status(unsafe { tvm_dla_register_tensorrt_loader() })
+}
+
 /// Hands `module` to TVM.
 pub fn make_module(module: State) -> Result<Module, CallError> {
     let mut handle = std::ptr::null_mut();
-    let state = Box::into_raw(Box::new(module));
-    // SAFETY: the shim takes over `state` and writes `handle`.
-    status(unsafe { tvm_dla_make_module(state.cast(), &mut handle) })?;
+    let (type_key, framed) = match module.kind() {
+        ModuleKind::Dla => (c"dla", 1),
+        ModuleKind::TensorRt => (c"tensorrt", 0),
+    };
+    let state = Box::into_raw(Box::new(module)).cast();
+    // SAFETY: the shim takes over `state`, copies the name and writes `handle`.
+    status(unsafe { tvm_dla_make_module(state, type_key.as_ptr(), framed, &mut handle) })?;
     // SAFETY: the shim gave one reference to a module.
     Ok(unsafe { Module::from_handle(handle) })
 }
@@ -123,6 +141,22 @@ unsafe extern "C" fn bytes(
             let bytes = (*state.cast::<State>()).bytes()?;
             *data = bytes.as_ptr().cast();
             *size = bytes.len();
+        }
+        Ok(())
+    })
+}
+
+unsafe extern "C" fn source(
+    state: *mut c_void,
+    data: *mut *const c_char,
+    size: *mut usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the node owns `state`, and both results are written.
+        unsafe {
+            let source = (*state.cast::<State>()).source();
+            *data = source.as_ptr().cast();
+            *size = source.len();
         }
         Ok(())
     })

@@ -8,6 +8,7 @@ mod module;
 mod run;
 mod session;
 mod settings;
+mod tensorrt;
 
 use crate::tvm::CallError;
 
@@ -16,5 +17,6 @@ fn register() -> Result<(), CallError> {
     crate::tvm::attach()?;
     ffi::register_loader()?;
     compile::register()?;
+    tensorrt::register()?;
     session::register()
 }

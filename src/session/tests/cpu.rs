@@ -200,7 +200,10 @@ fn a_network_without_a_batch_runs_as_a_whole_on_the_gpu() {
     assert_eq!(outcome.outputs[0].data[3..6], [13.0, 24.0, 35.0]);
     assert_eq!(*outcome.outputs[1].data, [18.0, 22.0, 26.0]);
     let reason = session.gpu_alone_because().unwrap();
-    assert!(reason.contains("`scaled` (multiply) mixes the rows"), "{reason}");
+    assert!(
+        reason.contains("`scaled` (multiply) mixes the rows"),
+        "{reason}"
+    );
 
     inputs[0] = array(&[2, 3], &x[..6]);
     let refused = session.run(&inputs).unwrap_err().to_string();
