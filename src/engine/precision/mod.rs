@@ -18,10 +18,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use crate::split;
 
 /// What a device computes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
 pub enum Precision {
     #[default]
     F32,
@@ -30,7 +32,7 @@ pub enum Precision {
 }
 
 /// How a backend computes a network. The default is float32 throughout.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Numerics {
     pub precision: Precision,
     /// Needed by [`Precision::Int8`] only.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 /// Per tensor, by its name in the graph, the magnitude that INT8's 127 stands for: what TensorRT's
 /// `setDynamicRange(-max, max)` takes. Every value is finite and positive.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Ranges(BTreeMap<String, f32>);
 
 /// A magnitude that no scale can be made of.

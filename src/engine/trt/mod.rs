@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod find;
 mod handle;
+mod kept;
 mod layers;
 mod layout;
 mod library;
@@ -26,6 +27,7 @@ pub use cuda::{Cuda, Gpu};
 pub use dla::Disagreement;
 pub use error::TrtError;
 pub use find::LibraryPaths;
+pub use kept::Keep;
 pub use library::built_for;
 pub use log::{listen, Listener, Severity};
 pub use options::{BuildOptions, DlaMemory, PhaseEvent, Progress, Step, Timing};
@@ -34,8 +36,6 @@ pub use version::{Product, TrtVersion};
 use super::{Backend, Engine, EngineError, EngineSpec};
 use crate::graph::Graph;
 use crate::plan::Device;
-use engine::TrtEngine;
-use ports::Ports;
 
 /// Which libraries, and how engines are built with them.
 #[derive(Clone)]
@@ -51,6 +51,7 @@ pub struct TrtBackend {
     cuda: Cuda,
     cores: u8,
     recipe: Recipe,
+    keep: Option<Keep>,
 }
 
 impl TrtBackend {
@@ -66,7 +67,16 @@ impl TrtBackend {
             tensorrt,
             cuda,
             recipe: options.recipe,
+            keep: None,
         })
+    }
+
+    /// Takes engines from a cache, and puts new ones into it.
+    pub fn keeping(self, keep: Keep) -> TrtBackend {
+        TrtBackend {
+            keep: Some(keep),
+            ..self
+        }
     }
 
     pub fn tensorrt(&self) -> TensorRt {
@@ -102,10 +112,7 @@ impl TrtBackend {
         spec: &EngineSpec,
         plan: &[u8],
     ) -> Result<Box<dyn Engine>, EngineError> {
-        self.check(graph, spec)?;
-        let ports = Ports::of(graph, spec.device, &self.recipe.numerics);
-        let ports = ports.map_err(|e| spec.error(e))?;
-        let engine = TrtEngine::new(self.tensorrt.library(), &self.cuda, plan, ports, spec);
+        let engine = self.loaded(graph, spec, plan)?;
         Ok(Box::new(engine.map_err(|e| spec.error(e.to_string()))?))
     }
 
@@ -149,6 +156,9 @@ impl Backend for TrtBackend {
     }
 
     fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {
+        if let Some(keep) = &self.keep {
+            return self.kept_or_built(keep, graph, spec);
+        }
         let plan = self.plan(graph, spec)?;
         self.engine(graph, spec, &plan.bytes)
     }
