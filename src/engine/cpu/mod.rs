@@ -7,7 +7,7 @@ mod onnx;
 mod tests;
 
 pub use library::{find_library, LibraryError, SearchPaths};
-pub use onnx::{onnx_model, onnx_model_as, ModelError};
+pub use onnx::{onnx_layers, onnx_model, onnx_model_as, ModelError};
 
 use std::path::PathBuf;
 

@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::super::precision::{Numerics, Precision};
 use crate::graph::Graph;
-use crate::lower::{lower, LowerError};
+use crate::lower::{lower, LowerError, NetworkBuilder};
 use builder::OnnxBuilder;
 
 pub use precision::ModelError;
@@ -19,9 +19,20 @@ pub use precision::ModelError;
 /// # Errors
 /// [`LowerError`] names the node that has no such form.
 pub fn onnx_model(graph: &Graph) -> Result<Vec<u8>, LowerError> {
+    onnx_layers(&graph.name, |builder| lower(graph, builder))
+}
+
+/// The same for whatever layers `add` adds.
+///
+/// # Errors
+/// Those of `add`.
+pub fn onnx_layers<E>(
+    name: &str,
+    add: impl FnOnce(&mut dyn NetworkBuilder) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
     let mut builder = OnnxBuilder::default();
-    lower(graph, &mut builder)?;
-    Ok(builder.finish(&graph.name).0.encode_to_vec())
+    add(&mut builder)?;
+    Ok(builder.finish(name).0.encode_to_vec())
 }
 
 /// The same in any precision: a session over it must be told to leave quantisation nodes alone.

@@ -1,0 +1,163 @@
+//! Streams with a thread each, and events. Work begins after the call that gives it has returned, as on a device.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{channel, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::life;
+
+type Task = Box<dyn FnOnce() -> Result<(), i32> + Send>;
+
+/// A point that work reaches, and how that work went.
+pub struct Mark {
+    reached: Mutex<Option<Result<(), i32>>>,
+    changed: Condvar,
+}
+
+impl Mark {
+    fn new() -> Arc<Mark> {
+        Arc::new(Mark {
+            reached: Mutex::new(None),
+            changed: Condvar::new(),
+        })
+    }
+
+    fn reach(&self, how: Result<(), i32>) {
+        *lock(&self.reached) = Some(how);
+        self.changed.notify_all();
+    }
+
+    pub fn wait(&self) -> Result<(), i32> {
+        let mut reached = lock(&self.reached);
+        loop {
+            match *reached {
+                Some(how) => return how,
+                None => {
+                    let waited = self.changed.wait(reached);
+                    reached = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+enum Order {
+    Task(Task),
+    Mark(Arc<Mark>),
+}
+
+struct Stream {
+    orders: Sender<Order>,
+    life: u64,
+}
+
+#[derive(Default)]
+struct Handles {
+    last: usize,
+    streams: HashMap<usize, Stream>,
+    /// An event with what it marks, once it was recorded.
+    events: HashMap<usize, (u64, Option<Arc<Mark>>)>,
+}
+
+static HANDLES: Mutex<Option<Handles>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn with<T>(use_them: impl FnOnce(&mut Handles) -> T) -> T {
+    use_them(lock(&HANDLES).get_or_insert_default())
+}
+
+pub fn create_stream() -> usize {
+    let (orders, inbox) = channel::<Order>();
+    let work = move || {
+        // An error stays with its stream.
+        let mut state = Ok(());
+        for order in inbox {
+            match order {
+                Order::Task(task) => state = state.and_then(|()| task()),
+                Order::Mark(mark) => mark.reach(state),
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("stream".into())
+        .spawn(work)
+        .expect("a thread can be started");
+    with(|handles| {
+        handles.last += 16;
+        let life = life::born("cudaStream_t", 0);
+        handles
+            .streams
+            .insert(handles.last, Stream { orders, life });
+        handles.last
+    })
+}
+
+/// What was given to it goes on.
+pub fn destroy_stream(stream: usize) -> bool {
+    let gone = with(|handles| handles.streams.remove(&stream));
+    gone.map(|stream| life::died(stream.life)).is_some()
+}
+
+/// Gives a stream work. `false` when there is no such stream.
+pub fn push(stream: usize, task: Task) -> bool {
+    with(|handles| {
+        let stream = handles.streams.get(&stream);
+        stream.is_some_and(|s| s.orders.send(Order::Task(task)).is_ok())
+    })
+}
+
+pub fn create_event() -> usize {
+    with(|handles| {
+        handles.last += 16;
+        let life = life::born("cudaEvent_t", 0);
+        handles.events.insert(handles.last, (life, None));
+        handles.last
+    })
+}
+
+pub fn destroy_event(event: usize) -> bool {
+    let gone = with(|handles| handles.events.remove(&event));
+    gone.map(|(life, _)| life::died(life)).is_some()
+}
+
+/// Marks the end of what a stream was given so far. `false` when there is no such event or stream.
+pub fn record(event: usize, stream: usize) -> bool {
+    let mark = Mark::new();
+    with(|handles| {
+        let (Some(event), Some(stream)) =
+            (handles.events.get_mut(&event), handles.streams.get(&stream))
+        else {
+            return false;
+        };
+        event.1 = Some(mark.clone());
+        stream.orders.send(Order::Mark(mark)).is_ok()
+    })
+}
+
+/// What an event marks; `None` when there is no such event, an empty mark when it was never recorded.
+pub fn marked(event: usize) -> Option<Option<Arc<Mark>>> {
+    with(|handles| handles.events.get(&event).map(|(_, mark)| mark.clone()))
+}
+
+/// Waits for all streams, as freeing memory does.
+pub fn settle() {
+    let marks: Vec<Arc<Mark>> = with(|handles| {
+        let streams = handles.streams.values();
+        let marks = streams.map(|stream| {
+            let mark = Mark::new();
+            let sent = stream.orders.send(Order::Mark(mark.clone())).is_ok();
+            if !sent {
+                mark.reach(Ok(()));
+            }
+            mark
+        });
+        marks.collect()
+    });
+    for mark in marks {
+        // Only that it has ended counts here.
+        let _ = mark.wait();
+    }
+}
