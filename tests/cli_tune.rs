@@ -155,3 +155,51 @@ fn logs_and_goals_that_do_not_fit_are_refused() {
         run.stderr
     );
 }
+
+#[test]
+fn plans_for_a_board_are_simulated_and_never_worse_than_the_gpu_alone() {
+    let folder = Folder::new();
+    let line = "tune net.dla --board xavier-nx --power-mode 15W --batch 1-9,64 --strategy search,paper,kcc2020,single --json";
+    let json = folder.run(line).json();
+    assert!(json["origin"]
+        .as_str()
+        .unwrap()
+        .starts_with("simulated, not measured: Jetson Xavier NX"));
+    let points = json["points"].as_array().unwrap();
+    assert_eq!(points.len(), 40);
+    let rate = |p: &serde_json::Value| p["rows_per_second"].as_f64().unwrap();
+    for point in points.iter().filter(|p| p["strategy"] == "search") {
+        assert!(point["over_gpu_only"].as_f64().unwrap() >= 1.0, "{point}");
+        assert!(point["of_bound"].as_f64().unwrap() <= 1.0 + 1e-9, "{point}");
+        let same = points.iter().filter(|p| p["batch"] == point["batch"]);
+        assert!(
+            same.clone().count() == 4
+                && same.clone().all(|p| rate(p) <= rate(point) * (1.0 + 1e-6))
+        );
+    }
+    let text = std::fs::read_to_string(folder.path("net.plan.json")).unwrap();
+    let file: tvm_dla::plan::PlanFile = serde_json::from_str(&text).unwrap();
+    assert_eq!(file.plans.len(), 10);
+    for (line, want) in [
+        ("--batch 4 --board none", "none"),
+        ("--batch 4 --power-mode 15W", "--board"),
+        (
+            "--batch 16 --board xavier-nx --goal latency:0.001ms",
+            "the nearest bound that can be kept is",
+        ),
+        (
+            "--batch any --board xavier-nx --goal latency:0.001ms",
+            "no plan for 1 rows answers",
+        ),
+        (
+            "--batch 16 --board xavier-nx --memory 1KiB",
+            "fits in 1024 bytes of memory",
+        ),
+    ] {
+        let run = folder.run(&format!("tune net.dla {line}")).expect(2);
+        assert!(run.stderr.contains(want), "{line}: {}", run.stderr);
+    }
+    let any = "tune net.dla --board xavier-nx --batch any --goal latency:1ms --json";
+    let json = folder.run(any).json();
+    assert!(json["points"][0]["p99_ms"].as_f64().unwrap() <= 1.0);
+}

@@ -150,6 +150,10 @@ impl Costs for BoardCosts {
         }
     }
 
+    fn bandwidth(&self) -> Option<f64> {
+        Some(self.setting.machine.dram() / 1e3)
+    }
+
     fn host(&self, shared: bool) -> HostCosts {
         self.setting.framework.host(&self.constants, shared)
     }

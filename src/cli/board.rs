@@ -88,21 +88,33 @@ impl Where {
         target: &DlaTarget,
     ) -> Boarded {
         let precision: Arithmetic = target.precision.into();
-        let gpu = self.gpu_precision.map_or(precision, Arithmetic::from);
-        let setting = Setting {
-            machine: machine.clone(),
-            precision: target.precision,
-            gpu,
-            framework: self.framework.into(),
-            graph: false,
-            contention: true,
-        };
+        let setting = self.setting_for(&machine, target);
+        let gpu = setting.gpu;
         Boarded {
             network: network(&machine, stages, target),
             costs: BoardCosts::new(&bundle.graph, stages, setting, Constants::fitted()),
             machine,
             precision,
             gpu,
+        }
+    }
+
+    /// The DLA's rules and the setting for `bundle` on `machine`.
+    pub fn setting(&self, machine: &Machine, bundle: &Bundle) -> (DlaTarget, Setting) {
+        let target = self.target(machine, bundle);
+        (target, self.setting_for(machine, &target))
+    }
+
+    fn setting_for(&self, machine: &Machine, target: &DlaTarget) -> Setting {
+        Setting {
+            machine: machine.clone(),
+            precision: target.precision,
+            gpu: self
+                .gpu_precision
+                .map_or(target.precision.into(), Arithmetic::from),
+            framework: self.framework.into(),
+            graph: false,
+            contention: true,
         }
     }
 

@@ -1,5 +1,6 @@
 //! `tvm-dla tune`.
 
+mod boarded;
 mod log_file;
 mod measured;
 mod network;
@@ -58,6 +59,8 @@ pub struct Arguments {
     /// How to search; several to compare them
     #[arg(long, value_enum, value_delimiter = ',', default_value = "search")]
     strategy: Vec<Strategy>,
+    #[command(flatten)]
+    board: boarded::Board,
     #[command(flatten)]
     engines: Engines,
 }

@@ -9,9 +9,8 @@ use serde::Serialize;
 
 use super::log_file::LogFile;
 use super::measured::Bench;
-use super::{Arguments, Batch, Strategy};
+use super::{boarded, Arguments, Batch, Strategy};
 use crate::artifact::Artifact;
-use crate::bundle::Bundle;
 use crate::cli::output::{table, Output};
 use crate::cli::{helped, Answer, Outcome};
 use crate::engine::StageKind;
@@ -90,15 +89,16 @@ pub fn run(
     output: &Output,
     cancel: Arc<AtomicBool>,
 ) -> Outcome {
-    let artifact = Artifact::read(path)?;
-    let bundle = artifact.whole()?.clone();
     if arguments.engines.plan.is_some() {
         return Err(helped(
             "tune finds a plan, and takes none",
             "leave --plan out",
         ));
     }
-    let mut tuned = measured(arguments, path, bundle, output, cancel)?;
+    let mut tuned = match arguments.board.place() {
+        Some(place) => boarded::tuned(arguments, &place, path)?,
+        None => measured(arguments, path, output, cancel)?,
+    };
     tuned.file = write(arguments, path, &tuned)?;
     if let Some(file) = &tuned.file {
         output.say(&format!("wrote {}", file.display()));
@@ -109,11 +109,11 @@ pub fn run(
 fn measured(
     arguments: &Arguments,
     path: &std::path::Path,
-    bundle: Bundle,
     output: &Output,
     cancel: Arc<AtomicBool>,
 ) -> Result<Tuned, Box<dyn Error>> {
     let goal = arguments.goal()?;
+    let bundle = Artifact::read(path)?.whole()?.clone();
     let digest = crate::bundle::digest(&bundle.graph);
     let (graph, options) = (bundle.graph.clone(), bundle.options.clone());
     let session = arguments.engines.session(bundle, cancel)?;
@@ -131,7 +131,7 @@ fn measured(
         output,
     };
     let sites = Sites::of(&graph, &options, 4, false)?;
-    let limits = arguments.limits()?;
+    let limits = arguments.limits(available());
     let most = arguments.most_rows();
     let sizes = sites.space(&Nothing, [&Nothing as &dyn Costs], &session.devices());
     let fits = |stage: StageKind, batch: usize| {
@@ -397,11 +397,12 @@ impl Arguments {
         }
     }
 
-    pub fn limits(&self) -> Result<Limits, Box<dyn Error>> {
-        Ok(Limits {
-            memory: self.memory.map(|bytes| bytes.0).or_else(available),
+    /// The limits asked for; `memory` where none was.
+    pub fn limits(&self, memory: Option<u64>) -> Limits {
+        Limits {
+            memory: self.memory.map(|bytes| bytes.0).or(memory),
             engines: self.max_engines,
-        })
+        }
     }
 
     fn most_rows(&self) -> usize {

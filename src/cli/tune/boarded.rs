@@ -1,0 +1,123 @@
+//! Tuning on a board's model: nothing runs.
+
+use std::error::Error;
+use std::path::Path;
+
+use clap::Args;
+
+use super::network::{searched, Tuned};
+use super::Arguments;
+use crate::artifact::Artifact;
+use crate::board::{BoardCosts, Constants};
+use crate::bundle::{Bundle, Options};
+use crate::cli::board::{DlaPrecision, FrameworkName, GpuPrecision, Where};
+use crate::cli::helped;
+use crate::plan::Device;
+use crate::sim::Costs;
+use crate::split::cut;
+use crate::tune::search::Space;
+use crate::tune::Sites;
+
+/// The board to plan for, by its model.
+#[derive(Args, Clone)]
+pub struct Board {
+    /// Plan for this board by simulation, without running anything: xavier-nx, agx-xavier, orin-nx, orin-nx-8gb,
+    /// agx-orin, agx-orin-32gb, or a board file (.json)
+    #[arg(long)]
+    pub board: Option<String>,
+    /// The board's power mode (default: the board file's)
+    #[arg(long, requires = "board")]
+    power_mode: Option<String>,
+    /// What the DLAs compute in (default: what the artifact was compiled for)
+    #[arg(long, value_enum, requires = "board")]
+    precision: Option<DlaPrecision>,
+    /// What the GPU computes in (default: the same)
+    #[arg(long, value_enum, requires = "board")]
+    gpu_precision: Option<GpuPrecision>,
+    /// Whose program drives the engines: this one, or the paper's
+    #[arg(long, value_enum, default_value = "native")]
+    framework: FrameworkName,
+}
+
+impl Board {
+    pub fn place(&self) -> Option<Where> {
+        self.board.as_ref().map(|board| Where {
+            board: board.clone(),
+            power_mode: self.power_mode.clone(),
+            precision: self.precision,
+            gpu_precision: self.gpu_precision,
+            framework: self.framework,
+        })
+    }
+}
+
+/// A network's places to cut with their predicted costs.
+pub struct Modelled {
+    pub title: String,
+    sites: Sites,
+    devices: Vec<Device>,
+    whole: BoardCosts,
+    costs: Vec<BoardCosts>,
+}
+
+impl Modelled {
+    pub fn new(place: &Where, bundle: &Bundle) -> Result<Modelled, Box<dyn Error>> {
+        if let Err(error) = bundle.graph.with_batch(1) {
+            return Err(helped(
+                format!("there is nothing to tune: this network runs only at its compiled batch ({error})"),
+                "compile a network whose rows do not depend on each other",
+            ));
+        }
+        let machine = place.machine()?;
+        let (target, setting) = place.setting(&machine, bundle);
+        let options = Options {
+            target,
+            ..bundle.options.clone()
+        };
+        let sites = Sites::of(&bundle.graph, &options, target.precision.bytes(), true)?;
+        let costs =
+            |stages| BoardCosts::new(&bundle.graph, stages, setting.clone(), Constants::fitted());
+        let longest = cut(&bundle.graph, &target, &bundle.options.gpu_only)?;
+        let cores = (0..machine.board.dla.cores.0).map(Device::Dla);
+        let compiled = |d: &Device| match d {
+            Device::Gpu => true,
+            Device::Dla(core) => options.cores.contains(core),
+        };
+        Ok(Modelled {
+            title: machine.title(),
+            devices: cores.filter(compiled).collect(),
+            whole: costs(&longest),
+            costs: sites.sites.iter().map(|site| costs(&site.stages)).collect(),
+            sites,
+        })
+    }
+
+    pub fn space(&self) -> Space<'_> {
+        let costs = self.costs.iter().map(|costs| costs as &dyn Costs);
+        self.sites.space(&self.whole, costs, &self.devices)
+    }
+}
+
+pub fn tuned(arguments: &Arguments, place: &Where, path: &Path) -> Result<Tuned, Box<dyn Error>> {
+    let artifact = Artifact::read(path)?;
+    let bundle = artifact.whole()?;
+    let modelled = Modelled::new(place, bundle)?;
+    let goal = arguments.goal()?;
+    let mut space = modelled.space();
+    space.limits = arguments.limits(None);
+    if let Some(devices) = &arguments.engines.devices {
+        space.dlas.retain(|d| devices.contains(d));
+    }
+    if space.dlas.is_empty() {
+        space.ways.clear();
+    }
+    Ok(Tuned {
+        artifact: path.to_path_buf(),
+        network: crate::bundle::digest(&bundle.graph),
+        origin: format!("simulated, not measured: {}", modelled.title),
+        board: modelled.title.clone(),
+        points: searched(arguments, &space, &goal)?,
+        goal,
+        file: None,
+    })
+}
