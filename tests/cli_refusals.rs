@@ -29,7 +29,7 @@ fn wrong_files() -> Folder {
     *flipped.last_mut().unwrap() ^= 4;
     folder.write("flipped.dla", &flipped);
     let mut newer = good.clone();
-    newer[8] = 2;
+    newer[8] += 1;
     folder.write("newer.dla", &newer);
     folder.write("text.dla", b"some text");
     let mut silent = bundle(cli_support::classifier(), "none");
@@ -52,7 +52,10 @@ fn every_bad_input_is_an_error_that_names_it() {
             &["short.dla", "copy or compile it again"],
         ),
         ("run flipped.dla --input x.npy", &["flipped.dla", "damaged"]),
-        ("run newer.dla --input x.npy", &["newer.dla", "format 2"]),
+        (
+            "run newer.dla --input x.npy",
+            &["newer.dla", "bundle format"],
+        ),
         ("run text.dla --input x.npy", &["text.dla"]),
         ("inspect flipped.dla", &["flipped.dla", "damaged"]),
         ("bench text.dla", &["text.dla"]),
@@ -129,6 +132,20 @@ fn every_bad_input_is_an_error_that_names_it() {
             "run net.dla --input x.npy --backend gpu",
             &["--backend", "cpu"],
         ),
+        (
+            "run net.dla --input x.npy --backend tensorrt --tensorrt gone.so",
+            &["gone.so", "no TensorRT library", "doctor"],
+        ),
+        (
+            "run net.dla --input x.npy --backend tensorrt --tensorrt text.npy",
+            &["text.npy", "no usable TensorRT library"],
+        ),
+        ("check net.dla --precision int8", &["int8", "calibration"]),
+        (
+            "check net.dla --dla-sram 5",
+            &["--dla-sram", "power of two"],
+        ),
+        ("check text.dla", &["text.dla"]),
         // where the result goes
         (
             "run net.dla --input x.npy --output gone/y.npy",

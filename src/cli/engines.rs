@@ -12,9 +12,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::helped;
+use super::tensorrt::TensorRtArguments;
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
-use crate::engine::Backend;
+use crate::engine::{Backend, Numerics};
 use crate::plan::{Device, Plan};
 use crate::session::{default_search, Session, SessionConfig};
 
@@ -23,6 +24,9 @@ use crate::session::{default_search, Session, SessionConfig};
 pub enum BackendName {
     /// Every device emulated on the CPU by ONNX Runtime
     Cpu,
+    /// The GPU and the DLA cores of this board
+    #[value(name = "tensorrt")]
+    TensorRt,
 }
 
 /// Where and how to run.
@@ -46,6 +50,8 @@ pub struct Engines {
     /// ONNX Runtime's library, or a folder to look in
     #[arg(long, env = "TVM_DLA_ONNXRUNTIME")]
     pub onnxruntime: Option<PathBuf>,
+    #[command(flatten)]
+    pub tensorrt: TensorRtArguments,
 }
 
 impl Engines {
@@ -77,13 +83,22 @@ impl Engines {
             devices: self.devices.clone(),
             plan: self.plan()?,
             time_limit: Duration::from_secs(self.time_limit),
-            cancel,
+            cancel: cancel.clone(),
         };
-        Ok(Session::from_bundle(bundle, self.backend()?, config)?)
+        let backend = self.backend(&bundle, cancel)?;
+        Ok(Session::from_bundle(bundle, backend, config)?)
     }
 
-    fn backend(&self) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
+    fn backend(
+        &self,
+        bundle: &Bundle,
+        cancel: Arc<AtomicBool>,
+    ) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
         match self.backend {
+            BackendName::TensorRt => {
+                let numerics = Numerics::of(bundle.options.target.precision.into());
+                self.tensorrt.backend(bundle, numerics, cancel)
+            }
             BackendName::Cpu => {
                 let library = find_library(&search(self.onnxruntime.as_deref()))
                     .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;

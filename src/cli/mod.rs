@@ -6,6 +6,7 @@ mod board;
 mod build;
 mod cache;
 mod calibrate;
+mod check;
 mod doctor;
 mod engines;
 mod export;
@@ -21,6 +22,7 @@ mod run;
 mod serve;
 mod simulate;
 mod stream;
+mod tensorrt;
 mod tune;
 
 use std::error::Error;
@@ -66,6 +68,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
     Export(export::Arguments),
+    /// Have TensorRT's builder check every stage; with TensorRT-RTX that needs no GPU
+    Check(check::Arguments),
     /// Build the engines of a plan before they are needed
     Build(build::Arguments),
     /// Show or remove the engines built for this machine
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
+        Command::Check(arguments) => check::run(&arguments, &output),
         Command::Build(arguments) => build::run(&arguments, &output, cancel.clone()),
         Command::Cache(arguments) => cache::run(&arguments, &output),
         Command::Simulate(arguments) => simulate::run(&arguments, &output),

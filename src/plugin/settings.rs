@@ -10,7 +10,10 @@ use serde::Deserialize;
 use super::ffi::own_folder;
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
-use crate::engine::Backend;
+use crate::engine::trt::{
+    listen, BuildOptions, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
+};
+use crate::engine::{Backend, Numerics};
 use crate::plan::{Device, Plan};
 use crate::session::{Session, SessionConfig};
 use crate::tvm::CallError;
@@ -19,10 +22,14 @@ use crate::tvm::CallError;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `cpu`.
+    /// `cpu` or `tensorrt`.
     pub backend: Option<String>,
     /// ONNX Runtime's library, or a folder to look in.
     pub onnxruntime: Option<PathBuf>,
+    /// TensorRT's library, or a folder to look in.
+    pub tensorrt: Option<PathBuf>,
+    /// The CUDA runtime, or a folder to look in.
+    pub cudart: Option<PathBuf>,
     /// Threads per emulated device.
     pub threads: Option<usize>,
     /// A plan as text; used for batches it adds up to.
@@ -34,13 +41,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The variables `TVM_DLA_BACKEND`, `TVM_DLA_ONNXRUNTIME`, `TVM_DLA_THREADS`, `TVM_DLA_PLAN`,
-    /// `TVM_DLA_DEVICES` and `TVM_DLA_TIME_LIMIT`.
+    /// The variables `TVM_DLA_BACKEND`, `TVM_DLA_ONNXRUNTIME`, `TVM_DLA_TENSORRT`, `TVM_DLA_CUDART`, `TVM_DLA_THREADS`,
+    /// `TVM_DLA_PLAN`, `TVM_DLA_DEVICES` and `TVM_DLA_TIME_LIMIT`.
     pub fn from_environment() -> Result<Settings, CallError> {
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         Ok(Settings {
             backend: text("TVM_DLA_BACKEND"),
             onnxruntime: text("TVM_DLA_ONNXRUNTIME").map(PathBuf::from),
+            tensorrt: text("TVM_DLA_TENSORRT").map(PathBuf::from),
+            cudart: text("TVM_DLA_CUDART").map(PathBuf::from),
             threads: number("TVM_DLA_THREADS", text("TVM_DLA_THREADS"))?,
             plan: text("TVM_DLA_PLAN"),
             devices: text("TVM_DLA_DEVICES"),
@@ -55,6 +64,8 @@ impl Settings {
         Ok(Settings {
             backend: given.backend.or(base.backend),
             onnxruntime: given.onnxruntime.or(base.onnxruntime),
+            tensorrt: given.tensorrt.or(base.tensorrt),
+            cudart: given.cudart.or(base.cudart),
             threads: given.threads.or(base.threads),
             plan: given.plan.or(base.plan),
             devices: given.devices.or(base.devices),
@@ -77,28 +88,53 @@ impl Settings {
             let devices: Result<Vec<Device>, String> = text.split(',').map(str::parse).collect();
             config.devices = Some(devices?);
         }
-        Ok(Session::from_bundle(bundle, self.backend()?, config)?)
+        let backend = self.backend(&bundle)?;
+        Ok(Session::from_bundle(bundle, backend, config)?)
     }
 
-    fn backend(&self) -> Result<Arc<dyn Backend>, CallError> {
+    fn backend(&self, bundle: &Bundle) -> Result<Arc<dyn Backend>, CallError> {
+        let site_packages = own_folder().and_then(|own| own.parent().map(PathBuf::from));
+        let roots: Vec<PathBuf> = site_packages.into_iter().collect();
         match self.backend.as_deref() {
-            None | Some("cpu") => {}
+            None | Some("cpu") => self.emulated(roots),
+            Some("tensorrt") => self.board(roots, bundle),
             Some(other) => {
-                return Err(
-                    format!("there is no backend `{other}` in this version: use cpu").into(),
-                )
+                Err(format!("there is no backend `{other}`: use cpu or tensorrt").into())
             }
         }
-        let site_packages = own_folder().and_then(|own| own.parent().map(PathBuf::from));
+    }
+
+    fn emulated(&self, roots: Vec<PathBuf>) -> Result<Arc<dyn Backend>, CallError> {
         let paths = SearchPaths {
             environment: self.onnxruntime.clone(),
-            roots: site_packages.into_iter().collect(),
+            roots,
             ..crate::session::default_search()
         };
         let backend = CpuBackend::new(CpuOptions {
             library: find_library(&paths)?,
             threads_per_device: self.threads.unwrap_or(1),
             devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+        })?;
+        say_once(&backend.describe());
+        Ok(Arc::new(backend))
+    }
+
+    fn board(&self, roots: Vec<PathBuf>, bundle: &Bundle) -> Result<Arc<dyn Backend>, CallError> {
+        listen(Arc::new(|severity, text| {
+            if severity <= Severity::Warning {
+                eprintln!("tvm-dla: tensorrt: {severity}: {text}");
+            }
+        }));
+        let target = bundle.options.target;
+        let backend = TrtBackend::new(TrtOptions {
+            tensorrt: LibraryPaths::system(self.tensorrt.clone(), roots.clone()),
+            cuda: LibraryPaths::system(self.cudart.clone(), roots),
+            recipe: Recipe {
+                numerics: Numerics::of(target.precision.into()),
+                options: BuildOptions::default(),
+                target,
+                progress: None,
+            },
         })?;
         say_once(&backend.describe());
         Ok(Arc::new(backend))

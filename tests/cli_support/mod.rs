@@ -56,6 +56,8 @@ impl Folder {
             "BACKEND",
             "THREADS",
             "ONNXRUNTIME",
+            "TENSORRT",
+            "CUDART",
             "TVM_RUNTIME",
             "TIME_LIMIT",
             "PYTHON",

@@ -1,5 +1,6 @@
 //! A stage becomes a serialised engine. That needs TensorRT's library, but no GPU where TensorRT can do without one.
 
+use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -38,7 +39,7 @@ pub struct Recipe {
 }
 
 /// A serialised engine, and what its building showed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Plan {
     pub bytes: Vec<u8>,
     /// Layers that TensorRT was given, constants included.
@@ -47,6 +48,17 @@ pub struct Plan {
     pub agreed: usize,
     /// Nodes of a DLA engine that run on the GPU, which happens only where fallback was asked for.
     pub on_gpu: Vec<Disagreement>,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("bytes", &self.bytes.len())
+            .field("layers", &self.layers)
+            .field("agreed", &self.agreed)
+            .field("on_gpu", &self.on_gpu)
+            .finish()
+    }
 }
 
 /// The builder's flags, by the shim's numbers.
@@ -408,7 +420,7 @@ impl TensorRt {
         }
     }
 
-    /// A cache of another TensorRT or GPU is refused by TensorRT, whose words say so.
+    /// What TensorRT cannot use of the file, because another TensorRT or GPU wrote it, it refuses or ignores.
     fn timing_cache(
         &self,
         parts: &Construction,

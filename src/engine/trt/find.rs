@@ -1,5 +1,6 @@
 //! Where the shared libraries of TensorRT and CUDA are looked for.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -90,9 +91,10 @@ impl LibraryPaths {
     pub(super) fn places(&self) -> Vec<PathBuf> {
         let packages = self.roots.iter().flat_map(|root| site_packages(root));
         let packages = packages.flat_map(|folder| PACKAGES.map(|package| folder.join(package)));
+        let mut seen = HashSet::new();
         packages
             .chain(self.folders.iter().cloned())
-            .filter(|folder| folder.is_dir())
+            .filter(|folder| folder.is_dir() && seen.insert(folder.clone()))
             .collect()
     }
 }
