@@ -1,9 +1,10 @@
 //! Obeys the scheduler's commands in virtual time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::lane::{Active, Lane, Waiting};
-use super::{Costs, ExecutionCost, Noise, SimError};
+use super::devices::{Devices, Execution};
+use super::lane::Active;
+use super::{Costs, Noise, SimError, Use};
 use crate::engine::StageKind;
 use crate::plan::{Device, Mode, Plan};
 use crate::schedule::{Command, Event, Phase, Schedule, Task};
@@ -18,18 +19,6 @@ pub enum Flow {
     Prefix,
     /// The prefix, a merge, the suffix on the GPU.
     PrefixSuffix,
-}
-
-/// What one device did.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Use {
-    /// Microseconds inside executions, submission included.
-    pub busy_us: f64,
-    pub executions: usize,
-    /// Prefix (or uncut) rows.
-    pub rows: usize,
-    /// DRAM traffic in bytes.
-    pub bytes: u64,
 }
 
 /// One simulated run.
@@ -85,16 +74,12 @@ pub fn simulate(
 
 struct World<'a> {
     flow: Flow,
-    costs: &'a dyn Costs,
-    noise: Noise,
     schedule: Schedule,
     now: f64,
     /// From when the next commands may start.
     ready: f64,
-    lanes: Vec<Lane>,
-    known: HashMap<(StageKind, Device, usize), ExecutionCost>,
+    devices: Devices<'a, Task>,
     mode: Mode,
-    engines: usize,
     merge_us: f64,
     /// When the last merge ends.
     merged: Option<f64>,
@@ -108,15 +93,11 @@ impl<'a> World<'a> {
         let host = costs.host(flow == Flow::PrefixSuffix);
         let mut world = World {
             flow,
-            costs,
-            noise,
             schedule: Schedule::new(plan, flow == Flow::PrefixSuffix),
             now: 0.0,
             ready: host.run_us,
-            lanes: Vec::new(),
-            known: HashMap::new(),
+            devices: Devices::new(costs, noise, plan.engines),
             mode: plan.mode,
-            engines: plan.engines,
             merge_us: host.merge_us,
             merged: None,
             events: Vec::new(),
@@ -144,25 +125,13 @@ impl<'a> World<'a> {
             Phase::Prefix => self.ready,
             Phase::Suffix => self.merge(),
         };
-        let mut cost = self.cost(&task)?;
-        cost.alone_us *= self.noise.factor(task.id);
-        let device = task.device;
-        let waiting = Waiting {
-            task,
-            ready: ready.max(self.now),
-            cost,
+        let execution = Execution {
+            stage: self.stage(task.phase),
+            device: task.device,
+            batch: task.window.len(),
+            id: task.id,
         };
-        let lane = self.lanes.iter_mut().find(|l| l.device == device);
-        match lane {
-            Some(lane) => lane.queue.push_back(waiting),
-            None => {
-                let mut lane = Lane::new(device, self.engines);
-                lane.queue.push_back(waiting);
-                self.lanes.push(lane);
-                self.lanes.sort_by_key(|l| l.device);
-            }
-        }
-        Ok(())
+        self.devices.queue(task, execution, ready.max(self.now))
     }
 
     /// The moment from which a suffix execution may start: one merge before the first of them, or, when they are
@@ -178,32 +147,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn cost(&mut self, task: &Task) -> Result<ExecutionCost, SimError> {
-        let (stage, device, batch) = (self.stage(task.phase), task.device, task.window.len());
-        if let Some(cost) = self.known.get(&(stage, device, batch)) {
-            return Ok(*cost);
-        }
-        let cost = self.costs.execution(stage, device, batch);
-        let cost = cost.map_err(|reason| SimError::NoCost {
-            stage,
-            device,
-            batch,
-            reason,
-        })?;
-        for value in [cost.alone_us, cost.submit_us] {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(SimError::Cost {
-                    stage,
-                    device,
-                    batch,
-                    value,
-                });
-            }
-        }
-        self.known.insert((stage, device, batch), cost);
-        Ok(cost)
-    }
-
     fn stage(&self, phase: Phase) -> StageKind {
         match (phase, self.flow) {
             (Phase::Suffix, _) => StageKind::Suffix,
@@ -214,59 +157,23 @@ impl<'a> World<'a> {
 
     /// To the next moment at which an execution starts, begins to compute or ends.
     fn step(&mut self) -> Result<(), SimError> {
-        for lane in &mut self.lanes {
-            lane.begin(self.now);
-        }
-        self.rate()?;
-        let changes = self.lanes.iter().filter_map(|l| l.until_change(self.now));
-        let step = changes.min_by(f64::total_cmp).ok_or(SimError::NoProgress)?;
+        let step = self.devices.until_change(self.now)?;
+        let step = step.ok_or(SimError::NoProgress)?;
         self.now += step;
-        let ended: Vec<Active> = self
-            .lanes
-            .iter_mut()
-            .filter_map(|l| l.advance(step))
-            .collect();
+        let ended = self.devices.advance(step);
         ended.into_iter().try_for_each(|active| self.end(active))
     }
 
-    /// Gives every computing engine its rate beside the others.
-    fn rate(&mut self) -> Result<(), SimError> {
-        let demands: Vec<(Device, f64)> = self
-            .lanes
-            .iter()
-            .filter_map(|l| Some((l.device, l.demand()?)))
-            .collect();
-        if demands.is_empty() {
-            return Ok(());
-        }
-        let factors = self.costs.slow_down(&demands);
-        for (index, (device, _)) in demands.iter().enumerate() {
-            let factor = factors.get(index).copied().unwrap_or(f64::NAN);
-            if !(factor.is_finite() && factor >= 1.0) {
-                let device = *device;
-                return Err(SimError::SlowDown { device, factor });
-            }
-            let lane = self.lanes.iter_mut().find(|l| l.device == *device);
-            if let Some(active) = lane.and_then(|l| l.active.as_mut()) {
-                active.slow = factor;
-            }
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, active: Active) -> Result<(), SimError> {
+    fn end(&mut self, active: Active<Task>) -> Result<(), SimError> {
         let Active {
             task, start, cost, ..
         } = active;
         let stage = self.stage(task.phase);
-        if let Some(lane) = self.lanes.iter_mut().find(|l| l.device == task.device) {
-            lane.used.executions += 1;
-            lane.used.bytes += cost.bytes;
-            lane.used.rows += match task.phase {
-                Phase::Prefix => task.rows.len(),
-                Phase::Suffix => 0,
-            };
-        }
+        let rows = match task.phase {
+            Phase::Prefix => task.rows.len(),
+            Phase::Suffix => 0,
+        };
+        self.devices.count(task.device, rows, cost.bytes);
         self.spans.push(Span {
             track: Track::Device(task.device),
             work: Work::Stage {
@@ -295,11 +202,10 @@ impl<'a> World<'a> {
     }
 
     fn finish(self, plan: &Plan) -> Simulated {
-        let used = self.lanes.iter().map(|l| (l.device, l.used));
         Simulated {
             rows: plan.total(),
             makespan_us: self.now,
-            devices: used.collect(),
+            devices: self.devices.used(),
             events: self.events,
             spans: self.spans,
         }

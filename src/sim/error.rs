@@ -2,6 +2,7 @@
 
 use crate::engine::StageKind;
 use crate::plan::Device;
+use crate::schedule::Infeasible;
 
 /// Names the stage, the device and the batch.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -26,6 +27,8 @@ pub enum SimError {
         "jitter {0} is outside 0 to 0.9: give for example 0.05 for times that vary by up to 5 %"
     )]
     Jitter(f64),
+    #[error(transparent)]
+    Infeasible(#[from] Infeasible),
     #[error("the plan deals no row that could run: check it with `tvm-dla plan`")]
     NoProgress,
 }

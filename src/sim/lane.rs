@@ -2,35 +2,33 @@
 
 use std::collections::VecDeque;
 
-use super::driver::Use;
-use super::ExecutionCost;
+use super::{ExecutionCost, Use};
 use crate::plan::Device;
-use crate::schedule::Task;
 
 /// Times closer than this many microseconds are the same moment.
 pub(super) const SAME: f64 = 1e-6;
 
 /// Computes its tasks in the order given, one at a time. With two engines of a kind the next one is submitted meanwhile.
-pub(super) struct Lane {
+pub(super) struct Lane<T> {
     pub device: Device,
-    pub queue: VecDeque<Waiting>,
-    pub active: Option<Active>,
+    pub queue: VecDeque<Waiting<T>>,
+    pub active: Option<Active<T>>,
     /// Submitted, or being submitted, while `active` computes.
-    staged: Option<Active>,
+    staged: Option<Active<T>>,
     engines: usize,
     pub used: Use,
 }
 
-pub(super) struct Waiting {
-    pub task: Task,
+pub(super) struct Waiting<T> {
+    pub task: T,
     /// The moment from which it may start.
     pub ready: f64,
     pub cost: ExecutionCost,
 }
 
 /// An execution: first submitted, then computed at a rate that depends on who else runs.
-pub(super) struct Active {
-    pub task: Task,
+pub(super) struct Active<T> {
+    pub task: T,
     pub start: f64,
     pub submit_left: f64,
     /// Microseconds of work left if it had the board to itself.
@@ -39,8 +37,8 @@ pub(super) struct Active {
     pub cost: ExecutionCost,
 }
 
-impl Lane {
-    pub fn new(device: Device, engines: usize) -> Lane {
+impl<T> Lane<T> {
+    pub fn new(device: Device, engines: usize) -> Lane<T> {
         Lane {
             device,
             queue: VecDeque::new(),
@@ -67,8 +65,8 @@ impl Lane {
         }
     }
 
-    fn next(&mut self, now: f64) -> Option<Active> {
-        let ready = |w: &Waiting| w.ready <= now + SAME;
+    fn next(&mut self, now: f64) -> Option<Active<T>> {
+        let ready = |w: &Waiting<T>| w.ready <= now + SAME;
         self.queue.front().filter(|w| ready(w))?;
         self.queue.pop_front().map(|waiting| Active {
             task: waiting.task,
@@ -103,7 +101,7 @@ impl Lane {
     }
 
     /// Lets `step` microseconds pass; gives the execution that ended.
-    pub fn advance(&mut self, step: f64) -> Option<Active> {
+    pub fn advance(&mut self, step: f64) -> Option<Active<T>> {
         let active = self.active.as_mut()?;
         // The host submits one after the other.
         if let Some(staged) = self.staged.as_mut().filter(|_| active.submit_left == 0.0) {

@@ -4,17 +4,21 @@
 //! slow each other down, and what the runtime adds come from [`Costs`].
 
 mod costs;
+mod devices;
 mod driver;
 mod error;
 mod lane;
 mod noise;
+mod online;
 mod search;
 mod stream;
 mod sweep;
 
 pub use costs::{Costs, ExecutionCost, HostCosts};
-pub use driver::{simulate, Flow, Simulated, Use};
+pub use devices::Use;
+pub use driver::{simulate, Flow, Simulated};
 pub use error::SimError;
 pub use noise::Noise;
+pub use online::{simulate_stream, stream_lanes, Answered, SimulatedStream};
 pub use stream::{arrivals, crossover, Arrival, Arriving};
 pub use sweep::{best, sweep, Choice, DevicePoint, Network, Point};

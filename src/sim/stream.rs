@@ -109,3 +109,80 @@ fn stream(rows: usize, batch: usize, batch_us: f64, row_us: f64) -> Stream {
         latency_us: latency,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::StageKind;
+    use crate::plan::Device;
+    use crate::schedule::{Order, Overflow, StreamRules};
+    use crate::sim::{simulate_stream, stream_lanes, ExecutionCost, Flow, HostCosts};
+
+    /// A fixed part and a part per row, in microseconds.
+    struct Line(f64, f64);
+
+    impl Costs for Line {
+        fn execution(
+            &self,
+            _: StageKind,
+            _: Device,
+            batch: usize,
+        ) -> Result<ExecutionCost, String> {
+            Ok(ExecutionCost {
+                alone_us: self.0 + self.1 * batch as f64,
+                submit_us: 0.0,
+                bytes: 0,
+            })
+        }
+
+        fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
+            vec![1.0; demands.len()]
+        }
+
+        fn host(&self, _: bool) -> HostCosts {
+            HostCosts::default()
+        }
+    }
+
+    #[test]
+    fn one_device_that_waits_for_full_batches_is_the_stream_machine_with_one_engine() {
+        for (fixed, row, batch, row_us, why) in [
+            (
+                400.0,
+                20.0,
+                8,
+                100.0,
+                "the network is the bottleneck of neither",
+            ),
+            (400.0, 20.0, 8, 30.0, "the device is the bottleneck"),
+            (400.0, 20.0, 1, 500.0, "row by row"),
+        ] {
+            let (rows, costs) = (96, Line(fixed, row));
+            let want = stream(rows, batch, fixed + row * batch as f64, row_us);
+            let lanes = stream_lanes(Flow::Whole, &[(Device::Gpu, vec![batch])], &costs).unwrap();
+            let rules = StreamRules {
+                lanes,
+                // Never the reason to start.
+                bound: Some(Duration::from_secs(60)),
+                slack: Duration::ZERO,
+                capacity: rows,
+                overflow: Overflow::Wait,
+                order: Order::Arrival,
+            };
+            // A row is there when its last byte is.
+            let arrivals = (1..=rows as u32).map(|n| Duration::from_micros(row_us as u64) * n);
+            let arrivals: Vec<Duration> = arrivals.collect();
+            let run = simulate_stream(&rules, Flow::Whole, &arrivals, &costs, Noise::NONE);
+            let run = run.unwrap();
+            assert!(
+                (run.makespan_us - want.end_us).abs() < 0.01,
+                "{why}: {}",
+                run.makespan_us
+            );
+            let worst = run.latency_us(1.0) + row_us;
+            assert!((worst - want.latency_us).abs() < 0.01, "{why}: {worst}");
+        }
+    }
+}
