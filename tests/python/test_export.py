@@ -10,22 +10,12 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-import pytest
-from conftest import LLVM, command, tvmc_dla
+from conftest import LLVM, command, program, tvmc_dla
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts/models"))
 
 import mobilenet_v2  # noqa: E402
-
-
-def program() -> Path:
-    """The build made last."""
-    built = [ROOT / "target" / profile / "tvm-dla" for profile in ("release", "debug")]
-    built = [path for path in built if path.is_file()]
-    if not built:
-        pytest.fail("there is no tvm-dla: run cargo build")
-    return max(built, key=lambda path: path.stat().st_mtime)
 
 
 def infer(path: str, data: Any) -> Any:
