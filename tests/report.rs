@@ -3,8 +3,12 @@
 //! The browser is `chromium` (`TVM_DLA_CHROMIUM` names another); without one the test says so and ends, unless
 //! `REQUIRE_CHROMIUM=1`. `KEEP_SCREENSHOTS=folder` keeps the pictures.
 
+mod cli_support;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use cli_support::Folder;
 
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::Device;
@@ -226,14 +230,137 @@ fn browse(folder: &Path, arguments: &[String]) -> std::process::Output {
     command.args(arguments).output().unwrap()
 }
 
+/// What `scripts/reproduce_ksc2022` calls, for a small network at three batch sizes.
+fn reproduced() -> Folder {
+    let folder = Folder::new();
+    let line = "reproduce-ksc2022 net.dla --model Other=net.dla --batch 4,16,32 --out made";
+    let run = folder.run(line).expect(0);
+    assert!(
+        run.stdout
+            .starts_with("Simulated on a model of a Jetson Xavier NX, 20W; not measured."),
+        "{}",
+        run.stdout
+    );
+    folder
+}
+
+#[test]
+fn the_papers_experiments_are_made_in_one_page_and_as_csv() {
+    let folder = reproduced();
+    let read = |name: &str| std::fs::read_to_string(folder.path("made").join(name)).unwrap();
+    let html = read("report.html");
+    for heading in [
+        "MobileNet, all data resident",
+        "data arriving over a network",
+        "Other, all data resident",
+        "Constants of the model",
+    ] {
+        assert!(html.contains(heading), "{heading}");
+    }
+    assert!(
+        html.matches("not measured.").count() > 5,
+        "the label is at every figure"
+    );
+    let csv = read("throughput.csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 1 + 3 + 3, "{csv}");
+    let cells = |line: &str| line.split(',').map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        cells(lines[1])[6],
+        "625.7000",
+        "the published bar of the GPU at batch 4"
+    );
+    assert_ne!(cells(lines[1])[9], "", "and the error against it");
+    assert_eq!(cells(lines[4])[6], "", "the paper has no other network");
+    assert_eq!(read("network.csv").lines().count(), 1 + 11);
+}
+
+#[test]
+fn the_papers_experiments_can_be_measured_too() {
+    let folder = Folder::new();
+    let line = "reproduce-ksc2022 net.dla --backend cpu --batch 4,16 --repeats 1 --out made";
+    let run = folder.run(line).expect(0);
+    assert!(
+        run.stdout
+            .starts_with("Measured on this machine: gpu + dla0 + dla1 emulated on the CPU"),
+        "{}",
+        run.stdout
+    );
+    let html = std::fs::read_to_string(folder.path("made/report.html")).unwrap();
+    assert!(html.contains("emulated on the CPU") && html.contains("measured"));
+}
+
+#[test]
+fn bad_arguments_for_the_papers_experiments_are_refused() {
+    let folder = Folder::new();
+    let cases = [
+        ("none.tar --out made", "none.tar"),
+        ("net.dla --model Other --out made", "expected NAME=ARTIFACT"),
+        ("net.dla --out net.dla", "cannot make net.dla"),
+        ("net.dla --batch 0 --out made", "invalid value '0'"),
+    ];
+    for (options, why) in cases {
+        let run = folder
+            .run(&format!("reproduce-ksc2022 {options}"))
+            .expect(2);
+        assert!(run.stderr.contains(why), "{options}: {}", run.stderr);
+    }
+}
+
+/// How many requests a page made, by the browser's own count.
+fn requests(folder: &Path, html: &str) -> String {
+    let count = "<script>addEventListener('load',()=>{document.title='requests '+performance.getEntriesByType('resource').length})</script></body>";
+    let file = folder.join("counted.html");
+    std::fs::write(&file, html.replace("</body>", count)).unwrap();
+    let url = format!("file://{}", file.display());
+    let dom = browse(
+        folder,
+        &[
+            "--virtual-time-budget=2000".into(),
+            "--dump-dom".into(),
+            url,
+        ],
+    );
+    let dom = String::from_utf8_lossy(&dom.stdout).into_owned();
+    let title = dom
+        .split("<title>")
+        .nth(1)
+        .and_then(|t| t.split("</title>").next());
+    title.unwrap_or_default().to_string()
+}
+
+#[test]
+fn no_request_leaves_the_page() {
+    if !browser_found() {
+        return;
+    }
+    let folder = reproduced();
+    let html = std::fs::read_to_string(folder.path("made/report.html")).unwrap();
+    assert_eq!(requests(folder.0.path(), &html), "requests 0");
+    let greedy = html.replace("</body>", "<img src='http://127.0.0.1:9/x.png'></body>");
+    assert_eq!(
+        requests(folder.0.path(), &greedy),
+        "requests 1",
+        "the count counts"
+    );
+}
+
+/// Says so when there is no browser.
+fn browser_found() -> bool {
+    let found = chromium().is_some();
+    assert!(
+        found || std::env::var_os("REQUIRE_CHROMIUM").is_none(),
+        "chromium is required"
+    );
+    if !found {
+        eprintln!("SKIPPED: no chromium; apt-get install chromium");
+    }
+    found
+}
+
 #[test]
 fn a_browser_shows_it_in_light_dark_and_on_a_phone() {
-    if chromium().is_none() {
-        assert!(
-            std::env::var_os("REQUIRE_CHROMIUM").is_none(),
-            "chromium is required"
-        );
-        eprintln!("SKIPPED: no chromium; apt-get install chromium");
+    if !browser_found() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -261,6 +388,9 @@ fn a_browser_shows_it_in_light_dark_and_on_a_phone() {
         "{backgrounds:?}"
     );
     phone(folder.path(), &report());
+    let made = reproduced();
+    let html = std::fs::read_to_string(made.path("made/report.html")).unwrap();
+    phone(folder.path(), &html);
 }
 
 /// In a frame as wide as a phone, the page is no wider than the frame.

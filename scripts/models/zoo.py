@@ -1,8 +1,8 @@
 """Classic CNNs with made-up weights, to compile and compare: `zoo.py NAME OUT.onnx [--batch N]`.
 
 The `onnx` package ships the graphs of its model tests without weights. They get seeded random ones
-here, scaled so that activations stay in range (He et al. 2015). MobileNet V1 is not among them and
-is written layer by layer.
+here, scaled so that activations stay in range (He et al. 2015). MobileNet V1, ResNet-18 and VGG-16
+are not among them and are written layer by layer.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from onnx_net import IR_VERSION, OnnxNet, save
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 NAMES = (
     "mobilenet_v1",
+    "resnet18",
     "resnet50",
     "vgg19",
     "bvlc_alexnet",
@@ -32,12 +33,18 @@ NAMES = (
     "shufflenet",
     "zfnet512",
 )
+# Fewer layers of the same kinds as vgg19, which the tests compile.
+ALSO = ("vgg16",)
 
 
 def build(name: str, batch: int = 1) -> Any:
-    """One of NAMES as a float32 ONNX model for `batch` pictures of 3x224x224."""
+    """One of NAMES or ALSO as a float32 ONNX model for `batch` pictures of 3x224x224."""
     if name == "mobilenet_v1":
         return _mobilenet_v1(batch)
+    if name == "resnet18":
+        return _resnet18(batch)
+    if name == "vgg16":
+        return _vgg16(batch)
     if name not in NAMES:
         raise SystemExit(f"no model `{name}`: use one of {', '.join(NAMES)}")
     model = onnx.load(str(LIGHT / f"light_{name}.onnx"))
@@ -143,23 +150,77 @@ def _rebatch(model: Any, batch: int) -> None:
             entry.CopyFrom(numpy_helper.from_array(dims, entry.name))
 
 
+class _Classic:
+    """Layers with seeded weights."""
+
+    def __init__(self, name: str, batch: int) -> None:
+        self.net = OnnxNet(name, (batch, 3, 224, 224))
+        self.random = np.random.default_rng(1)
+
+    def weights(self, *shape: int) -> Any:
+        return _values(("Conv", 1), shape, self.random)
+
+    def conv(self, x: str, out: int, inner: int, k: int, stride: int = 1, groups: int = 1) -> str:
+        """A convolution that keeps the size (divided by `stride`), without bias."""
+        kernel = self.weights(out, inner, k, k)
+        return self.net.conv(x, kernel, stride=stride, pads=(k // 2,) * 4, groups=groups)
+
+    def normalised(self, x: str, c: int) -> str:
+        statistics = [_values(("BatchNormalization", i), (c,), self.random) for i in (1, 2, 3, 4)]
+        return self.net.batch_norm(x, statistics, 1e-5)
+
+    def pool(self, x: str, k: int, stride: int, pad: int) -> str:
+        return self.net.node(
+            "MaxPool", [x], kernel_shape=[k, k], strides=[stride, stride], pads=[pad] * 4
+        )
+
+    def classified(self, x: str, features: int) -> Any:
+        dense, bias = self.weights(1000, features), np.zeros(1000, np.float32)
+        return self.net.model(self.net.classifier(x, dense, bias), 1000)
+
+
+def _resnet18(batch: int) -> Any:
+    """He et al. 2016: four stages of two blocks, with projections where the size changes."""
+    made = _Classic("resnet18", batch)
+    net = made.net
+    x = net.node("Relu", [made.normalised(made.conv("input", 64, 3, 7, 2), 64)])
+    x = made.pool(x, 3, 2, 1)
+    inner = 64
+    for out, first in [(64, 1), (128, 2), (256, 2), (512, 2)]:
+        for stride in (first, 1):
+            y = net.node("Relu", [made.normalised(made.conv(x, out, inner, 3, stride), out)])
+            y = made.normalised(made.conv(y, out, out, 3), out)
+            if stride != 1 or inner != out:
+                x = made.normalised(made.conv(x, out, inner, 1, stride), out)
+            x = net.node("Relu", [net.node("Add", [y, x])])
+            inner = out
+    return made.classified(x, inner)
+
+
+def _vgg16(batch: int) -> Any:
+    """Simonyan and Zisserman 2015, configuration D."""
+    made = _Classic("vgg16", batch)
+    net, x, inner = made.net, "input", 3
+    for out, count in [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]:
+        for _ in range(count):
+            x = net.node("Relu", [made.conv(x, out, inner, 3)])
+            inner = out
+        x = made.pool(x, 2, 2, 0)
+    x = net.node("Flatten", [x], axis=1)
+    for out, inner in [(4096, 25088), (4096, 4096)]:
+        dense = [net.weight(made.weights(out, inner)), net.weight(np.zeros(out, np.float32))]
+        x = net.node("Relu", [net.node("Gemm", [x, *dense], transB=1)])
+    last = [net.weight(made.weights(1000, 4096)), net.weight(np.zeros(1000, np.float32))]
+    return net.model(net.node("Softmax", [net.node("Gemm", [x, *last], transB=1)], axis=1), 1000)
+
+
 def _mobilenet_v1(batch: int) -> Any:
     """Howard et al. 2017, width 1: a convolution and 13 depthwise-separable pairs."""
-    random = np.random.default_rng(1)
-    net = OnnxNet("mobilenet_v1", (batch, 3, 224, 224))
-
-    def weights(out: int, inner: int, k: int) -> Any:
-        return _values(("Conv", 1), (out, inner, k, k), random)
-
-    def statistics(c: int) -> list[Any]:
-        return [_values(("BatchNormalization", i), (c,), random) for i in (1, 2, 3, 4)]
+    made = _Classic("mobilenet_v1", batch)
 
     def layer(x: str, out: int, inner: int, k: int, stride: int, groups: int) -> str:
-        pad = k // 2
-        y = net.conv(
-            x, weights(out, inner, k), stride=stride, pads=(pad, pad, pad, pad), groups=groups
-        )
-        return net.node("Relu", [net.batch_norm(y, statistics(out), 1e-5)])
+        y = made.conv(x, out, inner, k, stride, groups)
+        return made.net.node("Relu", [made.normalised(y, out)])
 
     x = layer("input", 32, 3, 3, 2, 1)
     channels = 32
@@ -168,13 +229,12 @@ def _mobilenet_v1(batch: int) -> Any:
         x = layer(x, channels, 1, 3, stride, channels)
         x = layer(x, out, channels, 1, 1, 1)
         channels = out
-    dense = weights(1000, channels, 1).reshape(1000, channels)
-    return net.model(net.classifier(x, dense, np.zeros(1000, np.float32)), 1000)
+    return made.classified(x, channels)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("name", choices=NAMES + ALSO)
     parser.add_argument("out", type=Path)
     parser.add_argument("--batch", type=positive, default=1)
     arguments = parser.parse_args()

@@ -58,12 +58,13 @@ constants! {
     DlaBytes, "byte/cycle", 10.5, 0.3, "DLA 1.0: DRAM traffic of one core per clock";
     DlaWeightBytes, "byte/cycle", 12.0, 0.3, "DLA 1.0: the same for weights";
     DlaDepthwise, "1", 1.0, 0.5, "DLA 1.0: cycles per 16 outputs and tap of a depthwise convolution";
-    SramGain, "1", 2.0, 0.4, "DLA: bandwidth for activations that stay in SRAM, over that of the DRAM";
+SramGain, "1", 1.2, 0.2, "DLA 1.0: bandwidth for activations that stay in the SRAM it shares with others, over that of the DRAM";
     Dla2Layer, "us", 1.5, 0.5, "DLA 2.0: between two layers";
     Dla2MacInt8, "1", 0.6, 0.2, "DLA 2.0: share of the INT8 peak that convolutions reach";
     Dla2MacFp16, "1", 0.75, 0.2, "DLA 2.0: share of the FP16 rate that convolutions reach";
     Dla2Bytes, "byte/cycle", 24.0, 0.3, "DLA 2.0: DRAM traffic of one core per clock";
     Dla2WeightBytes, "byte/cycle", 30.0, 0.4, "DLA 2.0: the same for weights";
+    Dla2SramGain, "1", 2.0, 0.4, "DLA 2.0: bandwidth for activations that stay in its own SRAM, over that of the DRAM";
     Dla2DepthwiseInt8, "1/cycle", 5.0, 0.4, "DLA 2.0: outputs of a 3x3 depthwise convolution in INT8, with channels rounded up to 64";
     Dla2DepthwiseFp16, "1/cycle", 1.25, 0.4, "DLA 2.0: the same in FP16";
     ShareGpu, "1", 0.35, 0.2, "Contention: share of the DRAM peak that a GPU keeps beside others";

@@ -25,13 +25,8 @@ impl Dla<'_> {
 
     /// DRAM traffic of `layer`.
     pub fn bytes(&self, layer: &Layer, rows: f64) -> f64 {
-        let size = self.arithmetic.bytes();
-        let (data, weights) = self.streamed(layer);
-        let activations = match self.in_sram(layer) {
-            true => 0.0,
-            false => (data + self.stored(layer.outputs, layer) * size) * rows,
-        };
-        activations + weights * self.weight_passes(layer, rows)
+        let (_, weights) = self.streamed(layer);
+        self.activations(layer)[1] * rows + weights * self.weight_passes(layer, rows)
     }
 
     /// Bringing `elements` from float32 into a core's layout, or back.
@@ -125,25 +120,29 @@ impl Dla<'_> {
 
     /// Cycles of the memory interfaces: SRAM and DRAM work side by side, data and weights in the DRAM one after the other.
     fn transfer(&self, layer: &Layer, rows: f64) -> f64 {
-        let (bytes, bulk) = match self.first() {
-            true => (Key::DlaBytes, Key::DlaWeightBytes),
-            false => (Key::Dla2Bytes, Key::Dla2WeightBytes),
+        let (bytes, bulk, gain) = match self.first() {
+            true => (Key::DlaBytes, Key::DlaWeightBytes, Key::SramGain),
+            false => (Key::Dla2Bytes, Key::Dla2WeightBytes, Key::Dla2SramGain),
         };
-        let size = self.arithmetic.bytes();
-        let (data, weights) = self.streamed(layer);
-        let activations =
-            (data + self.stored(layer.outputs, layer) * size) * rows / self.constants.get(bytes);
+        let rate = self.constants.get(bytes);
+        let (_, weights) = self.streamed(layer);
         let weights = weights * self.weight_passes(layer, rows) / self.constants.get(bulk);
-        match self.in_sram(layer) {
-            true => (activations / self.constants.get(Key::SramGain).max(1.0)).max(weights),
-            false => activations + weights,
-        }
+        let [sram, dram] = self.activations(layer).map(|bytes| bytes * rows / rate);
+        (sram / self.constants.get(gain).max(1.0)).max(dram + weights)
     }
 
-    /// Whether a row's activations stay in the SRAM that TensorRT gives a loadable, 1 MiB where nothing else is set.
-    fn in_sram(&self, layer: &Layer) -> bool {
+    /// Bytes of a row's activations in SRAM and in DRAM. What one layer hands to the next stays in the SRAM that
+    /// TensorRT gives a loadable, 1 MiB where nothing else is set, if it fits.
+    fn activations(&self, layer: &Layer) -> [f64; 2] {
+        let size = self.arithmetic.bytes();
+        let (data, _) = self.streamed(layer);
+        let all = data + layer.outputs * size;
+        let inside = (layer.inputs + layer.outputs - layer.outside).max(0.0) * size;
         let sram = self.machine.board.dla.sram_kib.0.min(1024.0) * 1024.0;
-        layer.activation_bytes(self.arithmetic.bytes()) <= sram
+        match inside <= sram {
+            true => [inside, (all - inside).max(0.0)],
+            false => [0.0, all],
+        }
     }
 
     /// How often the weights are read: once if they stay in the buffer, else once for as many rows as half of it holds,
@@ -162,10 +161,7 @@ impl Dla<'_> {
     /// Bytes of input and of weights per row, with those read again that do not fit the buffer.
     fn streamed(&self, layer: &Layer) -> (f64, f64) {
         let size = self.arithmetic.bytes();
-        let (data, weights) = (
-            self.stored(layer.inputs, layer) * size,
-            layer.weights * size,
-        );
+        let (data, weights) = (layer.inputs * size, layer.weights * size);
         let Some(geometry) = layer.geometry.filter(|_| weights > 0.0) else {
             return (data, weights);
         };
@@ -198,15 +194,5 @@ impl Dla<'_> {
 
     fn buffer(&self) -> f64 {
         self.machine.board.dla.buffer_kib.0 * 1024.0
-    }
-
-    /// Elements with channels rounded up to whole atoms of 16.
-    fn stored(&self, elements: f64, layer: &Layer) -> f64 {
-        match layer.geometry {
-            Some(g) if g.channels < 16.0 && elements == layer.inputs => {
-                elements * (16.0 / g.channels).min(1.34)
-            }
-            _ => elements,
-        }
     }
 }

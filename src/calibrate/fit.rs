@@ -16,7 +16,7 @@ pub fn fit(observations: &[&Observation], start: &Constants) -> Constants {
     let keys: Vec<usize> = (0..DEFINITIONS.len())
         .filter(|i| DEFINITIONS[*i].spread > 0.0)
         .collect();
-    fit_keys(&keys, start, 1e-4, &|constants| {
+    fit_keys(&keys, start, &|constants| {
         let error = |o: &&Observation| (o.error(constants) / NOISE, o.weight);
         observations.iter().map(error).collect()
     })
@@ -25,13 +25,13 @@ pub fn fit(observations: &[&Observation], start: &Constants) -> Constants {
 /// A model's errors in standard deviations, each with its weight.
 type Errors<'a> = &'a dyn Fn(&Constants) -> Vec<(f64, f64)>;
 
-/// Fits only `keys`, with derivatives over `width` of their logarithms.
-pub fn fit_keys(keys: &[usize], start: &Constants, width: f64, errors: Errors) -> Constants {
+/// Fits only `keys`.
+fn fit_keys(keys: &[usize], start: &Constants, errors: Errors) -> Constants {
     let mut best = start.clone();
     let mut cost = total(&residuals(keys, &best, errors));
     let mut damping = 1e-2;
     for _ in 0..ROUNDS {
-        let (gradient, curvature) = derivatives(keys, &best, width, errors);
+        let (gradient, curvature) = derivatives(keys, &best, errors);
         let mut matrix = curvature.clone();
         for (i, row) in matrix.iter_mut().enumerate() {
             row[i] *= 1.0 + damping;
@@ -79,17 +79,18 @@ fn total(residuals: &[f64]) -> f64 {
 
 type System = (Vec<f64>, Vec<Vec<f64>>);
 
-fn derivatives(keys: &[usize], at: &Constants, width: f64, errors: Errors) -> System {
+fn derivatives(keys: &[usize], at: &Constants, errors: Errors) -> System {
+    const WIDTH: f64 = 1e-4;
     let here = residuals(keys, at, errors);
     let columns: Vec<Vec<f64>> = (0..keys.len())
         .map(|k| {
             let mut step = vec![0.0; keys.len()];
-            step[k] = width;
+            step[k] = WIDTH;
             let there = residuals(keys, &shifted(keys, at, &step), errors);
             there
                 .iter()
                 .zip(&here)
-                .map(|(t, h)| (t - h) / width)
+                .map(|(t, h)| (t - h) / WIDTH)
                 .collect()
         })
         .collect();

@@ -2,10 +2,13 @@
 //!
 //! The model that is fitted is the one that predicts: there is no second implementation.
 
+mod conditions;
+mod described;
 mod fit;
 mod networks;
 mod observation;
 mod paper;
+mod profile;
 mod quantity;
 mod rows;
 mod summary;

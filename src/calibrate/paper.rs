@@ -1,13 +1,10 @@
 //! The two constants of the paper's framework, fitted to two points of its ratio curve.
 
-use super::fit::fit_keys;
 use super::networks::network;
-use crate::board::{
-    named, Arithmetic, BoardCosts, Constants, Framework, Key, Setting, DEFINITIONS,
-};
+use crate::board::{named, Arithmetic, BoardCosts, Constants, Framework, Key, Setting};
 use crate::graph::Graph;
 use crate::plan::Device;
-use crate::report::{published, Published};
+use crate::report::published;
 use crate::sim::{best, Choice, Network, Noise};
 use crate::split::{cut, DlaTarget, Precision, Stages};
 
@@ -29,27 +26,50 @@ pub fn setting() -> Result<Setting, String> {
     })
 }
 
-/// The constants with those of the paper's framework.
+/// The constants with those of the paper's framework: a call costs most at the smaller batch, copying at the larger, so
+/// each is found from its own point, in turn.
 ///
 /// # Errors
 /// A mistake in the network's description or a run that cannot be simulated.
 pub fn fit_paper(constants: &Constants) -> Result<Constants, String> {
     let (graph, stages, setting) = parts()?;
-    let wanted: Vec<Published> = published()
-        .into_iter()
-        .filter(|p| POINTS.contains(&p.batch))
-        .collect();
-    let keys: Vec<usize> = (0..DEFINITIONS.len())
-        .filter(|i| matches!(DEFINITIONS[*i].key, Key::KscCall | Key::KscCopy))
-        .collect();
-    let errors = |constants: &Constants| -> Vec<(f64, f64)> {
-        let costs = BoardCosts::new(&graph, &stages, setting.clone(), constants.clone());
-        let error =
-            |p: &Published| ratio(&costs, p.batch).map_or(f64::NAN, |r| (r / p.ratio).ln() / 0.01);
-        wanted.iter().map(|p| (error(p), 1.0)).collect()
-    };
-    // Wide, because the best plan changes in steps.
-    Ok(fit_keys(&keys, constants, 0.05, &errors))
+    let mut constants = constants.clone();
+    for _ in 0..ROUNDS {
+        for (key, batch, slower) in [
+            (Key::KscCall, POINTS[0], true),
+            (Key::KscCopy, POINTS[1], false),
+        ] {
+            let wanted = published().into_iter().find(|p| p.batch == batch);
+            let wanted = wanted
+                .ok_or_else(|| format!("the paper has no batch {batch}"))?
+                .ratio;
+            let value = bisect(|value| {
+                let mut tried = constants.clone();
+                tried.set(key, value);
+                let costs = BoardCosts::new(&graph, &stages, setting.clone(), tried);
+                ratio(&costs, batch).is_some_and(|ratio| (ratio > wanted) == slower)
+            });
+            constants.set(key, value);
+        }
+    }
+    Ok(constants)
+}
+
+/// Times both constants are found again with the other's new value.
+const ROUNDS: usize = 5;
+
+/// The value up to which `below` holds, between 1 and 10^6. The best plan changes in steps, which derivatives do not
+/// survive.
+fn bisect(below: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0f64, 1e6f64.ln());
+    for _ in 0..24 {
+        let middle = (low + high) / 2.0;
+        match below(middle.exp()) {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    ((low + high) / 2.0).exp()
 }
 
 /// The network, its cut, and where it ran.

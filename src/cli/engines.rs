@@ -55,6 +55,18 @@ pub struct Engines {
 }
 
 impl Engines {
+    /// A backend with everything else as it is when nothing is said.
+    pub fn of(backend: BackendName) -> Engines {
+        Engines {
+            backend,
+            devices: None,
+            plan: None,
+            threads: 1,
+            time_limit: 60,
+            onnxruntime: None,
+        }
+    }
+
     /// The plan given, read from its text or file.
     pub fn plan(&self) -> Result<Option<Plan>, Box<dyn Error>> {
         let Some(text) = &self.plan else {

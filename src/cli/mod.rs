@@ -18,6 +18,7 @@ mod labels;
 mod model;
 mod output;
 mod plan;
+mod reproduce;
 mod run;
 mod serve;
 mod simulate;
@@ -77,6 +78,9 @@ enum Command {
     /// Fit the board model's constants to data/measurements.csv
     #[command(hide = true)]
     CalibrateBoards(calibrate::Arguments),
+    /// Make the paper's figures
+    #[command(name = "reproduce-ksc2022", hide = true)]
+    Reproduce(reproduce::Arguments),
     /// Say what each backend needs, what is missing, and how to get it
     Doctor(doctor::Arguments),
 }
@@ -123,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Cache(arguments) => cache::run(&arguments, &output),
         Command::Simulate(arguments) => simulate::run(&arguments, &output),
         Command::CalibrateBoards(arguments) => calibrate::run(&arguments, &output),
+        Command::Reproduce(arguments) => reproduce::run(&arguments, &output, cancel.clone()),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };
     match outcome {

@@ -69,6 +69,9 @@ pub struct Comparison {
     pub origin: String,
     pub bars: Vec<Bar>,
     pub errors: Vec<Error>,
+    /// What ours stands beside; empty for a network that the paper does not have.
+    #[serde(skip)]
+    theirs: Vec<Published>,
 }
 
 impl Comparison {
@@ -88,6 +91,17 @@ impl Comparison {
             origin: origin.to_string(),
             errors: ours.iter().filter_map(error).collect(),
             bars: ours,
+            theirs: published,
+        }
+    }
+
+    /// Values of a network that the paper does not have.
+    pub fn alone(origin: &str, ours: Vec<Bar>) -> Comparison {
+        Comparison {
+            origin: origin.to_string(),
+            bars: ours,
+            errors: Vec::new(),
+            theirs: Vec::new(),
         }
     }
 
@@ -140,44 +154,43 @@ impl Comparison {
         let ours = |value: fn(&Bar) -> f64| self.bars.iter().map(|b| Some(value(b))).collect();
         let series = |name: String, tone, values| Series { name, tone, values };
         let origin = &self.origin;
-        page.figure(
-            &bars(
-                "Images per second by batch size",
-                "batch size",
-                "images/s",
-                &labels,
-                &[
-                    series(
-                        "GPU, published".into(),
-                        Tone::GpuPublished,
-                        theirs(|p| p.gpu),
-                    ),
-                    series(format!("GPU, {origin}"), Tone::Gpu, ours(|b| b.gpu)),
-                    series(
-                        "GPU + 2 DLA, published".into(),
-                        Tone::AllPublished,
-                        theirs(|p| p.shared),
-                    ),
-                    series(
-                        format!("GPU + 2 DLA, {origin}"),
-                        Tone::All,
-                        ours(|b| b.shared),
-                    ),
-                ],
+        let mut throughput = vec![
+            series(
+                "GPU, published".into(),
+                Tone::GpuPublished,
+                theirs(|p| p.gpu),
             ),
-            &format!("Throughput. {label}"),
+            series(format!("GPU, {origin}"), Tone::Gpu, ours(|b| b.gpu)),
+            series(
+                "GPU + 2 DLA, published".into(),
+                Tone::AllPublished,
+                theirs(|p| p.shared),
+            ),
+            series(
+                format!("GPU + 2 DLA, {origin}"),
+                Tone::All,
+                ours(|b| b.shared),
+            ),
+        ];
+        let mut ratios = vec![
+            series("published".into(), Tone::AllPublished, theirs(|p| p.ratio)),
+            series(origin.clone(), Tone::All, ours(Bar::ratio)),
+        ];
+        for list in [&mut throughput, &mut ratios] {
+            list.retain(|s: &Series| s.values.iter().any(Option::is_some));
+        }
+        let title = "Images per second by batch size";
+        let svg = bars(title, "batch size", "images/s", &labels, &throughput);
+        page.figure(&svg, &format!("Throughput. {label}"));
+        let svg = lines(
+            "Speed-up over the GPU alone",
+            ["batch size", "GPU + 2 DLA over GPU"],
+            &labels,
+            &ratios,
+            Some(1.0),
         );
         page.figure(
-            &lines(
-                "Speed-up over the GPU alone",
-                ["batch size", "GPU + 2 DLA over GPU"],
-                &labels,
-                &[
-                    series("published".into(), Tone::AllPublished, theirs(|p| p.ratio)),
-                    series(origin.clone(), Tone::All, ours(Bar::ratio)),
-                ],
-                Some(1.0),
-            ),
+            &svg,
             &format!("Speed-up; above the dashed line sharing pays. {label}"),
         );
         page.table(&self.table());
@@ -214,7 +227,7 @@ impl Comparison {
     }
 
     fn beside(&self, bar: &Bar) -> (Option<Published>, Option<&Error>) {
-        let theirs = published().into_iter().find(|p| p.batch == bar.batch);
+        let theirs = self.theirs.iter().find(|p| p.batch == bar.batch).copied();
         (theirs, self.errors.iter().find(|e| e.batch == bar.batch))
     }
 }

@@ -11,6 +11,9 @@ const ROWS: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 /// Rounds tried on either side of those that would end all devices at the same time.
 const AROUND: usize = 6;
 
+/// A device's share is also tried in up to this many equal rounds.
+const FEW: usize = 8;
+
 /// Plans that are simulated, best estimate first.
 const KEPT: usize = 12;
 
@@ -151,15 +154,18 @@ impl Search<'_> {
     }
 }
 
-/// Rows per execution, up to `most`, that divide `rows`: the usual ones, and all rows at once if those are few.
+/// Rows per execution, up to `most`, that divide `rows`: the usual ones, and what few rounds give.
 fn divisors(rows: usize, most: usize) -> Vec<usize> {
     let most = most.min(ROWS[ROWS.len() - 1]).min(rows);
-    let usual = ROWS
-        .into_iter()
-        .filter(|n| *n <= most && rows.is_multiple_of(*n));
-    let mut found: Vec<usize> = usual.collect();
-    if rows <= most && !found.contains(&rows) {
-        found.push(rows);
-    }
+    let few = (1..=FEW)
+        .filter(|rounds| rows.is_multiple_of(*rounds))
+        .map(|rounds| rows / rounds);
+    let usual = ROWS.into_iter().filter(|n| rows.is_multiple_of(*n));
+    let mut found: Vec<usize> = usual
+        .chain(few)
+        .filter(|n| (1..=most).contains(n))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
     found
 }

@@ -199,6 +199,7 @@ impl Fuser<'_> {
             found.activation = Some(node.op.name());
         }
         self.wrote(node.output, index);
+        self.leaves(node.output, index);
     }
 
     /// A new layer that reads the node's activations and writes its output.
@@ -220,7 +221,18 @@ impl Fuser<'_> {
             weights,
         );
         self.wrote(node.output, index);
+        let graph = self.graph;
+        let entered = node.inputs.iter().filter(|id| graph.inputs.contains(id));
+        self.found[index].layer.outside = entered.map(|id| self.elements(*id)).sum();
+        self.leaves(node.output, index);
         index
+    }
+
+    /// Counts a result of the network.
+    fn leaves(&mut self, id: TensorId, index: usize) {
+        if self.graph.outputs.contains(&id) {
+            self.found[index].layer.outside += self.elements(id);
+        }
     }
 
     fn push(
@@ -237,6 +249,7 @@ impl Fuser<'_> {
                 kind,
                 inputs,
                 outputs,
+                outside: 0.0,
                 weights,
                 macs: 0.0,
                 adds: false,

@@ -26,6 +26,8 @@ pub struct Layer {
     pub inputs: f64,
     /// Elements written per row.
     pub outputs: f64,
+    /// Of both, those that come from outside the engine or leave it.
+    pub outside: f64,
     /// Elements of weights, read once per execution.
     pub weights: f64,
     /// Multiply-accumulates per row.

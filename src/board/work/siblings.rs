@@ -32,6 +32,7 @@ fn copy(of: &mut Fused) -> Option<Layer> {
         kind: Kind::Move,
         inputs: of.layer.outputs,
         outputs: of.layer.outputs,
+        outside: 0.0,
         weights: 0.0,
         macs: 0.0,
         adds: false,
