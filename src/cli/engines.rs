@@ -56,7 +56,7 @@ pub struct Engines {
 
 impl Engines {
     /// A backend with everything else as it is when nothing is said.
-    pub fn of(backend: BackendName) -> Engines {
+    pub fn of(backend: BackendName, tensorrt: TensorRtArguments) -> Engines {
         Engines {
             backend,
             devices: None,
@@ -64,6 +64,7 @@ impl Engines {
             threads: 1,
             time_limit: 60,
             onnxruntime: None,
+            tensorrt,
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::artifact::Artifact;
 use crate::cli::bench::noise;
 use crate::cli::board::Boarded;
-use crate::cli::engines::{BackendName, Engines};
+use crate::cli::engines::Engines;
 use crate::plan::Plan;
 use crate::report::Bar;
 use crate::session::Session;
@@ -33,13 +33,13 @@ pub fn simulated(boarded: &Boarded, batches: &[usize]) -> Result<Vec<Bar>, Box<d
 pub fn measured(
     boarded: &Boarded,
     artifact: &Path,
-    backend: BackendName,
+    engines: &Engines,
     batches: &[usize],
     repeats: u32,
     cancel: Arc<AtomicBool>,
 ) -> Result<(Vec<Bar>, String), Box<dyn Error>> {
     let bundle = Artifact::read(artifact)?.whole()?.clone();
-    let session = Engines::of(backend).session(bundle, cancel)?;
+    let session = engines.session(bundle, cancel)?;
     let mut bars = Vec::new();
     for &batch in batches {
         let (shared, _) = best(

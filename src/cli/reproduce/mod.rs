@@ -12,9 +12,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::board::{Boarded, DlaPrecision, FrameworkName, GpuPrecision, Where};
-use super::engines::BackendName;
+use super::engines::{BackendName, Engines};
 use super::files::TextFile;
 use super::output::Output;
+use super::tensorrt::TensorRtArguments;
 use super::{Answer, Outcome};
 use crate::report::{published, Bar, Comparison};
 use crate::sim::{arrivals, Arrival, Arriving};
@@ -39,6 +40,8 @@ pub struct Arguments {
     /// Measured runs of each plan
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
+    #[command(flatten)]
+    tensorrt: TensorRtArguments,
 }
 
 /// Images as they travel: 224x224 pixels of three bytes.
@@ -119,10 +122,11 @@ fn experiments(
             match arguments.backend {
                 None => simulated(boarded, &batches),
                 Some(backend) => {
+                    let engines = Engines::of(backend, arguments.tensorrt.clone());
                     let (bars, devices) = measured(
                         boarded,
                         path,
-                        backend,
+                        &engines,
                         &batches,
                         arguments.repeats,
                         cancel.clone(),
