@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cli_support::Folder;
 use tvm_dla::engine::precision::{folded, stored};
 use tvm_dla::engine::trt::{
-    BuildOptions, LibraryPaths, Product, Recipe, TensorRt, Timing, TrtVersion,
+    built_for, BuildOptions, LibraryPaths, Product, Recipe, TensorRt, Timing, TrtVersion,
 };
 use tvm_dla::engine::{EngineSpec, Numerics, Precision, Ranges, StageKind};
 use tvm_dla::graph::{
@@ -352,6 +352,43 @@ fn the_library_is_the_one_that_was_installed() {
         .path()
         .starts_with(environment().canonicalize().unwrap()));
     assert_eq!(tensorrt.dla_cores().unwrap(), 0);
+}
+
+/// What a library says of itself decides, not what its file is called.
+#[test]
+fn a_library_of_another_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (
+        folder.path().join("old.c"),
+        folder.path().join("libnvinfer.so.8"),
+    );
+    // 7.1.0, which no build of this program is for.
+    std::fs::write(&source, "int getInferLibVersion(void) { return 7100; }").unwrap();
+    let compiler = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(compiler.success());
+    let built = built_for();
+    let wanted: Vec<String> = match built.is_empty() {
+        true => vec!["TENSORRT_INCLUDE".into()],
+        false => ["is TensorRT 7.1.0", "TENSORRT_INCLUDE"]
+            .map(String::from)
+            .into_iter()
+            .chain(built.iter().map(TrtVersion::to_string))
+            .collect(),
+    };
+    let paths = LibraryPaths::system(Some(folder.path().to_path_buf()), vec![]);
+    let loaded = TensorRt::load(&LibraryPaths::system(Some(library), vec![]));
+    let error = loaded.err().unwrap().to_string();
+    for part in wanted {
+        assert!(error.contains(&part), "{error}");
+    }
+    assert!(
+        TensorRt::load(&paths).is_err(),
+        "the same file, found in its folder"
+    );
 }
 
 /// `tvm-dla check`, for an artifact that a user has.

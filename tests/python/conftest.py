@@ -17,6 +17,7 @@ from tvm.contrib import graph_executor
 
 import tvm_dla
 
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
 # TVM 0.16's wheel compiles for RISC-V unless told otherwise.
@@ -38,6 +39,15 @@ def command(
     return subprocess.run(
         [str(word) for word in words], capture_output=True, text=True, cwd=cwd, env=env, timeout=300
     )
+
+
+def program() -> Path:
+    """The build made last."""
+    built = [ROOT / "target" / profile / "tvm-dla" for profile in ("release", "debug")]
+    built = [path for path in built if path.is_file()]
+    if not built:
+        pytest.fail("there is no tvm-dla: run cargo build")
+    return max(built, key=lambda path: path.stat().st_mtime)
 
 
 def tvmc_dla(*words: object) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tvm
+from conftest import command, program
 from tvm import relay
 from tvm.contrib import graph_executor
 
@@ -20,20 +23,42 @@ sys.path.insert(0, str(ROOT / "scripts/models"))
 
 import zoo  # noqa: E402
 
+# One TVM is enough; residuals and branches are in tests/trt_builder.rs.
+BUILT_BY_TENSORRT = ("mobilenet_v1", "squeezenet")
 LLVM = "llvm -mtriple=x86_64-linux-gnu"
 
 
-def run(mod: Any, params: Any, name: str, data: Any) -> Any:
+def run(mod: Any, params: Any, name: str, data: Any, keep: Path | None = None) -> Any:
+    """The first output; the library is written to `keep`."""
     with tvm.transform.PassContext(opt_level=3):
         library = relay.build(mod, target=LLVM, params=params)
+    if keep is not None:
+        library.export_library(str(keep))
     executor = graph_executor.GraphModule(library["default"](tvm.cpu()))
     executor.set_input(name, data)
     executor.run()
     return executor.get_output(0).numpy()
 
 
+def built_by_tensorrt(artifact: Path) -> str:
+    """NVIDIA's builder takes every stage, without a GPU.
+
+    A missing library is a loud skip, and with REQUIRE_TENSORRT a failure.
+    """
+    checked = command(program(), "--json", "--quiet", "check", artifact, "--build-level", "0")
+    if checked.returncode == 2 and "REQUIRE_TENSORRT" not in os.environ:
+        return f"SKIPPED: TensorRT's builder: {checked.stderr}"
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    answer = json.loads(checked.stdout)
+    stages = {engine["stage"]: engine for engine in answer["engines"]}
+    assert set(stages) == {"whole", "prefix", "suffix"}
+    assert all(engine["shapes"] > 1 for engine in stages.values())
+    whole = stages["whole"]
+    return f"{answer['library']}: {whole['layers']} layers, {whole['shapes']} shapes agree"
+
+
 @pytest.mark.parametrize("model", zoo.NAMES)
-def test_agrees_with_llvm(model: str, capsys: Any) -> None:
+def test_agrees_with_llvm(model: str, capsys: Any, tmp_path: Path) -> None:
     if model == "vgg19" and not tvm.__version__.startswith("0.9"):
         pytest.skip("550 MB of weights are compared once, with TVM 0.9")
     net = zoo.build(model)
@@ -44,11 +69,15 @@ def test_agrees_with_llvm(model: str, capsys: Any) -> None:
     reference = run(mod, params, name, data)
     partitioned = tvm_dla.partition_for_dla(mod, params)
     report = tvm_dla.partition_report(partitioned)
-    result = run(partitioned, {}, name, data)
+    tensorrt = tvm.__version__.startswith("0.9") and model in BUILT_BY_TENSORRT
+    artifact = tmp_path / "net.so" if tensorrt else None
+    result = run(partitioned, {}, name, data, artifact)
     scale = np.abs(reference).max()
     difference = np.abs(result - reference).max() / scale
     with capsys.disabled():
         print(f"\n{model}: {difference:.1e} of the largest output\n{report}")
+        if artifact is not None:
+            print(built_by_tensorrt(artifact))
     assert sum(region.prefix for region in report.regions) > 0, "nothing would run on the DLA"
     assert difference < 1e-4
     del mod, params, partitioned, net
