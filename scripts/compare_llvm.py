@@ -53,6 +53,7 @@ def _run_artifact(artifact: Path, data: Any) -> Any:
         source, result = Path(folder) / "x.npy", Path(folder) / "y.npy"
         np.save(source, data)
         command = [binary, "--quiet", "run", artifact, "--input", source, "--output", result]
+        command += ["--precision", "fp32"]  # TVM's build computes in float32
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
         return np.load(result)
 

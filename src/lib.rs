@@ -1,5 +1,6 @@
 //! tvm-dla: run a TVM-compiled CNN on the GPU and both DLA cores of an NVIDIA Jetson at the same time.
 
+pub mod accuracy;
 pub mod artifact;
 pub mod board;
 pub mod bundle;
@@ -12,6 +13,7 @@ pub mod pipeline;
 pub mod plan;
 #[cfg(feature = "plugin")]
 mod plugin;
+pub mod quantise;
 pub mod relay;
 pub mod report;
 pub mod schedule;

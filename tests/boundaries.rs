@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order of a model's journey; a room imports only those before it.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 24] = [
     "graph",
     "plan",
     "tvm",
@@ -13,6 +13,8 @@ const ROOMS: [&str; 22] = [
     "relay",
     "lower",
     "engine",
+    "quantise",
+    "accuracy",
     "artifact",
     "schedule",
     "trace",

@@ -3,11 +3,12 @@
 //! The browser is `chromium` (`TVM_DLA_CHROMIUM` names another); without one the test says so and ends, unless
 //! `REQUIRE_CHROMIUM=1`. `KEEP_SCREENSHOTS=folder` keeps the pictures.
 
+mod browser_support;
 mod cli_support;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use browser_support::{browse, chromium, keep};
 use cli_support::Folder;
 
 use tvm_dla::engine::StageKind;
@@ -194,40 +195,6 @@ fn a_report_asks_nobody_for_anything() {
     );
     let evil = Page::new("<b>&", "\"x\"").finish();
     assert!(!evil.contains("<b>") && evil.contains("&lt;b&gt;&amp;"));
-}
-
-fn chromium() -> Option<PathBuf> {
-    let named = std::env::var_os("TVM_DLA_CHROMIUM").map(PathBuf::from);
-    let known = [
-        "/usr/bin/chromium",
-        "/usr/bin/chromium-browser",
-        "/usr/bin/google-chrome",
-    ];
-    named
-        .into_iter()
-        .chain(known.map(PathBuf::from))
-        .find(|p| p.is_file())
-}
-
-fn browse(folder: &Path, arguments: &[String]) -> std::process::Output {
-    let mut command = Command::new(chromium().unwrap());
-    command.args([
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-    ]);
-    command.args([
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
-    ]);
-    command.arg("--host-resolver-rules=MAP * ~NOTFOUND");
-    command.arg(format!(
-        "--user-data-dir={}",
-        folder.join("profile").display()
-    ));
-    command.args(arguments).output().unwrap()
 }
 
 /// What `scripts/reproduce_ksc2022` calls, for a small network at three batch sizes.
@@ -424,14 +391,4 @@ fn phone(folder: &Path, report: &str) {
         ],
     );
     keep(&picture);
-}
-
-fn keep(picture: &Path) {
-    if let Some(folder) = std::env::var_os("KEEP_SCREENSHOTS") {
-        std::fs::copy(
-            picture,
-            Path::new(&folder).join(picture.file_name().unwrap()),
-        )
-        .unwrap();
-    }
 }

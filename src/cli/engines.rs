@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::helped;
+use super::precision::Numbers;
 use super::tensorrt::TensorRtArguments;
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
@@ -52,6 +53,8 @@ pub struct Engines {
     pub onnxruntime: Option<PathBuf>,
     #[command(flatten)]
     pub tensorrt: TensorRtArguments,
+    #[command(flatten)]
+    pub numbers: Numbers,
 }
 
 impl Engines {
@@ -65,6 +68,7 @@ impl Engines {
             time_limit: 60,
             onnxruntime: None,
             tensorrt,
+            numbers: Numbers::default(),
         }
     }
 
@@ -86,10 +90,26 @@ impl Engines {
         Ok(Some(plan))
     }
 
-    /// A session for `bundle`.
+    /// A session for `bundle`: unless the options say otherwise, emulated devices compute in float32 and a board in the
+    /// artifact's precision.
     pub fn session(
         &self,
         bundle: Bundle,
+        cancel: Arc<AtomicBool>,
+    ) -> Result<Session, Box<dyn Error>> {
+        let numbers = match self.backend {
+            BackendName::Cpu => self.numbers.clone(),
+            BackendName::TensorRt => self.numbers.or(bundle.options.target.precision.into()),
+        };
+        let numerics = numbers.computed(&bundle)?.numerics;
+        self.session_in(bundle, numerics, cancel)
+    }
+
+    /// A session for `bundle` that computes as `numerics` says.
+    pub fn session_in(
+        &self,
+        bundle: Bundle,
+        numerics: Numerics,
         cancel: Arc<AtomicBool>,
     ) -> Result<Session, Box<dyn Error>> {
         let config = SessionConfig {
@@ -98,31 +118,37 @@ impl Engines {
             time_limit: Duration::from_secs(self.time_limit),
             cancel: cancel.clone(),
         };
-        let backend = self.backend(&bundle, cancel)?;
+        let backend = self.backend(&bundle, numerics, cancel)?;
         Ok(Session::from_bundle(bundle, backend, config)?)
     }
 
     fn backend(
         &self,
         bundle: &Bundle,
+        numerics: Numerics,
         cancel: Arc<AtomicBool>,
     ) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
         match self.backend {
-            BackendName::TensorRt => {
-                let numerics = Numerics::of(bundle.options.target.precision.into());
-                self.tensorrt.backend(bundle, numerics, cancel)
-            }
-            BackendName::Cpu => {
-                let library = find_library(&search(self.onnxruntime.as_deref()))
-                    .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
-                Ok(Arc::new(CpuBackend::new(CpuOptions {
-                    library,
-                    threads_per_device: self.threads.into(),
-                    devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
-                })?))
-            }
+            BackendName::TensorRt => self.tensorrt.backend(bundle, numerics, cancel),
+            BackendName::Cpu => emulated(self.onnxruntime.as_deref(), self.threads, numerics),
         }
     }
+}
+
+/// The CPU backend; `named` is ONNX Runtime's library.
+pub fn emulated(
+    named: Option<&Path>,
+    threads: u16,
+    numerics: Numerics,
+) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
+    let library = find_library(&search(named))
+        .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
+    let backend = CpuBackend::new(CpuOptions {
+        library,
+        threads_per_device: threads.into(),
+        devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
+    })?;
+    Ok(Arc::new(backend.with_numerics(numerics)))
 }
 
 /// The TVM runtime beside the plugin that the artifact was linked to, else that of the first environment. Another

@@ -11,6 +11,7 @@ use super::output::Output;
 use super::{arrays, helped};
 use crate::bundle::Preprocess;
 use crate::engine::Array;
+use crate::graph::Graph;
 
 /// A batch, and what its rows are called.
 pub struct Batch {
@@ -37,6 +38,12 @@ impl Batch {
 
 /// An input of the network: name, and shape as compiled.
 pub type Input = (String, Vec<usize>);
+
+/// The inputs of a network.
+pub fn of_graph(graph: &Graph) -> Vec<Input> {
+    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
+    tensors.map(|t| (t.name.clone(), t.shape.clone())).collect()
+}
 
 /// Reads pictures, folders of pictures, one `.npy`, or one `.npz` with an array per input.
 pub fn read(

@@ -1,5 +1,6 @@
 //! The command line: the only room besides the plugin that prints, reads the environment, or exits.
 
+mod accuracy;
 mod arrays;
 mod bench;
 mod board;
@@ -7,6 +8,7 @@ mod build;
 mod cache;
 mod calibrate;
 mod check;
+mod data;
 mod doctor;
 mod engines;
 mod export;
@@ -18,12 +20,15 @@ mod labels;
 mod model;
 mod output;
 mod plan;
+mod precision;
+mod quantise;
 mod reproduce;
 mod run;
 mod serve;
 mod simulate;
 mod stream;
 mod tensorrt;
+mod truth;
 mod tune;
 
 use std::error::Error;
@@ -67,6 +72,10 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Measure the GPU alone against GPU + DLA, in turn in one run
     Bench(bench::Arguments),
+    /// Compare FP32, FP16 and INT8 over images: scores, noise by layer, and what to leave in FP16
+    Accuracy(accuracy::Arguments),
+    /// Find INT8 ranges from images, and write them for TensorRT and for --calibration
+    Calibrate(quantise::Arguments),
     /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
     Export(export::Arguments),
     /// Have TensorRT's builder check every stage; with TensorRT-RTX that needs no GPU
@@ -121,6 +130,8 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
         Command::Tune(arguments) => tune::run(&arguments, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
+        Command::Accuracy(arguments) => accuracy::run(&arguments, &output, cancel.clone()),
+        Command::Calibrate(arguments) => quantise::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
         Command::Check(arguments) => check::run(&arguments, &output),
         Command::Build(arguments) => build::run(&arguments, &output, cancel.clone()),

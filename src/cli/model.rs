@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engines::{tvm_runtime, Engines};
-use super::inputs::{repeat, Input};
+use super::inputs::{of_graph, repeat, Input};
+use super::precision::Report;
 use super::{helped, output::Output};
 use crate::artifact::{Artifact, ArtifactError, Executor};
-use crate::bundle::Preprocess;
+use crate::bundle::{Bundle, Preprocess};
 use crate::engine::Array;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
 use crate::session::Session;
 
 pub enum Model {
-    Session(Box<Session>),
+    Session(Box<Session>, Report),
     /// TVM runs its part, and ours through the plugin, at the compiled batch.
     Tvm(Executor),
 }
@@ -42,9 +43,7 @@ impl Model {
     ) -> Result<Model, Box<dyn Error>> {
         let found = runtime.map(Path::to_path_buf).or_else(|| tvm_runtime(path));
         match (artifact.whole(), found) {
-            (Ok(bundle), _) => Ok(Model::Session(Box::new(
-                engines.session(bundle.clone(), cancel)?,
-            ))),
+            (Ok(bundle), _) => emulated(engines, bundle, cancel),
             (Err(error @ ArtifactError::Parts { .. }), None) => Err(helped(
                 error.to_string(),
                 "give --tvm-runtime LIB, set TVM_DLA_TVM_RUNTIME, or run ./scripts/setup",
@@ -56,6 +55,9 @@ impl Model {
                 if engines.plan.is_some() || engines.devices.is_some() {
                     return Err("a model that TVM drives takes its plan from TVM_DLA_PLAN and TVM_DLA_DEVICES, not from options".into());
                 }
+                if engines.numbers.given() {
+                    return Err("a model that TVM drives takes its precision from TVM_DLA_PRECISION and TVM_DLA_CALIBRATION, not from options".into());
+                }
                 Ok(Model::Tvm(artifact.executor(&runtime)?))
             }
             (Err(error), _) => Err(error.into()),
@@ -64,11 +66,7 @@ impl Model {
 
     pub fn inputs(&self) -> Vec<Input> {
         match self {
-            Model::Session(session) => {
-                let graph = session.graph();
-                let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
-                tensors.map(|t| (t.name.clone(), t.shape.clone())).collect()
-            }
+            Model::Session(session, _) => of_graph(session.graph()),
             Model::Tvm(executor) => executor.inputs().to_vec(),
         }
     }
@@ -76,7 +74,7 @@ impl Model {
     /// What computes, in words.
     pub fn describe(&self) -> String {
         match self {
-            Model::Session(session) => {
+            Model::Session(session, _) => {
                 let devices = session.devices();
                 let names: Vec<String> = devices.iter().map(|d| d.to_string()).collect();
                 format!("{} {}", names.join(" + "), session.backend().describe())
@@ -87,10 +85,18 @@ impl Model {
         }
     }
 
+    /// What its nodes are computed in; TVM's own part is in float32.
+    pub fn computed(&self) -> Option<&Report> {
+        match self {
+            Model::Session(_, report) => Some(report),
+            Model::Tvm(_) => None,
+        }
+    }
+
     /// Runs one batch.
     pub fn run(&self, arrays: &[Array]) -> Result<Done, Box<dyn Error>> {
         match self {
-            Model::Session(session) => {
+            Model::Session(session, _) => {
                 let outcome = session.run(arrays)?;
                 Ok(Done {
                     seconds: outcome.stats.seconds,
@@ -101,6 +107,18 @@ impl Model {
             Model::Tvm(executor) => chunks(executor, arrays),
         }
     }
+}
+
+/// In the artifact's precision unless the options name another.
+fn emulated(
+    engines: &Engines,
+    bundle: &Bundle,
+    cancel: Arc<AtomicBool>,
+) -> Result<Model, Box<dyn Error>> {
+    let artifact = bundle.options.target.precision.into();
+    let computed = engines.numbers.or(artifact).computed(bundle)?;
+    let session = engines.session_in(bundle.clone(), computed.numerics, cancel)?;
+    Ok(Model::Session(Box::new(session), computed.report))
 }
 
 /// Runs any number of rows through an executor of a fixed batch; the last chunk is filled up by repetition.

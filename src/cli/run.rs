@@ -13,6 +13,7 @@ use super::files::TextFile;
 use super::labels::{self, Guess};
 use super::model::{preprocess, Done, Model};
 use super::output::{seconds, table, Output};
+use super::precision::Report;
 use super::{inputs, Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::pipeline::Stats;
@@ -63,6 +64,8 @@ struct Row {
 struct Answered {
     artifact: PathBuf,
     devices: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    computed: Option<Report>,
     rows: usize,
     seconds: f64,
     images_per_second: f64,
@@ -158,6 +161,7 @@ fn answered(
     Ok(Answered {
         artifact: arguments.artifact.clone(),
         devices: model.describe(),
+        computed: model.computed().cloned(),
         rows,
         seconds: done.seconds,
         images_per_second: rows as f64 / done.seconds,
@@ -202,6 +206,7 @@ fn human(answer: &Answered) -> String {
         lines.push(format!("... and {more} more rows: --json has all"));
     }
     lines.push(format!("devices  {}", answer.devices));
+    lines.extend(answer.computed.as_ref().and_then(Report::line));
     if let Some(plan) = &answer.plan {
         lines.push(format!("plan     {plan}"));
     }

@@ -13,8 +13,9 @@ use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
 use crate::engine::trt::{
     listen, BuildOptions, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
 };
-use crate::engine::{Backend, Numerics};
+use crate::engine::{Backend, Numerics, Precision};
 use crate::plan::{Device, Plan};
+use crate::quantise::numerics;
 use crate::session::{Session, SessionConfig};
 use crate::tvm::CallError;
 
@@ -38,11 +39,16 @@ pub struct Settings {
     pub devices: Option<String>,
     /// Seconds after which an execution counts as hung.
     pub time_limit: Option<u64>,
+    /// `fp32`, `fp16` or `int8`. By default emulated devices compute in float32, since programs of TVM compare with
+    /// TVM's own results, and a board computes in the artifact's precision.
+    pub precision: Option<String>,
+    /// A file with INT8 ranges; it names int8 where no precision is given.
+    pub calibration: Option<PathBuf>,
 }
 
 impl Settings {
     /// The variables `TVM_DLA_BACKEND`, `TVM_DLA_ONNXRUNTIME`, `TVM_DLA_TENSORRT`, `TVM_DLA_CUDART`, `TVM_DLA_THREADS`,
-    /// `TVM_DLA_PLAN`, `TVM_DLA_DEVICES` and `TVM_DLA_TIME_LIMIT`.
+    /// `TVM_DLA_PLAN`, `TVM_DLA_DEVICES`, `TVM_DLA_TIME_LIMIT`, `TVM_DLA_PRECISION` and `TVM_DLA_CALIBRATION`.
     pub fn from_environment() -> Result<Settings, CallError> {
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         Ok(Settings {
@@ -54,6 +60,8 @@ impl Settings {
             plan: text("TVM_DLA_PLAN"),
             devices: text("TVM_DLA_DEVICES"),
             time_limit: number("TVM_DLA_TIME_LIMIT", text("TVM_DLA_TIME_LIMIT"))?,
+            precision: text("TVM_DLA_PRECISION"),
+            calibration: text("TVM_DLA_CALIBRATION").map(PathBuf::from),
         })
     }
 
@@ -70,6 +78,8 @@ impl Settings {
             plan: given.plan.or(base.plan),
             devices: given.devices.or(base.devices),
             time_limit: given.time_limit.or(base.time_limit),
+            precision: given.precision.or(base.precision),
+            calibration: given.calibration.or(base.calibration),
         })
     }
 
@@ -92,11 +102,27 @@ impl Settings {
         Ok(Session::from_bundle(bundle, backend, config)?)
     }
 
+    /// In `unnamed` where neither a precision nor a calibration is given.
+    fn numerics(&self, bundle: &Bundle, unnamed: Precision) -> Result<Numerics, CallError> {
+        let named = self.precision.as_deref().map(str::parse).transpose()?;
+        let implied = self.calibration.as_ref().map(|_| Precision::Int8);
+        let precision = named.or(implied).unwrap_or(unnamed);
+        let text = self.calibration.as_ref().map(|path| {
+            let text = std::fs::read_to_string(path);
+            text.map_err(|e| format!("cannot read {}: {e}", path.display()))
+        });
+        let text = text.transpose()?;
+        Ok(numerics(bundle, precision, text.as_deref(), &[])?.0)
+    }
+
     fn backend(&self, bundle: &Bundle) -> Result<Arc<dyn Backend>, CallError> {
         let site_packages = own_folder().and_then(|own| own.parent().map(PathBuf::from));
         let roots: Vec<PathBuf> = site_packages.into_iter().collect();
         match self.backend.as_deref() {
-            None | Some("cpu") => self.emulated(roots),
+            None | Some("cpu") => {
+                let numerics = self.numerics(bundle, Precision::default())?;
+                self.emulated(roots, numerics)
+            }
             Some("tensorrt") => self.board(roots, bundle),
             Some(other) => {
                 Err(format!("there is no backend `{other}`: use cpu or tensorrt").into())
@@ -104,7 +130,11 @@ impl Settings {
         }
     }
 
-    fn emulated(&self, roots: Vec<PathBuf>) -> Result<Arc<dyn Backend>, CallError> {
+    fn emulated(
+        &self,
+        roots: Vec<PathBuf>,
+        numerics: Numerics,
+    ) -> Result<Arc<dyn Backend>, CallError> {
         let paths = SearchPaths {
             environment: self.onnxruntime.clone(),
             roots,
@@ -114,7 +144,8 @@ impl Settings {
             library: find_library(&paths)?,
             threads_per_device: self.threads.unwrap_or(1),
             devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
-        })?;
+        })?
+        .with_numerics(numerics);
         say_once(&backend.describe());
         Ok(Arc::new(backend))
     }
@@ -130,7 +161,7 @@ impl Settings {
             tensorrt: LibraryPaths::system(self.tensorrt.clone(), roots.clone()),
             cuda: LibraryPaths::system(self.cudart.clone(), roots),
             recipe: Recipe {
-                numerics: Numerics::of(target.precision.into()),
+                numerics: self.numerics(bundle, target.precision.into())?,
                 options: BuildOptions::default(),
                 target,
                 progress: None,

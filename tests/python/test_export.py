@@ -45,7 +45,8 @@ def test_every_stage_is_onnx_and_agrees_with_the_program(tmp_path: Path) -> None
 
     plan = "gpu=1x1,dla0=1x1,dla1=1x1,suffix=3"
     result = tmp_path / "y.npy"
-    ran = command(program(), "run", package, "-i", tmp_path / "x.npy", "-o", result, "--plan", plan)
+    words = ["run", package, "-i", tmp_path / "x.npy", "-o", result, "--plan", plan]
+    ran = command(program(), *words, "--precision", "fp32")
     assert ran.returncode == 0, ran.stderr
     ours = np.load(result)
     whole = infer(stages["whole"]["onnx"], data)

@@ -110,7 +110,12 @@ impl Arguments {
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
     let bundle = artifact.whole()?.clone();
-    let session = arguments.engines.session(bundle, cancel.clone())?;
+    let compiled_for = bundle.options.target.precision.into();
+    let numbers = arguments.engines.numbers.or(compiled_for);
+    let numerics = numbers.computed(&bundle)?.numerics;
+    let session = arguments
+        .engines
+        .session_in(bundle, numerics, cancel.clone())?;
     let session = Arc::new(session);
     let mut results = Results::create(arguments, session.clone())?;
     let decoder = Decoder {

@@ -1,0 +1,177 @@
+//! Networks in several precisions over the same rows.
+
+use std::sync::Arc;
+
+use super::{layers, AccuracyError, LayerNoise, Noise, Score};
+use crate::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
+use crate::graph::Graph;
+use crate::plan::Device;
+
+/// What one precision gives, next to float32.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    pub score: Score,
+    /// Of the network's outputs.
+    pub output: Noise,
+    /// Empty where only outputs were asked for.
+    pub layers: Vec<LayerNoise>,
+}
+
+/// A network in float32, to compare others with. `probe` has the outputs of `graph` among its own.
+pub struct Reference {
+    probe: Graph,
+    /// Where the network's outputs are among the probe's.
+    outputs: Vec<usize>,
+    engine: Box<dyn Engine>,
+    size: usize,
+}
+
+/// A network in another precision, and what is known of it so far.
+pub struct Candidate {
+    engine: Box<dyn Engine>,
+    score: Score,
+    noises: Vec<Noise>,
+}
+
+fn built(
+    backend: &dyn Backend,
+    graph: &Graph,
+    size: usize,
+) -> Result<Box<dyn Engine>, AccuracyError> {
+    let graph = graph.with_batch(size);
+    let graph = graph.map_err(|e| AccuracyError::Batch(e.to_string()))?;
+    let spec = EngineSpec {
+        stage: StageKind::Whole,
+        device: Device::Gpu,
+        batch: size,
+    };
+    Ok(backend.build(&graph, &spec)?)
+}
+
+impl Reference {
+    /// Over all outputs of `probe`; `float` computes in float32.
+    ///
+    /// # Errors
+    /// A network whose first output has no classes, or an engine that cannot be built.
+    pub fn new(
+        float: &dyn Backend,
+        graph: &Graph,
+        probe: Graph,
+        size: usize,
+    ) -> Result<Reference, AccuracyError> {
+        let place = |id| probe.outputs.iter().position(|other| other == id);
+        let outputs: Option<Vec<usize>> = graph.outputs.iter().map(place).collect();
+        let outputs = outputs.ok_or(AccuracyError::Output)?;
+        let shape = &graph.tensor(graph.outputs[0]).shape;
+        match shape[..] {
+            [_, _] | [_, _, 1, 1] => Ok(Reference {
+                engine: built(float, &probe, size)?,
+                probe,
+                outputs,
+                size,
+            }),
+            _ => Err(AccuracyError::Classes(shape.clone())),
+        }
+    }
+
+    /// The same network on another backend.
+    ///
+    /// # Errors
+    /// An engine that cannot be built.
+    pub fn candidate(&self, backend: &dyn Backend) -> Result<Candidate, AccuracyError> {
+        Ok(Candidate {
+            engine: built(backend, &self.probe, self.size)?,
+            score: Score::default(),
+            noises: vec![Noise::default(); self.probe.outputs.len()],
+        })
+    }
+
+    /// Rows that run at a time.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Classes of the network's first output.
+    pub fn classes(&self) -> usize {
+        self.probe.tensor(self.probe.outputs[self.outputs[0]]).shape[1]
+    }
+
+    /// Runs up to a batch of rows through float32 and every candidate; `labels` has one entry per row.
+    ///
+    /// # Errors
+    /// An engine that fails, or an output that is no number.
+    pub fn run(
+        &mut self,
+        rows: &[Array],
+        labels: &[Option<usize>],
+        candidates: &mut [Candidate],
+    ) -> Result<(), AccuracyError> {
+        let count = labels.len();
+        let full: Vec<Array> = rows.iter().map(|x| repeated(x, self.size)).collect();
+        let want = outputs(&mut *self.engine, &full)?;
+        self.finite(&want, count)?;
+        for candidate in candidates {
+            let got = outputs(&mut *candidate.engine, &full)?;
+            let pairs = want.iter().zip(&got);
+            for (noise, (want, got)) in candidate.noises.iter_mut().zip(pairs) {
+                let kept = want.len() / self.size * count;
+                noise.add(&want[..kept], &got[..kept]);
+            }
+            let first = self.outputs[0];
+            let width = want[first].len() / self.size;
+            for (at, label) in labels.iter().enumerate() {
+                let row = at * width..(at + 1) * width;
+                let (got, want) = (&got[first][row.clone()], &want[first][row]);
+                candidate.score.add(got, want, *label);
+            }
+        }
+        Ok(())
+    }
+
+    fn finite(&self, outputs: &[Vec<f32>], rows: usize) -> Result<(), AccuracyError> {
+        for (id, values) in self.probe.outputs.iter().zip(outputs) {
+            let kept = values.len() / self.size * rows;
+            if let Some(at) = values[..kept].iter().position(|v| !v.is_finite()) {
+                return Err(AccuracyError::NotFinite {
+                    tensor: self.probe.tensor(*id).name.clone(),
+                    row: at / (values.len() / self.size),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub fn compared(&self, candidate: &Candidate) -> Compared {
+        Compared {
+            score: candidate.score,
+            output: candidate.noises[self.outputs[0]],
+            layers: layers(&self.probe, &candidate.noises),
+        }
+    }
+}
+
+fn outputs(engine: &mut dyn Engine, inputs: &[Array]) -> Result<Vec<Vec<f32>>, AccuracyError> {
+    let rows = inputs.iter().map(|x| Rows {
+        data: x.data.clone(),
+        offset: 0,
+        len: x.data.len(),
+    });
+    engine.enqueue(rows.collect())?;
+    Ok(engine.wait()?)
+}
+
+/// `size` rows; the last one again where there are fewer.
+fn repeated(x: &Array, size: usize) -> Array {
+    let have = x.shape[0];
+    let width = x.data.len() / have.max(1);
+    let mut data = x.data.to_vec();
+    for _ in have..size {
+        data.extend_from_slice(&x.data[(have - 1) * width..]);
+    }
+    let mut shape = x.shape.clone();
+    shape[0] = size;
+    Array {
+        shape,
+        data: Arc::new(data),
+    }
+}

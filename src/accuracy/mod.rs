@@ -1,0 +1,34 @@
+//! What a precision does to a network: scores, agreement with float32, noise layer by layer, and which few layers to
+//! leave in FP16.
+
+mod compare;
+mod noise;
+mod score;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use compare::{Candidate, Compared, Reference};
+pub use noise::{layers, LayerNoise, Noise};
+pub use score::{best, Score};
+pub use suggest::{suggest, Step};
+
+use crate::engine::EngineError;
+
+/// Why precisions cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum AccuracyError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("tensor `{tensor}` holds infinities or NaN in row {row} already in float32")]
+    NotFinite { tensor: String, row: usize },
+    #[error("the network's first output has the shape {0:?}, and only [rows, classes] has classes to compare")]
+    Classes(Vec<usize>),
+    #[error("an output of the network is not stored by any layer")]
+    Output,
+    #[error("the network does not run in batches: {0}")]
+    Batch(String),
+    /// What the caller's data or ranges failed with.
+    #[error("{0}")]
+    Data(String),
+}

@@ -1,0 +1,160 @@
+//! Scores, noise and suggestions over numbers worked out by hand.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d, TensorId};
+
+fn noise(signal: &[f32], got: &[f32]) -> Noise {
+    let mut noise = Noise::default();
+    noise.add(signal, got);
+    noise
+}
+
+#[test]
+fn signal_to_noise_is_in_decibels_of_energy() {
+    type Case = (&'static [f32], &'static [f32], Option<f64>, &'static str);
+    let cases: [Case; 4] = [
+        (&[3.0, 4.0], &[3.0, 4.5], Some(20.0), "25 over 0.25"),
+        (&[1.0], &[2.0], Some(0.0), "as much noise as signal"),
+        (&[1.0, -1.0], &[1.0, -1.0], None, "the same"),
+        (&[0.0], &[0.0], None, "nothing at all"),
+    ];
+    for (signal, got, want, why) in cases {
+        assert_eq!(noise(signal, got).decibels(), want, "{why}");
+    }
+    assert_eq!(noise(&[0.0], &[1.0]).ratio(), f64::INFINITY);
+    let mut both = noise(&[3.0], &[3.0]);
+    both.add(&[4.0], &[4.5]);
+    assert_eq!(both, noise(&[3.0, 4.0], &[3.0, 4.5]), "batch by batch");
+}
+
+#[test]
+fn scores_count_labels_and_agreement() {
+    let mut score = Score::default();
+    let reference = [0.1, 0.9, 0.0, 0.0, 0.0, 0.0, 0.2];
+    score.add(&[0.0, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], &reference, Some(1));
+    score.add(&[0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], &reference, Some(4));
+    score.add(&[0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], &reference, Some(5));
+    score.add(&[0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0], &reference, None);
+    let want = Score {
+        images: 4,
+        top1: 1,
+        top5: 2,
+        agreeing: 2,
+    };
+    assert_eq!(score, want);
+    assert_eq!(score.percent(score.top5), 50.0);
+    assert_eq!(
+        best(&[1.0, 2.0, 2.0], 2),
+        [1, 2],
+        "the lower of equals first"
+    );
+}
+
+/// x -> conv1 -> relu -> conv2, and conv1's layer ends in relu.
+fn probe() -> Graph {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 1, 1, 1]);
+    let w = b.weight("w", &[1, 1, 1, 1], vec![1.0]);
+    let conv = Op::Conv2d(Conv2d {
+        stride: [1, 1],
+        padding: Padding2d::default(),
+        dilation: [1, 1],
+        groups: 1,
+    });
+    let y = b.node("conv1", conv.clone(), &[x, w]).unwrap();
+    let y = b
+        .node("relu", Op::Activation(Activation::Relu), &[y])
+        .unwrap();
+    let z = b.node("conv2", conv, &[y, w]).unwrap();
+    let s = b
+        .node("tanh", Op::Activation(Activation::Tanh), &[z])
+        .unwrap();
+    for id in [y, z, s] {
+        b.output(id);
+    }
+    b.finish().unwrap()
+}
+
+#[test]
+fn a_layer_is_guilty_of_what_its_operands_do_not_have() {
+    let noises = [
+        noise(&[10.0], &[9.0]),
+        noise(&[10.0], &[7.0]),
+        noise(&[10.0], &[8.0]),
+    ];
+    let found = layers(&probe(), &noises);
+    let got: Vec<(&str, &str, f64)> = found
+        .iter()
+        .map(|l| (l.node.as_str(), l.op, (l.added * 1000.0).round() / 1000.0))
+        .collect();
+    let want = [
+        ("relu", "conv2d", 0.01),
+        ("conv2", "conv2d", 0.08),
+        ("tanh", "tanh", 0.0),
+    ];
+    assert_eq!(got, want, "a layer that takes noise away adds none");
+}
+
+fn compared(output: f64, layers: Vec<LayerNoise>) -> Compared {
+    Compared {
+        score: Score::default(),
+        output: noise(&[1.0], &[1.0 + output.sqrt() as f32]),
+        layers,
+    }
+}
+
+/// Layers that add `a` 0.1, `b` 0.3 and `c` nothing; the output has their sum, and 0.01 whatever is done.
+#[test]
+fn suggestions_add_the_layer_that_gains_most_until_none_is_worth_it() {
+    let own = |node: &str| match node {
+        "a" => 0.1,
+        "b" => 0.3,
+        _ => 0.0,
+    };
+    let names = ["a", "b", "c"];
+    let found = names.map(|node| LayerNoise {
+        node: node.to_string(),
+        op: "conv2d",
+        noise: Noise::default(),
+        added: own(node),
+    });
+    let mut tried = Vec::new();
+    let mut measure = |half: &BTreeSet<String>| {
+        tried.push(half.iter().cloned().collect::<Vec<_>>().join("+"));
+        let left = names.iter().filter(|node| !half.contains(**node));
+        let sum: f64 = left.map(|node| own(node)).sum();
+        Ok(compared(sum + 0.01, Vec::new()))
+    };
+    let int8 = compared(0.41, found.to_vec());
+    let steps = suggest(&int8, &int8.layers, 5, &mut measure).unwrap();
+    let nodes: Vec<&str> = steps.iter().map(|step| step.node.as_str()).collect();
+    assert_eq!(nodes, ["b", "a"], "the worst first");
+    assert!((steps[1].compared.output.ratio() - 0.01).abs() < 1e-6);
+    assert_eq!(tried, ["b", "a", "a+b"], "what adds no noise is not tried");
+    let one = suggest(&int8, &int8.layers, 1, |half| {
+        let kept = if half.contains("b") { 0.11 } else { 0.4 };
+        Ok(compared(kept, Vec::new()))
+    });
+    assert_eq!(one.unwrap().len(), 1, "no more than asked for");
+    let none = suggest(&int8, &int8.layers, 3, |_| Ok(compared(0.4, Vec::new())));
+    assert!(
+        none.unwrap().is_empty(),
+        "a tenth of a decibel is not worth a layer"
+    );
+}
+
+#[test]
+fn a_network_without_classes_is_refused() {
+    let graph = Graph {
+        outputs: vec![TensorId(0)],
+        ..probe()
+    };
+    let error = AccuracyError::Classes(vec![1, 2, 3]).to_string();
+    assert!(error.contains("[1, 2, 3]"), "{error}");
+    assert!(
+        layers(&graph, &[Noise::default()]).is_empty(),
+        "an input is no layer"
+    );
+}

@@ -1,0 +1,190 @@
+//! Runs the precisions next to each other.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::super::data::Data;
+use super::super::engines::emulated;
+use super::super::output::Output;
+use super::super::precision::Report;
+use super::super::quantise::{batch_of, crossing, distributions, named};
+use super::super::{helped, labels, truth};
+use super::Arguments;
+use crate::accuracy::{suggest, AccuracyError, Compared, Reference, Step};
+use crate::bundle::Bundle;
+use crate::engine::{Numerics, Precision, Ranges};
+use crate::graph::Graph;
+use crate::quantise::{int8, probed, ranges};
+
+/// Images that suggestions are measured with.
+const SUGGESTED_WITH: usize = 16;
+
+pub struct Comparison<'a> {
+    pub arguments: &'a Arguments,
+    pub bundle: &'a Bundle,
+    pub data: &'a Data,
+    pub output: &'a Output,
+    pub cancel: &'a AtomicBool,
+}
+
+/// What the comparison found.
+pub struct Found {
+    pub images: usize,
+    pub labelled: bool,
+    /// Where the ranges come from.
+    pub calibrated: String,
+    pub report: Report,
+    pub float: Compared,
+    pub half: Compared,
+    pub int8: Compared,
+    /// INT8 over the images that suggestions are measured with, and how many these are.
+    pub before: Compared,
+    pub measured: usize,
+    pub steps: Vec<Step>,
+}
+
+impl Comparison<'_> {
+    pub fn run(&self) -> Result<Found, Box<dyn Error>> {
+        let graph = &self.bundle.graph;
+        let size = batch_of(graph, self.arguments.batch as usize);
+        let probe = probed(graph, &crossing(self.bundle)?);
+        let float = self.backend(Numerics::default())?;
+        // Built first, so that a network without classes is refused before any work.
+        let mut reference = Reference::new(&*float, graph, probe.clone(), size)?;
+        let labels = self.labels(reference.classes())?;
+        let (ranges, calibrated) = self.ranges(&probe, size)?;
+        let (numerics, changes) = int8(self.bundle, &ranges, &self.arguments.fp16_nodes)?;
+        let report = Report::of(self.bundle, &numerics, changes)?;
+        let all = [Numerics::default(), Numerics::of(Precision::F16), numerics];
+        let count = self.data.len();
+        let compared = self.compare(&mut reference, &all, &labels, count, "comparing")?;
+        let [float_, half, eight] =
+            <[Compared; 3]>::try_from(compared).map_err(|_| "three precisions are compared")?;
+        let (before, steps) = self.suggestions(&*float, &eight, &ranges, &labels)?;
+        Ok(Found {
+            images: count,
+            labelled: self.arguments.labels.is_some(),
+            calibrated,
+            report,
+            float: float_,
+            half,
+            int8: eight,
+            before,
+            measured: count.min(SUGGESTED_WITH),
+            steps,
+        })
+    }
+
+    fn backend(
+        &self,
+        numerics: Numerics,
+    ) -> Result<std::sync::Arc<dyn crate::engine::Backend>, Box<dyn Error>> {
+        let named = self.arguments.onnxruntime.as_deref();
+        emulated(named, self.arguments.threads, numerics)
+    }
+
+    /// Per row, where a file gives them.
+    fn labels(&self, classes: usize) -> Result<Vec<Option<usize>>, Box<dyn Error>> {
+        let names = match &self.arguments.classes {
+            Some(path) => labels::read(path, classes)?,
+            None => Vec::new(),
+        };
+        match &self.arguments.labels {
+            Some(path) => {
+                let labels = truth::read(path, &self.data.names, &names, classes)?;
+                Ok(labels.into_iter().map(Some).collect())
+            }
+            None => Ok(vec![None; self.data.len()]),
+        }
+    }
+
+    /// From the calibration that was given, else from the images themselves.
+    fn ranges(&self, probe: &Graph, size: usize) -> Result<(Ranges, String), Box<dyn Error>> {
+        if let Some(path) = &self.arguments.calibration {
+            let shown = path.display();
+            let text = fs::read_to_string(path).map_err(|e| format!("cannot read {shown}: {e}"))?;
+            let found = ranges(&text, &self.bundle.graph).map_err(|e| {
+                helped(
+                    format!("{shown}: {e}"),
+                    "calibrate this artifact with `tvm-dla calibrate`",
+                )
+            })?;
+            return Ok((found, format!("ranges from {shown}")));
+        }
+        let float = self.backend(Numerics::default())?;
+        let found = distributions(self.data, probe, &*float, size, self.output, self.cancel);
+        let found = found.map_err(|e| named(e, self.data))?;
+        let method = self.arguments.method;
+        let text = format!("ranges from these images, method {method}");
+        Ok((found.ranges(method)?, text))
+    }
+
+    fn compare(
+        &self,
+        reference: &mut Reference,
+        all: &[Numerics],
+        labels: &[Option<usize>],
+        count: usize,
+        what: &'static str,
+    ) -> Result<Vec<Compared>, Box<dyn Error>> {
+        let mut candidates = Vec::with_capacity(all.len());
+        for numerics in all {
+            candidates.push(reference.candidate(&*self.backend(numerics.clone())?)?);
+        }
+        let size = reference.size();
+        let bar = self.output.progress(count, what);
+        for start in (0..count).step_by(size) {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Err("interrupted".into());
+            }
+            let end = (start + size).min(count);
+            let rows = self.data.rows(start, end - start)?;
+            let done = reference.run(&rows, &labels[start..end], &mut candidates);
+            done.map_err(|e| self.named(e, start))?;
+            bar.inc((end - start) as u64);
+        }
+        bar.finish_and_clear();
+        Ok(candidates.iter().map(|c| reference.compared(c)).collect())
+    }
+
+    /// With the image's name where one is at fault.
+    fn named(&self, error: AccuracyError, start: usize) -> Box<dyn Error> {
+        let row = match &error {
+            AccuracyError::NotFinite { row, .. } => self.data.names.get(start + row),
+            _ => None,
+        };
+        match row {
+            Some(name) => format!("{name}: {error}").into(),
+            None => error.into(),
+        }
+    }
+
+    /// Only outputs are compared here, over a few images: each step measures several networks.
+    fn suggestions(
+        &self,
+        float: &dyn crate::engine::Backend,
+        eight: &Compared,
+        ranges: &Ranges,
+        labels: &[Option<usize>],
+    ) -> Result<(Compared, Vec<Step>), Box<dyn Error>> {
+        let graph = &self.bundle.graph;
+        let size = batch_of(graph, self.arguments.batch as usize);
+        let count = self.data.len().min(SUGGESTED_WITH);
+        let mut reference = Reference::new(float, graph, graph.clone(), size)?;
+        let mut measure = |half: &BTreeSet<String>| -> Result<Compared, AccuracyError> {
+            let data = |e: Box<dyn Error>| AccuracyError::Data(e.to_string());
+            let mut kept = self.arguments.fp16_nodes.clone();
+            kept.extend(half.iter().cloned());
+            let numerics = int8(self.bundle, ranges, &kept).map_err(|e| data(e.into()))?;
+            let all = [numerics.0];
+            let found = self.compare(&mut reference, &all, labels, count, "trying FP16 layers");
+            let mut found = found.map_err(data)?;
+            found.pop().ok_or(AccuracyError::Output)
+        };
+        let before = measure(&BTreeSet::new())?;
+        let steps = suggest(&before, &eight.layers, self.arguments.suggest, measure)?;
+        Ok((before, steps))
+    }
+}

@@ -1,0 +1,143 @@
+//! Images and arrays by the batch, so that a folder of any size needs the memory of one batch.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::images::{row, Frame};
+use super::inputs::{self, picture_frame, Input};
+use super::output::Output;
+use crate::bundle::Preprocess;
+use crate::engine::Array;
+
+/// Where rows come from.
+#[derive(Args, Clone)]
+pub struct DataOptions {
+    /// Pictures or folders of pictures (.jpg, .png, .bmp)
+    #[arg(long, num_args = 1.., required_unless_present = "npz", conflicts_with = "npz")]
+    pub images: Vec<PathBuf>,
+    /// A .npz file with an array per input, or a .npy file
+    #[arg(long)]
+    pub npz: Option<PathBuf>,
+    /// How pictures become input: unit-symmetric, efficientnet-lite, imagenet or none (default: the artifact's)
+    #[arg(long)]
+    pub preprocess: Option<String>,
+    /// Use only the first rows
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+/// Rows that are read when they are asked for.
+pub struct Data {
+    rows: Rows,
+    /// One per row: the picture's file, or its number in an array.
+    pub names: Vec<String>,
+}
+
+enum Rows {
+    Pictures {
+        files: Vec<PathBuf>,
+        frame: Frame,
+        shape: Vec<usize>,
+        preprocess: Preprocess,
+    },
+    Arrays(Vec<Array>),
+}
+
+impl DataOptions {
+    /// Finds the rows; pictures are read later.
+    pub fn open(
+        &self,
+        inputs: &[Input],
+        preprocess: Option<&Preprocess>,
+        output: &Output,
+    ) -> Result<Data, Box<dyn Error>> {
+        let mut data = match &self.npz {
+            Some(file) => arrays(file, inputs, output)?,
+            None => {
+                let (frame, preprocess) = picture_frame(inputs, preprocess)?;
+                let files = inputs::expand(&self.images)?;
+                Data {
+                    names: files.iter().map(|f| f.display().to_string()).collect(),
+                    rows: Rows::Pictures {
+                        files,
+                        frame,
+                        shape: inputs[0].1.clone(),
+                        preprocess: preprocess.clone(),
+                    },
+                }
+            }
+        };
+        data.names
+            .truncate(self.limit.map_or(usize::MAX, |n| n as usize));
+        Ok(data)
+    }
+}
+
+fn arrays(file: &Path, inputs: &[Input], output: &Output) -> Result<Data, Box<dyn Error>> {
+    let batch = inputs::read(&[file.to_path_buf()], inputs, None, output)?;
+    let count = batch.rows();
+    for ((name, shape), array) in inputs.iter().zip(&batch.arrays) {
+        if array.shape.len() != shape.len() || array.shape[1..] != shape[1..] {
+            let (got, want) = (&array.shape, &shape[1..]);
+            return Err(format!(
+                "{}: the array for `{name}` has the shape {got:?}, and its rows must be {want:?}",
+                file.display()
+            )
+            .into());
+        }
+        if array.shape[0] != count {
+            let rows = array.shape[0];
+            return Err(format!(
+                "{}: the array for `{name}` has {rows} rows instead of {count}",
+                file.display()
+            )
+            .into());
+        }
+    }
+    Ok(Data {
+        names: batch.names,
+        rows: Rows::Arrays(batch.arrays),
+    })
+}
+
+impl Data {
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Rows `start..start + count`, fewer at the end: one array per input.
+    pub fn rows(&self, start: usize, count: usize) -> Result<Vec<Array>, Box<dyn Error>> {
+        let end = (start + count).min(self.len());
+        match &self.rows {
+            Rows::Pictures {
+                files,
+                frame,
+                shape,
+                preprocess,
+            } => {
+                let mut data = Vec::new();
+                for file in &files[start..end] {
+                    data.extend(row(file, *frame, preprocess)?);
+                }
+                let mut shape = shape.clone();
+                shape[0] = end - start;
+                let data = Arc::new(data);
+                Ok(vec![Array { shape, data }])
+            }
+            Rows::Arrays(arrays) => Ok(arrays.iter().map(|x| part(x, start, end)).collect()),
+        }
+    }
+}
+
+fn part(array: &Array, start: usize, end: usize) -> Array {
+    let width = array.data.len() / array.shape[0].max(1);
+    let mut shape = array.shape.clone();
+    shape[0] = end - start;
+    Array {
+        shape,
+        data: Arc::new(array.data[start * width..end * width].to_vec()),
+    }
+}

@@ -1,0 +1,206 @@
+//! `tvm-dla calibrate`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::data::{Data, DataOptions};
+use super::engines::emulated;
+use super::files::TextFile;
+use super::model::preprocess;
+use super::output::{seconds, table, Output};
+use super::{Answer, Outcome};
+use crate::artifact::Artifact;
+use crate::bundle::Bundle;
+use crate::engine::{Backend, Numerics, Ranges};
+use crate::graph::Graph;
+use crate::quantise::{cache, collect, probed, CalibrateError, Calibration, Distributions, Method};
+use crate::split::cut;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle
+    artifact: PathBuf,
+    #[command(flatten)]
+    data: DataOptions,
+    /// How ranges are chosen: entropy, max, percentile or percentile=99.9
+    #[arg(long, default_value = "entropy")]
+    method: Method,
+    /// Where TensorRT's calibration cache goes; our own file goes beside it, with .json appended
+    /// (default: the artifact's name with .calib, in this folder)
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Rows that run at a time
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    batch: u32,
+    /// Threads that the network runs on; counting has one of its own
+    #[arg(long, default_value_t = 1, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
+    /// ONNX Runtime's library, or a folder to look in
+    #[arg(long, env = "TVM_DLA_ONNXRUNTIME")]
+    onnxruntime: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Calibrated {
+    artifact: PathBuf,
+    network: String,
+    method: String,
+    rows: usize,
+    seconds: f64,
+    cache: PathBuf,
+    file: PathBuf,
+    tensors: Vec<TensorRange>,
+}
+
+#[derive(Serialize)]
+struct TensorRange {
+    tensor: String,
+    largest: f32,
+    range: f32,
+}
+
+pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
+    let artifact = Artifact::read(&arguments.artifact)?;
+    let bundle = artifact.whole()?;
+    let (cache_path, json_path) = paths(arguments)?;
+    let cache_file = TextFile::create(&cache_path)?;
+    let json_file = TextFile::create(&json_path)?;
+    let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
+    let inputs = super::inputs::of_graph(&bundle.graph);
+    let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
+    let backend = emulated(
+        arguments.onnxruntime.as_deref(),
+        arguments.threads,
+        Numerics::default(),
+    )?;
+    let started = Instant::now();
+    let size = batch_of(&bundle.graph, arguments.batch as usize);
+    let graph = probed(&bundle.graph, &crossing(bundle)?);
+    let found = distributions(&data, &graph, &*backend, size, output, &cancel);
+    let found = found.map_err(|e| named(e, &data))?;
+    let ranges = found.ranges(arguments.method)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let calibration = Calibration::new(&bundle.graph, arguments.method, found.rows, &ranges);
+    cache_file.write(&cache::write(&ranges, bundle.options.target.tensorrt))?;
+    json_file.write(&serde_json::to_string_pretty(&calibration)?)?;
+    let answer = Calibrated {
+        artifact: arguments.artifact.clone(),
+        network: calibration.network,
+        method: arguments.method.to_string(),
+        rows: found.rows,
+        seconds,
+        cache: cache_path,
+        file: json_path,
+        tensors: tensors(&found, &ranges),
+    };
+    output.answer(&answer, || human(&answer), Answer::Yes)
+}
+
+fn paths(arguments: &Arguments) -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
+    let stem = arguments.artifact.file_stem();
+    let stem = stem.ok_or_else(|| format!("{} is no file", arguments.artifact.display()))?;
+    let default = Path::new(stem).with_extension("calib");
+    let cache = arguments.output.clone().unwrap_or(default);
+    let mut json = cache.clone().into_os_string();
+    json.push(".json");
+    Ok((cache, json.into()))
+}
+
+/// A network whose rows depend on each other runs in its own batch.
+pub fn batch_of(graph: &Graph, asked: usize) -> usize {
+    match graph.with_batch(graph.batch() + 1) {
+        Ok(_) => asked,
+        Err(_) => graph.batch(),
+    }
+}
+
+/// Tensors that go from the prefix to the suffix are stored, whatever layers they lie between.
+pub fn crossing(bundle: &Bundle) -> Result<Vec<String>, Box<dyn Error>> {
+    let options = &bundle.options;
+    let stages = cut(&bundle.graph, &options.target, &options.gpu_only)?;
+    let names = stages.prefix.iter().flat_map(|prefix| {
+        let outputs = prefix.outputs.iter();
+        outputs.map(|id| prefix.tensor(*id).name.clone())
+    });
+    Ok(names.collect())
+}
+
+/// What flows through `graph` when it runs over all of `data`.
+pub fn distributions(
+    data: &Data,
+    graph: &Graph,
+    backend: &dyn Backend,
+    size: usize,
+    output: &Output,
+    cancel: &AtomicBool,
+) -> Result<Distributions, CalibrateError> {
+    let bar = output.progress(data.len(), "calibrating");
+    let mut start = 0;
+    let next = || {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(CalibrateError::Data("interrupted".into()));
+        }
+        if start >= data.len() {
+            return Ok(None);
+        }
+        let rows = data.rows(start, size);
+        start += size;
+        rows.map(Some)
+            .map_err(|e| CalibrateError::Data(e.to_string()))
+    };
+    let found = collect(backend, graph, size, next, |rows| bar.inc(rows as u64));
+    bar.finish_and_clear();
+    found
+}
+
+/// The same error with the name of its image.
+pub fn named(error: CalibrateError, data: &Data) -> Box<dyn Error> {
+    match &error {
+        CalibrateError::NotFinite { row, .. } => match data.names.get(*row) {
+            Some(name) => format!("{name}: {error}").into(),
+            None => error.into(),
+        },
+        _ => error.into(),
+    }
+}
+
+fn tensors(found: &Distributions, ranges: &Ranges) -> Vec<TensorRange> {
+    let tensors = found.tensors.iter();
+    let tensors = tensors.filter_map(|(name, histogram)| {
+        Some(TensorRange {
+            tensor: name.clone(),
+            largest: histogram.max(),
+            range: ranges.get(name)?,
+        })
+    });
+    tensors.collect()
+}
+
+fn human(answer: &Calibrated) -> String {
+    let mut rows = vec![["tensor", "largest", "range", "kept"]
+        .map(str::to_string)
+        .to_vec()];
+    rows.extend(answer.tensors.iter().map(|t| {
+        vec![
+            t.tensor.clone(),
+            format!("{:.4}", t.largest),
+            format!("{:.4}", t.range),
+            format!("{:.0}%", 100.0 * t.range / t.largest),
+        ]
+    }));
+    format!(
+        "{}\n{} rows in {}, method {}\nwritten  {} (TensorRT), {}",
+        table(&rows),
+        answer.rows,
+        seconds(answer.seconds),
+        answer.method,
+        answer.cache.display(),
+        answer.file.display()
+    )
+}
