@@ -75,4 +75,6 @@ def _as_list(options: Any | None) -> list[str]:
 
 
 def _needs_plugin(module: Any) -> bool:
-    return module.type_key == "dla" or any(_needs_plugin(m) for m in module.imported_modules)
+    return module.type_key in ("dla", "tensorrt") or any(
+        _needs_plugin(m) for m in module.imported_modules
+    )

@@ -76,6 +76,20 @@ def evaluate(mod: tvm.IRModule, inputs: dict[str, np.ndarray]) -> list[np.ndarra
     return [executor.get_output(i).numpy() for i in range(executor.get_num_outputs())]
 
 
+def offloaded(mod: tvm.IRModule) -> set[str]:
+    """The operators in the external functions."""
+    names: set[str] = set()
+
+    def visit(expr: relay.Expr) -> None:
+        if isinstance(expr, relay.Call) and isinstance(expr.op, tvm.ir.Op):
+            names.add(str(expr.op.name))
+
+    for function in mod.functions.values():
+        if function.attrs and "Compiler" in function.attrs.keys():
+            relay.analysis.post_order_visit(function.body, visit)
+    return names
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(7)

@@ -112,14 +112,18 @@ pub(super) fn deconv<const N: usize>(
         ensure(more == 0 || more < stride, || {
             format!("output padding {more} is not less than the stride {stride}")
         })?;
-        let side = (sides[i] - 1)
+        let whole = (sides[i] - 1)
             .checked_mul(stride)
             .and_then(|s| s.checked_add(kernel[i]))
-            .and_then(|s| s.checked_add(more))
             .ok_or("stride or window is too large")?;
-        let cut = before.checked_add(after).and_then(|p| side.checked_sub(p));
-        let side = cut.filter(|s| *s > 0);
-        shape.push(side.ok_or_else(|| format!("padding leaves nothing of axis {}", 2 + i))?);
+        // Output padding takes back what padding cuts off at the end, and puts zeros behind that.
+        let cut = before.checked_add(after.saturating_sub(more));
+        let reached = cut
+            .and_then(|cut| whole.checked_sub(cut))
+            .filter(|s| *s > 0);
+        let reached = reached.ok_or_else(|| format!("padding leaves nothing of axis {}", 2 + i))?;
+        let side = reached.checked_add(more.saturating_sub(after));
+        shape.push(side.ok_or("output padding is too large")?);
     }
     Ok(shape)
 }

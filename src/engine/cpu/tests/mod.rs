@@ -4,6 +4,7 @@ mod engines;
 mod networks;
 mod ops;
 mod precision;
+mod random;
 mod reference;
 
 use std::path::{Path, PathBuf};
