@@ -55,7 +55,9 @@ impl Engine {
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
     let bundle = artifact.whole()?.clone();
-    let session = arguments.engines.session(bundle, cancel)?;
+    let mut options = arguments.engines.clone();
+    options.tensorrt.must_keep = true;
+    let session = options.session(bundle, cancel)?;
     let plan = match (arguments.batch, arguments.engines.plan()?) {
         (_, Some(plan)) => plan,
         (rows, None) => session.plan_for(rows.unwrap_or(1) as usize)?,

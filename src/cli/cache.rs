@@ -20,12 +20,9 @@ pub struct Folder {
 
 impl Folder {
     pub fn open(&self) -> Result<PlanCache, Box<dyn std::error::Error>> {
-        let home = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
-        let folder = self.cache.clone().or_else(|| {
-            let caches = home("XDG_CACHE_HOME").map(PathBuf::from);
-            let caches = caches.or_else(|| Some(PathBuf::from(home("HOME")?).join(".cache")));
-            Some(caches?.join("tvm-dla"))
-        });
+        let variable = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
+        let place = |name: &str| variable(name).map(PathBuf::from);
+        let folder = PlanCache::usual(self.cache.clone(), place("XDG_CACHE_HOME"), place("HOME"));
         let folder = folder.ok_or_else(|| {
             helped(
                 "there is no home folder to keep built engines in",

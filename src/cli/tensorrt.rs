@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::cache::Folder;
 use super::engines::search;
 use super::helped;
 use crate::bundle::Bundle;
 use crate::engine::trt::{
-    listen, BuildOptions, DlaMemory, LibraryPaths, Recipe, Severity, Timing, TrtBackend, TrtOptions,
+    listen, BuildOptions, DlaMemory, Keep, LibraryPaths, Recipe, Severity, Timing, TrtBackend,
+    TrtOptions,
 };
 use crate::engine::{Backend, EngineSpec, Numerics, StageKind};
 use crate::plan::Device;
@@ -73,6 +75,11 @@ pub struct TensorRtArguments {
     /// DRAM for the weights of one DLA engine in KiB, a power of two
     #[arg(long, value_parser = pool)]
     dla_global_dram: Option<u32>,
+    #[command(flatten)]
+    folder: Folder,
+    /// An engine that cannot be stored is an error: set by the command whose purpose is to store them.
+    #[arg(skip)]
+    pub must_keep: bool,
 }
 
 /// KiB of a DLA's memory pool.
@@ -113,7 +120,11 @@ impl TensorRtArguments {
         })
         .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
         compare(&backend, bundle);
-        Ok(Arc::new(backend))
+        let keep = Keep {
+            cache: self.folder.open()?,
+            required: self.must_keep,
+        };
+        Ok(Arc::new(backend.keeping(keep)))
     }
 
     /// Prints TensorRT's log from here on.

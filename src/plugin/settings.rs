@@ -9,9 +9,10 @@ use serde::Deserialize;
 
 use super::ffi::own_folder;
 use crate::bundle::Bundle;
+use crate::engine::cache::PlanCache;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
 use crate::engine::trt::{
-    listen, BuildOptions, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
+    listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
 };
 use crate::engine::{Backend, Numerics, Precision};
 use crate::plan::{Device, Plan};
@@ -168,8 +169,26 @@ impl Settings {
             },
         })?;
         say_once(&backend.describe());
-        Ok(Arc::new(backend))
+        Ok(Arc::new(match kept() {
+            Some(keep) => backend.keeping(keep),
+            None => backend,
+        }))
     }
+}
+
+/// The folder that the command uses too, so that engines built by one are found by the other. `TVM_DLA_CACHE` names one.
+fn kept() -> Option<Keep> {
+    let variable = |name: &str| env::var_os(name).filter(|path| !path.is_empty());
+    let place = |name: &str| variable(name).map(PathBuf::from);
+    let folder = PlanCache::usual(
+        place("TVM_DLA_CACHE"),
+        place("XDG_CACHE_HOME"),
+        place("HOME"),
+    );
+    Some(Keep {
+        cache: PlanCache::new(folder?),
+        required: false,
+    })
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, CallError> {

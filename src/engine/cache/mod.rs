@@ -81,6 +81,16 @@ impl PlanCache {
         }
     }
 
+    /// The folder that was named, else `tvm-dla` in the user's folder of caches, else in `.cache` at home.
+    pub fn usual(
+        named: Option<PathBuf>,
+        caches: Option<PathBuf>,
+        home: Option<PathBuf>,
+    ) -> Option<PathBuf> {
+        let caches = caches.or_else(|| Some(home?.join(".cache")));
+        named.or_else(|| Some(caches?.join("tvm-dla")))
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
     }

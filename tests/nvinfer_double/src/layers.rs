@@ -193,7 +193,8 @@ impl Network<'_> {
                 coordinates,
                 rounding,
             } => {
-                let layer = resize(shape, *mode, *coordinates, *rounding);
+                let input = &self.plan.shapes[layer.inputs[0] as usize];
+                let layer = resize(input, shape, *mode, *coordinates, *rounding);
                 let layer = layer.ok_or_else(|| beyond("this way to resize"))?;
                 self.builder.resize(name, x, &layer)
             }

@@ -77,7 +77,13 @@ pub fn unary(number: i32) -> Option<UnaryKind> {
 }
 
 /// `ResizeMode`, `ResizeCoordinateTransformation` and `ResizeRoundMode`.
-pub fn resize(shape: &[usize], mode: i32, coordinates: i32, rounding: i32) -> Option<Resize> {
+pub fn resize(
+    input: &[usize],
+    shape: &[usize],
+    mode: i32,
+    coordinates: i32,
+    rounding: i32,
+) -> Option<Resize> {
     let rounding = match rounding {
         0 => Rounding::HalfUp,
         1 => Rounding::HalfDown,
@@ -101,6 +107,7 @@ pub fn resize(shape: &[usize], mode: i32, coordinates: i32, rounding: i32) -> Op
     };
     Some(Resize {
         resize,
+        input: input.to_vec(),
         shape: shape.to_vec(),
     })
 }

@@ -1,11 +1,14 @@
 //! `tvm-dla doctor`.
 
+mod board;
+mod jetpack;
+
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::engines::{in_packages, search};
+use super::engines::{in_packages, search, BackendName};
 use super::output::Output;
 use super::{Answer, Outcome};
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
@@ -20,6 +23,15 @@ pub struct Arguments {
     /// TVM's libtvm_runtime.so
     #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
     tvm_runtime: Option<PathBuf>,
+    /// TensorRT's library (libnvinfer or libtensorrt_rtx), or a folder to look in
+    #[arg(long, env = "TVM_DLA_TENSORRT")]
+    tensorrt: Option<PathBuf>,
+    /// The CUDA runtime (libcudart), or a folder to look in
+    #[arg(long, env = "TVM_DLA_CUDART")]
+    cudart: Option<PathBuf>,
+    /// Status 0 means that this backend has all it needs
+    #[arg(long, value_enum, default_value = "cpu", env = "TVM_DLA_BACKEND")]
+    backend: BackendName,
 }
 
 #[derive(Serialize)]
@@ -37,10 +49,22 @@ struct Findings {
 
 pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     let cpu = cpu(arguments);
-    let answer = if cpu.ok { Answer::Yes } else { Answer::No };
-    let findings = Findings {
-        findings: vec![cpu, plugin(), tvm(arguments), tensorrt()],
+    let named = board::Named {
+        tensorrt: arguments.tensorrt.clone(),
+        cudart: arguments.cudart.clone(),
     };
+    let board = board::findings(&named);
+    let ready = match arguments.backend {
+        BackendName::Cpu => cpu.ok,
+        BackendName::TensorRt => {
+            let needed = |f: &&Finding| board::REQUIRED.contains(&f.part);
+            board.iter().filter(needed).all(|finding| finding.ok)
+        }
+    };
+    let answer = if ready { Answer::Yes } else { Answer::No };
+    let mut findings = vec![cpu, plugin(), tvm(arguments)];
+    findings.extend(board);
+    let findings = Findings { findings };
     let human = || {
         let lines = findings.findings.iter().map(|finding| {
             let mark = if finding.ok { "ok      " } else { "missing " };
@@ -108,16 +132,6 @@ fn tvm(arguments: &Arguments) -> Finding {
             true => "no libtvm_runtime.so found: `pip install hhb-tvm==2.4.5` (TVM 0.9), or name one with --tvm-runtime".to_string(),
             false => listed(&found),
         },
-    }
-}
-
-fn tensorrt() -> Finding {
-    Finding {
-        part: "TensorRT",
-        needed_for: "a board's GPU and DLA",
-        ok: false,
-        detail: "this version has no TensorRT backend: every device is emulated on the CPU"
-            .to_string(),
     }
 }
 
