@@ -318,8 +318,13 @@ impl Drop for Workers {
         for member in &mut self.members {
             member.orders = None;
         }
+        // A worker that ends frees its engines, and freeing memory waits for the whole board: also for a device that
+        // will never end.
+        if self.members.iter().any(|m| m.hung || !m.waiting.is_empty()) {
+            return;
+        }
         for member in &mut self.members {
-            if let Some(thread) = member.thread.take().filter(|_| member.waiting.is_empty()) {
+            if let Some(thread) = member.thread.take() {
                 let _ = thread.join();
             }
         }
