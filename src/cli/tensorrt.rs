@@ -83,7 +83,7 @@ pub struct TensorRtArguments {
 }
 
 /// KiB of a DLA's memory pool.
-fn pool(text: &str) -> Result<u32, String> {
+pub fn pool(text: &str) -> Result<u32, String> {
     let size: Option<u32> = text.parse().ok();
     size.filter(|size| size.is_power_of_two() && *size >= 4)
         .ok_or_else(|| "a DLA's pool is a power of two of at least 4 KiB".into())

@@ -1,5 +1,6 @@
 //! `tvm-dla export`: every stage as an ONNX file, and the trtexec lines that build the same engines outside our code.
 
+mod effort;
 mod files;
 mod stages;
 mod trtexec;
@@ -10,10 +11,12 @@ use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;
 
 use super::output::{bytes, Output};
+use super::tensorrt::pool;
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::StageKind;
 use crate::split::Precision;
+use effort::Effort;
 use files::Files;
 use stages::Stage;
 use trtexec::Line;
@@ -44,6 +47,18 @@ pub struct Arguments {
     /// MiB of scratch memory that the builder may use (default: TensorRT's)
     #[arg(long, requires = "trtexec", value_parser = clap::value_parser!(u32).range(1..))]
     workspace: Option<u32>,
+    /// Managed SRAM of one DLA engine in KiB, a power of two (TensorRT 8.4 and newer)
+    #[arg(long, requires = "trtexec", value_parser = pool)]
+    dla_sram: Option<u32>,
+    /// DRAM for the tensors of one DLA engine in KiB, a power of two
+    #[arg(long, requires = "trtexec", value_parser = pool)]
+    dla_local_dram: Option<u32>,
+    /// DRAM for the weights of one DLA engine in KiB, a power of two
+    #[arg(long, requires = "trtexec", value_parser = pool)]
+    dla_global_dram: Option<u32>,
+    /// How hard the builder tries, 0 to 5 (TensorRT 8.6 and newer)
+    #[arg(long, requires = "trtexec", value_parser = clap::value_parser!(u8).range(0..=5))]
+    build_level: Option<u8>,
 }
 
 /// A stage as `--stage` names it.
@@ -157,7 +172,13 @@ fn part(
     let build = trtexec::Build {
         onnx: &onnx,
         gpu_fallback: arguments.gpu_fallback,
-        workspace: arguments.workspace,
+        effort: Effort {
+            workspace: arguments.workspace,
+            dla_sram: arguments.dla_sram,
+            dla_local_dram: arguments.dla_local_dram,
+            dla_global_dram: arguments.dla_global_dram,
+            level: arguments.build_level,
+        },
     };
     let ports = |ids: &[crate::graph::TensorId]| {
         let tensors = ids.iter().map(|id| stage.graph.tensor(*id));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use super::effort::Effort;
 use super::stages::Stage;
 use crate::cli::helped;
 use crate::engine::StageKind;
@@ -15,8 +16,7 @@ use crate::split::{batch_limit, internal_row_bytes, platform_limit, Precision, V
 pub struct Build<'a> {
     pub onnx: &'a Path,
     pub gpu_fallback: bool,
-    /// MiB.
-    pub workspace: Option<u32>,
+    pub effort: Effort,
 }
 
 /// A stage on a device: the command, or why there is none.
@@ -40,6 +40,12 @@ impl Build<'_> {
             return Err(helped(
                 format!("there is no trtexec line for TensorRT {version}: from 11 on it has no precision flags, and before 8 it is not supported"),
                 "compile for TensorRT 8.0 to 10.x, or leave --trtexec out",
+            ));
+        }
+        if let Some(missing) = self.effort.missing(version) {
+            return Err(helped(
+                format!("{missing}, and the artifact is for TensorRT {version}"),
+                "leave the option out, or compile for a newer TensorRT",
             ));
         }
         let cores: &[u8] = match stage.kind {
@@ -86,7 +92,7 @@ impl Build<'_> {
             words.push(format!("--inputIOFormats={}", formats(inputs)));
             words.push(format!("--outputIOFormats={}", formats(outputs)));
         }
-        words.extend(self.workspace.map(|mib| workspace(target.tensorrt, mib)));
+        words.extend(self.effort.words(target.tensorrt, device));
         words
     }
 }
@@ -113,14 +119,6 @@ fn dla_format(precision: Precision) -> &'static str {
     match precision {
         Precision::Fp16 => "fp16:chw16",
         Precision::Int8 => "int8:chw32",
-    }
-}
-
-/// Memory pools came with 8.4.
-fn workspace(version: Version, mib: u32) -> String {
-    match version < Version(8, 4, 0) {
-        true => format!("--workspace={mib}"),
-        false => format!("--memPoolSize=workspace:{mib}"),
     }
 }
 
@@ -176,7 +174,10 @@ mod tests {
         let build = Build {
             onnx: Path::new("my net/p.onnx"),
             gpu_fallback: false,
-            workspace: Some(256),
+            effort: Effort {
+                workspace: Some(256),
+                ..Effort::default()
+            },
         };
         let (old, new) = ("--workspace=256", "--memPoolSize=workspace:256");
         let cases = [
@@ -209,7 +210,7 @@ mod tests {
             let build = Build {
                 onnx: Path::new("p.onnx"),
                 gpu_fallback,
-                workspace: None,
+                effort: Effort::default(),
             };
             let lines = lines(Chip::Orin, Version(10, 3, 0), Precision::Fp16, &build);
             let has = |line: &Line, part: &str| line.command.as_ref().unwrap().contains(part);
@@ -224,7 +225,7 @@ mod tests {
         let build = Build {
             onnx: Path::new("p.onnx"),
             gpu_fallback: false,
-            workspace: None,
+            effort: Effort::default(),
         };
         let lines = lines(Chip::Xavier, Version(10, 3, 0), Precision::Fp16, &build);
         assert!(lines[0].command.is_some(), "the GPU runs it");
