@@ -203,3 +203,91 @@ fn plans_for_a_board_are_simulated_and_never_worse_than_the_gpu_alone() {
     let json = folder.run(any).json();
     assert!(json["points"][0]["p99_ms"].as_f64().unwrap() <= 1.0);
 }
+
+#[test]
+fn tuned_plans_are_found_by_run_and_build_and_embedded() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[12, 3, 6, 6]);
+    let tuned = "tune net.dla --batch 12 --measure 1 --json";
+    let plan = folder.run(tuned).json()["points"][0]["text"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let used = |line: &str| {
+        let json = folder.run(&format!("{line} --json")).json();
+        let plan = json.get("plan").or(json.get("text")).unwrap().as_str();
+        plan.unwrap().to_string()
+    };
+    assert_eq!(
+        used("run net.dla --input x.npy"),
+        plan,
+        "found beside the artifact"
+    );
+    assert_eq!(used("run net.dla --input x.npy --plan net.plan.json"), plan);
+    assert_eq!(
+        folder.run("plan net.dla --batch 12 --json").json()["text"],
+        plan.as_str()
+    );
+    folder.run("build net.dla --batch 12").expect(0);
+    folder
+        .run("run net.dla --input x.npy --adapt --repeat 3")
+        .expect(0);
+    let file = std::fs::read_to_string(folder.path("net.plan.json")).unwrap();
+    folder.write(
+        "board.plan.json",
+        file.replace("\"cpu\"", "\"Jetson Xavier NX, 15W\"")
+            .as_bytes(),
+    );
+    folder.write(
+        "other.plan.json",
+        file.replace("\"artifact\": \"", "\"artifact\": \"00")
+            .as_bytes(),
+    );
+    for (named, want) in [
+        (
+            "board.plan.json",
+            "for another board: `Jetson Xavier NX, 15W`, not `cpu`",
+        ),
+        ("other.plan.json", "for another network"),
+    ] {
+        let run = folder
+            .run(&format!("run net.dla --input x.npy --plan {named}"))
+            .expect(2);
+        assert!(
+            run.stderr.contains(want) && run.stderr.contains("help:"),
+            "{}",
+            run.stderr
+        );
+    }
+    // Beside the artifact it is passed over, with a remark.
+    std::fs::copy(folder.path("board.plan.json"), folder.path("net.plan.json")).unwrap();
+    let run = folder.run("run net.dla --input x.npy").expect(0);
+    assert!(
+        run.stderr
+            .contains("net.plan.json is not used: these plans are for another board"),
+        "{}",
+        run.stderr
+    );
+    std::fs::remove_file(folder.path("net.plan.json")).unwrap();
+    folder
+        .run("embed-plan net.dla --plan gpu=4x2,dla0=2x2")
+        .expect(0);
+    assert_eq!(
+        used("run net.dla --input x.npy"),
+        "gpu=4x2,dla0=2x2,suffix=12"
+    );
+    folder.run("embed-plan net.dla --plan none").expect(0);
+    assert_ne!(
+        used("run net.dla --input x.npy"),
+        "gpu=4x2,dla0=2x2,suffix=12"
+    );
+    let run = folder
+        .run("embed-plan net.dla --plan other.plan.json --batch 7")
+        .expect(2);
+    assert!(
+        run.stderr
+            .contains("no plan has 7 rows\nhelp: there are plans for 12"),
+        "{}",
+        run.stderr
+    );
+}

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 pub use error::ArtifactError;
 pub use executor::Executor;
 
-use crate::bundle::Bundle;
+use crate::bundle::{embed, Bundle};
+use crate::plan::Plan;
 use graph_json::GraphJson;
 
 /// A compiled model.
@@ -113,6 +114,29 @@ impl Artifact {
             graph: Some(GraphJson::parse(path, &json)?.with_params(scan::param_names(&params))),
             package: Package::Tar { library, params },
         })
+    }
+
+    /// The bytes of the file at `path` with `plan` in the network that is all of the model; nothing else changes, so a
+    /// library or a tar archive stays what it is.
+    ///
+    /// # Errors
+    /// As [`Artifact::read`] and [`Artifact::whole`]; no room for the plan.
+    pub fn with_plan(path: &Path, plan: Option<Plan>) -> Result<Vec<u8>, ArtifactError> {
+        Artifact::read(path)?.whole()?;
+        let mut bytes = fs::read(path).map_err(|error| ArtifactError::Unreadable {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        })?;
+        let all = 0..bytes.len();
+        let place = match bytes.starts_with(b"tvm-dla\0") {
+            true => Some(all),
+            false => scan::places(&bytes).into_iter().next(),
+        };
+        let place = place.ok_or_else(|| ArtifactError::NoDla {
+            path: path.to_path_buf(),
+        })?;
+        embed(&mut bytes[place], plan).map_err(|e| ArtifactError::bundle(path, e))?;
+        Ok(bytes)
     }
 
     /// The one network that is all of the model, so that it runs without TVM and at any batch.

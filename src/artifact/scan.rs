@@ -4,6 +4,7 @@
 //! with a 64-bit length before it. Modules of other kinds do not say how long they are, so the blob cannot be walked;
 //! our record is found by its key and the bundle's magic instead, and the bundle's digest says whether it is whole.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::error::ArtifactError;
@@ -14,14 +15,9 @@ const FACTORY: &[u8] = b"GraphExecutorFactory";
 /// Every bundle in the file, in order.
 pub fn bundles(path: &Path, bytes: &[u8]) -> Result<Vec<Bundle>, ArtifactError> {
     let mut found = Vec::new();
-    let key = text_record(b"dla");
-    for at in memchr::memmem::find_iter(bytes, &key) {
-        let Some(content) = sized(bytes, at + key.len()) else {
-            continue;
-        };
-        if content.starts_with(b"tvm-dla\0") {
-            found.push(Bundle::from_bytes(content).map_err(|e| ArtifactError::bundle(path, e))?);
-        }
+    for place in places(bytes) {
+        let bundle = Bundle::from_bytes(&bytes[place]);
+        found.push(bundle.map_err(|e| ArtifactError::bundle(path, e))?);
     }
     match found.is_empty() {
         true => Err(ArtifactError::NoDla {
@@ -29,6 +25,20 @@ pub fn bundles(path: &Path, bytes: &[u8]) -> Result<Vec<Bundle>, ArtifactError> 
         }),
         false => Ok(found),
     }
+}
+
+/// Where bundles lie in a file.
+pub fn places(bytes: &[u8]) -> Vec<Range<usize>> {
+    let key = text_record(b"dla");
+    let records = memchr::memmem::find_iter(bytes, &key).map(|at| at + key.len());
+    let places = records.filter_map(|at| {
+        let content = sized(bytes, at)?;
+        let start = at + 8;
+        content
+            .starts_with(b"tvm-dla\0")
+            .then(|| start..start + content.len())
+    });
+    places.collect()
 }
 
 /// The execution graph inside a library that TVM's `export_library` wrote for a graph executor, and the names of the

@@ -5,6 +5,8 @@ use crate::graph::GraphError;
 /// Why bytes are not a bundle this version can run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
+    #[error("the bundle has no room for this plan: it is {needed} bytes too long; compile the model again with this version, or use a plan file")]
+    NoRoom { needed: usize },
     #[error("this is not a tvm-dla bundle: it does not start with the magic bytes; compile the model for the target `dla`")]
     Foreign,
     #[error("bundle format {found} is not format {known}, the one this version reads: compile the model again, or use the tvm-dla that wrote it")]

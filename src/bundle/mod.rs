@@ -26,6 +26,9 @@ const ALIGN: usize = 64;
 /// Magic, version, header length, digest.
 const PREAMBLE: usize = 8 + 4 + 8 + 32;
 
+/// Bytes that a header keeps for its plan.
+const PLAN_ROOM: usize = 1024;
+
 /// A network, how it was compiled, and optionally how to deal its batches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
@@ -38,7 +41,7 @@ pub struct Bundle {
 impl Bundle {
     /// The bytes that [`Bundle::from_bytes`] reads back.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let header = serde_json::to_vec(&Header::of(self)).expect("a header is plain data");
+        let header = self.header();
         let mut bytes =
             Vec::with_capacity(self.graph.weight_bytes() as usize + header.len() + 4096);
         bytes.extend_from_slice(MAGIC);
@@ -53,6 +56,14 @@ impl Bundle {
         let digest = Sha256::digest(&bytes[PREAMBLE..]);
         bytes[PREAMBLE - 32..PREAMBLE].copy_from_slice(&digest);
         bytes
+    }
+
+    /// The header with spaces behind it, so that another plan can take the plan's place: see [`embed`].
+    fn header(&self) -> Vec<u8> {
+        let mut header = serde_json::to_vec(&Header::of(self)).expect("a header is plain data");
+        let plan = serde_json::to_vec(&self.plan).expect("a plan is plain data");
+        header.resize(header.len() + PLAN_ROOM.saturating_sub(plan.len()), b' ');
+        header
     }
 
     /// Reads and validates a bundle. Allocates no more than the input's size.
@@ -95,6 +106,30 @@ pub fn digest(graph: &Graph) -> String {
         digest.update(weight.as_slice());
     }
     hex(&digest.finalize())
+}
+
+/// Puts `plan` into the bundle that `bytes` are, which stays as long as it is.
+///
+/// # Errors
+/// [`BundleError`] when these are no bundle; [`BundleError::NoRoom`] when it was written without room for this plan.
+pub fn embed(bytes: &mut [u8], plan: Option<Plan>) -> Result<(), BundleError> {
+    let bundle = Bundle {
+        plan,
+        ..Bundle::from_bytes(bytes)?
+    };
+    let old = checked_header(bytes)?.len();
+    let header = serde_json::to_vec(&Header::of(&bundle)).expect("a header is plain data");
+    if header.len() > old {
+        return Err(BundleError::NoRoom {
+            needed: header.len() - old,
+        });
+    }
+    let place = &mut bytes[PREAMBLE..PREAMBLE + old];
+    place.fill(b' ');
+    place[..header.len()].copy_from_slice(&header);
+    let digest = Sha256::digest(&bytes[PREAMBLE..]);
+    bytes[PREAMBLE - 32..PREAMBLE].copy_from_slice(&digest);
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

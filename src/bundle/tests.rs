@@ -204,3 +204,47 @@ fn options_parse_or_say_what_is_near() {
         assert!(error.contains(want), "{pair:?}: {error}");
     }
 }
+
+#[test]
+fn a_plan_is_put_in_and_taken_out_without_moving_anything() {
+    let bare = Bundle {
+        plan: None,
+        ..sample()
+    };
+    let mut bytes = bare.to_bytes();
+    let plans = [
+        "gpu=16x4",
+        "gpu=16x12,gpu=5x1,dla0=16x10,dla1=16x10,suffix=517,mode=pipelined,engines=2,cut=a_node",
+    ];
+    for text in plans {
+        let plan: Plan = text.parse().unwrap();
+        embed(&mut bytes, Some(plan.clone())).unwrap();
+        let want = Bundle {
+            plan: Some(plan),
+            ..sample()
+        };
+        assert_eq!(Bundle::from_bytes(&bytes).unwrap(), want);
+        assert_eq!(
+            bytes,
+            want.to_bytes(),
+            "as if it had been written with this plan"
+        );
+    }
+    embed(&mut bytes, None).unwrap();
+    assert_eq!(bytes, bare.to_bytes());
+    let long = vec![
+        Share {
+            device: Device::Gpu,
+            batch: 1,
+            rounds: 1
+        };
+        60
+    ];
+    let error = embed(&mut bytes, Some(Plan::merged(long))).unwrap_err();
+    assert!(
+        error.to_string().contains("has no room for this plan"),
+        "{error}"
+    );
+    assert_eq!(bytes, bare.to_bytes(), "a refusal changes nothing");
+    assert!(embed(&mut bytes[1..], None).is_err());
+}

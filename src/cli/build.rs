@@ -54,10 +54,9 @@ impl Engine {
 
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
-    let bundle = artifact.whole()?.clone();
     let mut options = arguments.engines.clone();
     options.tensorrt.must_keep = true;
-    let session = options.session(bundle, cancel)?;
+    let session = options.tuned_session(&artifact, &arguments.artifact, cancel, output)?;
     let plan = match (arguments.batch, arguments.engines.plan()?) {
         (_, Some(plan)) => plan,
         (rows, None) => session.plan_for(rows.unwrap_or(1) as usize)?,

@@ -12,12 +12,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::helped;
+use super::output::Output;
 use super::precision::Numbers;
 use super::tensorrt::TensorRtArguments;
+use crate::artifact::Artifact;
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
 use crate::engine::{Backend, Numerics};
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, PlanFile};
 use crate::session::{default_search, Session, SessionConfig};
 
 /// What realises the devices.
@@ -39,9 +41,12 @@ pub struct Engines {
     /// Devices to use, e.g. gpu,dla0 (default: all)
     #[arg(long, value_delimiter = ',', conflicts_with = "plan")]
     pub devices: Option<Vec<Device>>,
-    /// Plan as text (gpu=16x11,dla0=16x10,dla1=16x11,suffix=512) or as a JSON file
+    /// Plan as text (gpu=16x11,dla0=16x10,dla1=16x11,suffix=512) or as a JSON file, of one plan or of a tuning
     #[arg(long)]
     pub plan: Option<String>,
+    /// Re-balance rows between devices from run to run, by what each run took
+    #[arg(long)]
+    pub adapt: bool,
     /// Threads per emulated device
     #[arg(long, default_value_t = 1, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
@@ -64,6 +69,7 @@ impl Engines {
             backend,
             devices: None,
             plan: None,
+            adapt: false,
             threads: 1,
             time_limit: 60,
             onnxruntime: None,
@@ -72,54 +78,133 @@ impl Engines {
         }
     }
 
-    /// The plan given, read from its text or file.
+    /// The plan given, read from its text or file; a file of a tuning has several, see [`Engines::tuned`].
     pub fn plan(&self) -> Result<Option<Plan>, Box<dyn Error>> {
-        let Some(text) = &self.plan else {
-            return Ok(None);
-        };
-        let path = Path::new(text);
-        if path.extension().is_none_or(|e| e != "json") {
-            return Ok(Some(text.parse()?));
+        match &self.plan {
+            None => Ok(None),
+            Some(text) if !is_file(text) => Ok(Some(text.parse()?)),
+            Some(text) => match read_plans(Path::new(text))? {
+                Plans::One(plan) => Ok(Some(plan)),
+                Plans::Tuned(_) => Ok(None),
+            },
         }
-        let json = fs::read_to_string(path).map_err(|e| format!("cannot read {text}: {e}"))?;
-        let wrong = |e: serde_json::Error| format!("{text} is not a plan: {e}");
-        let mut value: serde_json::Value = serde_json::from_str(&json).map_err(wrong)?;
-        // What `tvm-dla plan --json` prints has the plan inside.
-        let inner = value.get_mut("plan").map(serde_json::Value::take);
-        let plan = serde_json::from_value(inner.unwrap_or(value)).map_err(wrong)?;
-        Ok(Some(plan))
     }
 
-    /// A session for `bundle`: unless the options say otherwise, emulated devices compute in float32 and a board in the
-    /// artifact's precision.
+    /// A session for the network of `artifact`, which was read from `path`: with the plan given, or the tuned plans of
+    /// the file given, or those of the file beside the artifact. It computes as [`Engines::session`] says.
+    pub fn tuned_session(
+        &self,
+        artifact: &Artifact,
+        path: &Path,
+        cancel: Arc<AtomicBool>,
+        output: &Output,
+    ) -> Result<Session, Box<dyn Error>> {
+        let bundle = artifact.whole()?.clone();
+        let numerics = self.numerics(&bundle)?;
+        self.tuned_session_in(bundle, numerics, path, cancel, output)
+    }
+
+    /// [`Engines::tuned_session`] that computes as `numerics` says.
+    pub fn tuned_session_in(
+        &self,
+        bundle: Bundle,
+        numerics: Numerics,
+        path: &Path,
+        cancel: Arc<AtomicBool>,
+        output: &Output,
+    ) -> Result<Session, Box<dyn Error>> {
+        let backend = self.backend(&bundle, numerics, cancel.clone())?;
+        let config = SessionConfig {
+            tuned: self.tuned(&bundle, path, backend.name(), output)?,
+            ..self.config(cancel)?
+        };
+        Ok(Session::from_bundle(bundle, backend, config)?)
+    }
+
+    /// A session for `bundle`, without tuned plans: unless the options say otherwise, emulated devices compute in float32
+    /// and a board in the artifact's precision.
     pub fn session(
         &self,
         bundle: Bundle,
         cancel: Arc<AtomicBool>,
     ) -> Result<Session, Box<dyn Error>> {
-        let numbers = match self.backend {
-            BackendName::Cpu => self.numbers.clone(),
-            BackendName::TensorRt => self.numbers.or(bundle.options.target.precision.into()),
-        };
-        let numerics = numbers.computed(&bundle)?.numerics;
+        let numerics = self.numerics(&bundle)?;
         self.session_in(bundle, numerics, cancel)
     }
 
-    /// A session for `bundle` that computes as `numerics` says.
+    /// A session for `bundle` that computes as `numerics` says, without tuned plans.
     pub fn session_in(
         &self,
         bundle: Bundle,
         numerics: Numerics,
         cancel: Arc<AtomicBool>,
     ) -> Result<Session, Box<dyn Error>> {
-        let config = SessionConfig {
+        let backend = self.backend(&bundle, numerics, cancel.clone())?;
+        Ok(Session::from_bundle(bundle, backend, self.config(cancel)?)?)
+    }
+
+    fn numerics(&self, bundle: &Bundle) -> Result<Numerics, Box<dyn Error>> {
+        let numbers = match self.backend {
+            BackendName::Cpu => self.numbers.clone(),
+            BackendName::TensorRt => self.numbers.or(bundle.options.target.precision.into()),
+        };
+        Ok(numbers.computed(bundle)?.numerics)
+    }
+
+    fn config(&self, cancel: Arc<AtomicBool>) -> Result<SessionConfig, Box<dyn Error>> {
+        Ok(SessionConfig {
             devices: self.devices.clone(),
             plan: self.plan()?,
+            adapt: self.adapt,
             time_limit: Duration::from_secs(self.time_limit),
-            cancel: cancel.clone(),
+            cancel,
+            ..SessionConfig::default()
+        })
+    }
+
+    /// Tuned plans. Those of a file that was named must be for this network and board; a file beside the artifact that
+    /// is for another is passed over, with a remark.
+    fn tuned(
+        &self,
+        bundle: &Bundle,
+        path: &Path,
+        board: &str,
+        output: &Output,
+    ) -> Result<Vec<Plan>, Box<dyn Error>> {
+        let digest = crate::bundle::digest(&bundle.graph);
+        if let Some(text) = &self.plan {
+            return match is_file(text)
+                .then(|| read_plans(Path::new(text)))
+                .transpose()?
+            {
+                Some(Plans::Tuned(file)) => {
+                    let wrong = |error| {
+                        helped(
+                            format!("{text}: {error}"),
+                            "`tvm-dla tune` writes plans for this network and board",
+                        )
+                    };
+                    file.check(&digest, board).map_err(wrong)?;
+                    Ok(file.plans)
+                }
+                Some(Plans::One(_)) | None => Ok(Vec::new()),
+            };
+        }
+        let beside = path.with_extension("plan.json");
+        if !beside.is_file() {
+            return Ok(Vec::new());
+        }
+        let file = match read_plans(&beside)? {
+            Plans::One(plan) => return Ok(vec![plan]),
+            Plans::Tuned(file) => file,
         };
-        let backend = self.backend(&bundle, numerics, cancel)?;
-        Ok(Session::from_bundle(bundle, backend, config)?)
+        match file.check(&digest, board) {
+            Ok(()) => Ok(file.plans),
+            Err(error) => {
+                output.say(&format!("{} is not used: {error}", beside.display()));
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn backend(
@@ -149,6 +234,41 @@ pub fn emulated(
         devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
     })?;
     Ok(Arc::new(backend.with_numerics(numerics)))
+}
+
+/// What a JSON file of plans holds.
+enum Plans {
+    One(Plan),
+    Tuned(PlanFile),
+}
+
+/// The plans of a text, or of a JSON file.
+pub fn plans(text: &str) -> Result<Vec<Plan>, Box<dyn Error>> {
+    if !is_file(text) {
+        return Ok(vec![text.parse()?]);
+    }
+    match read_plans(Path::new(text))? {
+        Plans::One(plan) => Ok(vec![plan]),
+        Plans::Tuned(file) => Ok(file.plans),
+    }
+}
+
+fn is_file(text: &str) -> bool {
+    Path::new(text).extension().is_some_and(|e| e == "json")
+}
+
+fn read_plans(path: &Path) -> Result<Plans, Box<dyn Error>> {
+    let text = path.display();
+    let json = fs::read_to_string(path).map_err(|e| format!("cannot read {text}: {e}"))?;
+    let wrong = |e: serde_json::Error| format!("{text} is not a plan: {e}");
+    let mut value: serde_json::Value = serde_json::from_str(&json).map_err(wrong)?;
+    if value.get("plans").is_some() {
+        return Ok(Plans::Tuned(serde_json::from_value(value).map_err(wrong)?));
+    }
+    // What `tvm-dla plan --json` prints has the plan inside.
+    let inner = value.get_mut("plan").map(serde_json::Value::take);
+    let plan = serde_json::from_value(inner.unwrap_or(value)).map_err(wrong)?;
+    Ok(Plans::One(plan))
 }
 
 /// The TVM runtime beside the plugin that the artifact was linked to, else that of the first environment. Another

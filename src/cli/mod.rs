@@ -10,6 +10,7 @@ mod calibrate;
 mod check;
 mod data;
 mod doctor;
+mod embed;
 mod engines;
 mod export;
 mod files;
@@ -66,6 +67,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Show how a batch would be dealt to the devices; --json is a file for --plan
     Plan(plan::Arguments),
+    /// Write a plan into an artifact, where every program that loads it finds it
+    EmbedPlan(embed::Arguments),
     /// Find the best plan for a batch
     Tune(tune::Arguments),
     /// Predict throughput, latency and busy times on a board, without the board
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments, &output, cancel.clone()),
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
+        Command::EmbedPlan(arguments) => embed::run(&arguments, &output),
         Command::Tune(arguments) => tune::run(&arguments, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Accuracy(arguments) => accuracy::run(&arguments, &output, cancel.clone()),

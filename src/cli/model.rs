@@ -43,7 +43,7 @@ impl Model {
     ) -> Result<Model, Box<dyn Error>> {
         let found = runtime.map(Path::to_path_buf).or_else(|| tvm_runtime(path));
         match (artifact.whole(), found) {
-            (Ok(bundle), _) => emulated(engines, bundle, cancel),
+            (Ok(bundle), _) => emulated(engines, bundle, path, cancel, output),
             (Err(error @ ArtifactError::Parts { .. }), None) => Err(helped(
                 error.to_string(),
                 "give --tvm-runtime LIB, set TVM_DLA_TVM_RUNTIME, or run ./scripts/setup",
@@ -113,11 +113,14 @@ impl Model {
 fn emulated(
     engines: &Engines,
     bundle: &Bundle,
+    path: &Path,
     cancel: Arc<AtomicBool>,
+    output: &Output,
 ) -> Result<Model, Box<dyn Error>> {
     let artifact = bundle.options.target.precision.into();
     let computed = engines.numbers.or(artifact).computed(bundle)?;
-    let session = engines.session_in(bundle.clone(), computed.numerics, cancel)?;
+    let (bundle, numerics) = (bundle.clone(), computed.numerics);
+    let session = engines.tuned_session_in(bundle, numerics, path, cancel, output)?;
     Ok(Model::Session(Box::new(session), computed.report))
 }
 

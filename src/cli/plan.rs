@@ -33,8 +33,9 @@ struct Planned {
 
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
-    let bundle = artifact.whole()?.clone();
-    let session = arguments.engines.session(bundle, cancel)?;
+    let path = &arguments.artifact;
+    let engines = &arguments.engines;
+    let session = engines.tuned_session(&artifact, path, cancel, output)?;
     let plan = session.plan_for(arguments.batch as usize)?;
     let planned = Planned {
         text: plan.to_string(),

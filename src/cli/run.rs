@@ -50,6 +50,9 @@ pub struct Arguments {
     /// TVM's libtvm_runtime.so, for a model of which TVM kept a part
     #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
     tvm_runtime: Option<PathBuf>,
+    /// Run the batch so many times, and report the last; with --adapt each run learns from those before it
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
     #[command(flatten)]
     engines: Engines,
 }
@@ -115,6 +118,9 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
             .iter()
             .map(|array| inputs::repeat(array, rows as usize))
             .collect();
+    }
+    for _ in 1..arguments.repeat {
+        model.run(&batch.arrays)?;
     }
     let done = model.run(&batch.arrays)?;
     let answer = answered(arguments, &model, &done, &batch.names)?;

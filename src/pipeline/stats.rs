@@ -59,6 +59,16 @@ impl Stats {
         self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE)
     }
 
+    /// Seconds inside engines per prefix row, of the devices that ran some.
+    pub fn row_seconds(&self) -> BTreeMap<Device, f64> {
+        let devices = self.devices.iter().filter(|(_, d)| d.rows > 0);
+        let devices = devices.filter_map(|(name, d)| {
+            let seconds = (d.busy - d.suffix_busy) / d.rows as f64;
+            Some((name.parse::<Device>().ok()?, seconds))
+        });
+        devices.collect()
+    }
+
     /// Rows that a lost device left to others.
     pub fn redealt(&self) -> usize {
         self.devices.values().map(|d| d.redealt).sum()

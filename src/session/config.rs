@@ -15,6 +15,11 @@ pub struct SessionConfig {
     pub devices: Option<Vec<Device>>,
     /// The plan of every run; a batch it does not add up to is an error.
     pub plan: Option<Plan>,
+    /// Plans to use for the batches they add up to, before the artifact's; those that are not possible here are passed
+    /// over.
+    pub tuned: Vec<Plan>,
+    /// Re-balance rows between devices from run to run, by what each run took.
+    pub adapt: bool,
     /// Longest time of one execution before its device counts as hung.
     pub time_limit: Duration,
     /// Set it to end a run between two rounds.
@@ -26,6 +31,8 @@ impl Default for SessionConfig {
         SessionConfig {
             devices: None,
             plan: None,
+            tuned: Vec::new(),
+            adapt: false,
             time_limit: Duration::from_secs(60),
             cancel: Arc::new(AtomicBool::new(false)),
         }

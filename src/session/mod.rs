@@ -20,6 +20,7 @@ pub use load::default_search;
 pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
 use way::{Cuts, Way};
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
 use crate::plan::{Device, Plan};
 use crate::split::{cut, Stages};
+use crate::tune::adapt::Balance;
 
 /// A network on its devices. Callers on several threads take turns.
 pub struct Session {
@@ -42,6 +44,8 @@ pub struct Session {
     shared: Result<Arc<Way>, String>,
     /// For plans with a cut of their own.
     cuts: Mutex<Cuts>,
+    /// What adapting has made of each plan.
+    balances: Mutex<HashMap<Plan, Balance>>,
     /// Why the network runs only in its own batch.
     fixed: Option<String>,
     devices: Vec<Device>,
@@ -99,6 +103,7 @@ impl Session {
             alone,
             shared,
             cuts: Mutex::default(),
+            balances: Mutex::default(),
             fixed,
             config,
             pipeline: Mutex::new(Pipeline::new(backend.clone(), &devices, limit, cancel)?),
@@ -163,7 +168,16 @@ impl Session {
         let batch = inputs::check(&self.graph, inputs)?;
         let mut pipeline = self.pipeline();
         let plan = self.plan_without(batch, &pipeline.hung())?;
-        self.compute(&mut pipeline, &plan, inputs)
+        if !self.config.adapt || plan.devices().len() < 2 {
+            return self.compute(&mut pipeline, &plan, inputs);
+        }
+        let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
+        let balance = balances
+            .entry(plan.clone())
+            .or_insert_with(|| Balance::new(&plan));
+        let outcome = self.compute(&mut pipeline, balance.plan(), inputs)?;
+        balance.observe(&outcome.stats.row_seconds());
+        Ok(outcome)
     }
 
     /// [`Session::run`] with this plan.

@@ -6,8 +6,8 @@ use crate::plan::{Device, Plan, Share};
 use crate::split::{batch_limit, internal_row_bytes, GpuReason};
 
 impl Session {
-    /// The plan that [`Session::run`] uses for `batch` rows: the configured one, else the artifact's if it adds up to
-    /// this batch and its devices are here, else an equal deal to the devices that have not hung.
+    /// The plan that [`Session::run`] uses for `batch` rows: the configured one, else a tuned one or the artifact's if it
+    /// adds up to this batch and its devices are here, else an equal deal to the devices that have not hung.
     ///
     /// # Errors
     /// A configured plan that does not add up to `batch`, batch 0, or a batch that a network of fixed batch cannot run.
@@ -17,12 +17,11 @@ impl Session {
     }
 
     pub(super) fn plan_without(&self, batch: usize, hung: &[Device]) -> Result<Plan, SessionError> {
-        let plan = match (&self.config.plan, &self.recorded) {
-            (Some(plan), _) => plan.clone(),
-            (None, Some(plan)) if plan.total() == batch && self.check_plan(plan).is_ok() => {
-                plan.clone()
-            }
-            (None, _) => self.default_plan(batch, hung),
+        let defaults = self.config.tuned.iter().chain(&self.recorded);
+        let fits = |plan: &&Plan| plan.total() == batch && self.check_plan(plan).is_ok();
+        let plan = match (&self.config.plan, defaults.into_iter().find(fits)) {
+            (Some(plan), _) | (None, Some(plan)) => plan.clone(),
+            (None, None) => self.default_plan(batch, hung),
         };
         plan.validate(batch, &self.devices)?;
         self.check_plan(&plan)?;

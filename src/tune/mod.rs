@@ -2,6 +2,7 @@
 //!
 //! Pure: times come from [`crate::sim::Costs`], from a table, or from a closure that measures.
 
+pub mod adapt;
 pub mod measure;
 pub mod profile;
 pub mod search;

@@ -34,6 +34,8 @@ pub struct Fake {
     pub refuse: Option<(Device, StageKind)>,
     /// What every execution takes, per device in order.
     pub delays: Vec<(Device, Duration)>,
+    /// Executions of the GPU take so many times as long; it can change at any time.
+    pub gpu_slow: Arc<AtomicUsize>,
     pub builds: AtomicUsize,
     /// Executions started and not waited for, and the most there ever were.
     pub pending: Arc<AtomicUsize>,
@@ -71,6 +73,7 @@ impl Backend for Fake {
             spec: spec.clone(),
             trouble: self.trouble.iter().filter(mine).copied().collect(),
             delay: delay.map_or(Duration::ZERO, |(_, d)| *d),
+            gpu_slow: self.gpu_slow.clone(),
             log: self.log.clone(),
             pending: None,
             counts: [self.pending.clone(), self.most_pending.clone()],
@@ -83,6 +86,7 @@ struct FakeEngine {
     spec: EngineSpec,
     trouble: Vec<Trouble>,
     delay: Duration,
+    gpu_slow: Arc<AtomicUsize>,
     log: Arc<Mutex<Vec<(Device, StageKind)>>>,
     pending: Option<Vec<Rows>>,
     counts: [Arc<AtomicUsize>; 2],
@@ -114,7 +118,11 @@ impl Engine for FakeEngine {
             log.push(me);
             log.iter().filter(|entry| **entry == me).count() - 1
         };
-        std::thread::sleep(self.delay);
+        let slow = match self.spec.device {
+            Device::Gpu => self.gpu_slow.load(Ordering::Relaxed).max(1),
+            Device::Dla(_) => 1,
+        };
+        std::thread::sleep(self.delay * slow as u32);
         let fault = self.trouble.iter().find(|t| t.round == round);
         let mut outputs = evaluate(&self.graph, &inputs);
         match fault.map(|t| t.fault) {

@@ -443,6 +443,41 @@ fn engines_are_built_per_cut_and_copy_once() {
     );
 }
 
+#[test]
+fn rows_leave_a_device_that_became_slower_and_come_back() {
+    let delay = Duration::from_millis(12);
+    let backend = Fake {
+        delays: vec![(GPU, delay), (DLA0, delay), (DLA1, delay)],
+        ..fake()
+    };
+    let slow = backend.gpu_slow.clone();
+    let adapt = SessionConfig {
+        adapt: true,
+        ..config_with(None, Some("gpu=1x8,dla0=1x8,dla1=1x8,suffix=24"))
+    };
+    let backend = Arc::new(backend);
+    let session = Session::from_bundle(network(), backend.clone(), adapt).unwrap();
+    let inputs = batch(&session, 24);
+    let rows = || {
+        let outcome = session.run(&inputs).unwrap();
+        assert_right(&session, &inputs, &outcome);
+        outcome.plan.rows(GPU)
+    };
+    rows();
+    let built = backend.builds.load(Ordering::Relaxed);
+    slow.store(3, Ordering::Relaxed);
+    let after: Vec<usize> = (0..10).map(|_| rows()).collect();
+    assert!(after[9] < 6, "a third of the speed: {after:?}");
+    slow.store(1, Ordering::Relaxed);
+    let again: Vec<usize> = (0..10).map(|_| rows()).collect();
+    assert!(again[9] > after[9], "{after:?} {again:?}");
+    assert_eq!(
+        backend.builds.load(Ordering::Relaxed),
+        built,
+        "no engine was built on the way"
+    );
+}
+
 /// With two engines of a kind the next execution is started before the one that computes is waited for.
 #[test]
 fn a_second_engine_is_given_work_while_the_first_computes() {

@@ -1,0 +1,78 @@
+//! `tvm-dla embed-plan`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::engines::plans;
+use super::output::Output;
+use super::{helped, Answer, Outcome};
+use crate::artifact::Artifact;
+use crate::plan::Plan;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; it is written over
+    artifact: PathBuf,
+    /// Plan as text or as a JSON file, of one plan or of a tuning; `none` takes a plan out
+    #[arg(long)]
+    plan: String,
+    /// Which of a tuning's plans, by its rows (default: the one with most)
+    #[arg(long)]
+    batch: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Embedded {
+    artifact: PathBuf,
+    plan: Option<String>,
+}
+
+pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    let plan = match arguments.plan.as_str() {
+        "none" => None,
+        text => Some(chosen(plans(text)?, arguments.batch)?),
+    };
+    let path = &arguments.artifact;
+    let bytes = Artifact::with_plan(path, plan.clone())?;
+    let cannot = |error: std::io::Error| {
+        helped(
+            format!("cannot write {}: {error}", path.display()),
+            "check that its folder can be written to",
+        )
+    };
+    // Whole or not at all, whatever interrupts it.
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file =
+        NamedTempFile::new_in(folder.unwrap_or(std::path::Path::new("."))).map_err(cannot)?;
+    file.write_all(&bytes).map_err(cannot)?;
+    let permissions = std::fs::metadata(path).map_err(cannot)?.permissions();
+    std::fs::set_permissions(file.path(), permissions).map_err(cannot)?;
+    file.persist(path).map_err(|error| cannot(error.error))?;
+    let embedded = Embedded {
+        artifact: path.clone(),
+        plan: plan.map(|plan| plan.to_string()),
+    };
+    let text = || match &embedded.plan {
+        Some(plan) => format!("{} has the plan {plan}", path.display()),
+        None => format!("{} has no plan", path.display()),
+    };
+    output.answer(&embedded, text, Answer::Yes)
+}
+
+fn chosen(plans: Vec<Plan>, batch: Option<usize>) -> Result<Plan, Box<dyn std::error::Error>> {
+    let rows: Vec<String> = plans.iter().map(|plan| plan.total().to_string()).collect();
+    let fits = |plan: &Plan| batch.is_none_or(|batch| plan.total() == batch);
+    let best = plans.into_iter().filter(fits).max_by_key(Plan::total);
+    best.ok_or_else(|| {
+        helped(
+            format!("no plan has {} rows", batch.unwrap_or_default()),
+            format!("there are plans for {}", rows.join(", ")),
+        )
+    })
+}
