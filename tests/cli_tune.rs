@@ -291,3 +291,23 @@ fn tuned_plans_are_found_by_run_and_build_and_embedded() {
         run.stderr
     );
 }
+
+#[test]
+fn reports_are_written_as_a_page_and_as_csv() {
+    let folder = Folder::new();
+    let line = "tune net.dla --board xavier-nx --batch 4,16,64 --strategy search,paper,single --goal energy --power idle=3,gpu=6,dla=2 --report r.html --csv r.csv";
+    folder.run(line).expect(0);
+    let html = std::fs::read_to_string(folder.path("r.html")).unwrap();
+    for part in [
+        "Throughput over batch",
+        "Pareto front",
+        "mJ per row",
+        "class=\"gantt\"",
+        "simulated, not measured: Jetson Xavier NX",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("<script") && !html.contains("src="));
+    let csv = std::fs::read_to_string(folder.path("r.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 9, "{csv}");
+}

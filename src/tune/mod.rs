@@ -5,7 +5,9 @@
 pub mod adapt;
 pub mod measure;
 pub mod profile;
+mod report;
 pub mod search;
 mod sites;
 
+pub use report::{Row, TuneReport};
 pub use sites::{Site, Sites};

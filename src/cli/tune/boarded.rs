@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::network::{searched, Tuned};
+use super::network::{picture, searched, Tuned};
 use super::Arguments;
 use crate::artifact::Artifact;
 use crate::board::{BoardCosts, Constants};
@@ -111,12 +111,15 @@ pub fn tuned(arguments: &Arguments, place: &Where, path: &Path) -> Result<Tuned,
     if space.dlas.is_empty() {
         space.ways.clear();
     }
+    let origin = format!("simulated, not measured: {}", modelled.title);
+    let points = searched(arguments, &space, &goal)?;
     Ok(Tuned {
         artifact: path.to_path_buf(),
         network: crate::bundle::digest(&bundle.graph),
-        origin: format!("simulated, not measured: {}", modelled.title),
         board: modelled.title.clone(),
-        points: searched(arguments, &space, &goal)?,
+        timeline: picture(&space, &points, &origin)?,
+        origin,
+        points,
         goal,
         file: None,
     })

@@ -59,6 +59,12 @@ pub struct Arguments {
     /// How to search; several to compare them
     #[arg(long, value_enum, value_delimiter = ',', default_value = "search")]
     strategy: Vec<Strategy>,
+    /// Where to write what was found as one HTML page
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Where to write the same as CSV
+    #[arg(long)]
+    csv: Option<PathBuf>,
     #[command(flatten)]
     board: boarded::Board,
     #[command(flatten)]

@@ -16,10 +16,11 @@ use crate::cli::{helped, Answer, Outcome};
 use crate::engine::StageKind;
 use crate::plan::{Plan, PlanFile};
 use crate::session::Session;
-use crate::sim::Costs;
+use crate::sim::{Costs, Noise};
+use crate::trace::Timeline;
 use crate::tune::measure::Head;
 use crate::tune::search::{self, Bound, Figures, Found, Goal, Limits, SearchError, Space};
-use crate::tune::Sites;
+use crate::tune::{Row, Sites, TuneReport};
 
 /// Everything that was found.
 #[derive(Serialize)]
@@ -33,6 +34,9 @@ pub struct Tuned {
     pub points: Vec<Point>,
     /// The plan file that was written.
     pub file: Option<PathBuf>,
+    /// The chosen plan of the largest batch in virtual time.
+    #[serde(skip)]
+    pub timeline: Option<Timeline>,
 }
 
 /// One batch with one strategy.
@@ -99,6 +103,7 @@ pub fn run(
         Some(place) => boarded::tuned(arguments, &place, path)?,
         None => measured(arguments, path, output, cancel)?,
     };
+    report(arguments, &tuned)?;
     tuned.file = write(arguments, path, &tuned)?;
     if let Some(file) = &tuned.file {
         output.say(&format!("wrote {}", file.display()));
@@ -150,6 +155,7 @@ fn measured(
         ..sites.space(&costs, [&costs as &dyn Costs], &session.devices())
     };
     let mut points = Vec::new();
+    let origin = format!("measured; devices {origin}");
     for point in searched(arguments, &space, &goal)? {
         let count = if point.strategy == Strategy::Search.name() {
             arguments.measure
@@ -161,12 +167,66 @@ fn measured(
     Ok(Tuned {
         artifact: path.to_path_buf(),
         network: digest,
-        origin: format!("measured; devices {origin}"),
+        timeline: picture(&space, &points, &origin)?,
+        origin,
         board,
         goal,
         points,
         file: None,
     })
+}
+
+/// A simulated run of the search's plan for the most rows.
+pub fn picture(
+    space: &Space<'_>,
+    points: &[Point],
+    origin: &str,
+) -> Result<Option<Timeline>, Box<dyn Error>> {
+    let chosen = points
+        .iter()
+        .filter(|p| p.strategy == Strategy::Search.name());
+    let Some(point) = chosen.max_by_key(|p| p.batch) else {
+        return Ok(None);
+    };
+    let run = space.run(&point.plan, Noise::NONE)?;
+    Ok(Some(
+        run.timeline(&format!("{}, simulated; {origin}", point.text)),
+    ))
+}
+
+/// Writes the report and the CSV that were asked for.
+fn report(arguments: &Arguments, tuned: &Tuned) -> Result<(), Box<dyn Error>> {
+    let row = |point: &Point| Row {
+        batch: point.batch,
+        strategy: point.strategy.to_string(),
+        plan: point.text.clone(),
+        rows_per_second: point.rows_per_second,
+        latency_ms: point.p99_ms.unwrap_or(point.latency_ms),
+        joules_per_row: point.joules_per_row,
+        bound: point.bound.rows_per_second(),
+        over_gpu_only: point.over_gpu_only,
+    };
+    let report = TuneReport {
+        title: format!("Plans for {}", tuned.artifact.display()),
+        label: tuned.origin.clone(),
+        goal: tuned.goal.to_string(),
+        rows: tuned.points.iter().map(row).collect(),
+        timeline: tuned.timeline.clone(),
+    };
+    for (path, text) in [
+        (&arguments.report, report.to_html()),
+        (&arguments.csv, report.to_csv()),
+    ] {
+        if let Some(path) = path {
+            std::fs::write(path, text).map_err(|error| {
+                helped(
+                    format!("cannot write {}: {error}", path.display()),
+                    "name another place",
+                )
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn refuse_fixed(session: &Session) -> Result<(), Box<dyn Error>> {
