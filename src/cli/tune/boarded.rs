@@ -12,6 +12,7 @@ use crate::board::{BoardCosts, Constants};
 use crate::bundle::{Bundle, Options};
 use crate::cli::board::{DlaPrecision, FrameworkName, GpuPrecision, Where};
 use crate::cli::helped;
+use crate::engine::Precision;
 use crate::plan::Device;
 use crate::sim::Costs;
 use crate::split::cut;
@@ -28,10 +29,7 @@ pub struct Board {
     /// The board's power mode (default: the board file's)
     #[arg(long, requires = "board")]
     power_mode: Option<String>,
-    /// What the DLAs compute in (default: what the artifact was compiled for)
-    #[arg(long, value_enum, requires = "board")]
-    precision: Option<DlaPrecision>,
-    /// What the GPU computes in (default: the same)
+    /// What the board's GPU computes in (default: as the DLAs, which is --precision or what the artifact was compiled for)
     #[arg(long, value_enum, requires = "board")]
     gpu_precision: Option<GpuPrecision>,
     /// Whose program drives the engines: this one, or the paper's
@@ -40,14 +38,29 @@ pub struct Board {
 }
 
 impl Board {
-    pub fn place(&self) -> Option<Where> {
-        self.board.as_ref().map(|board| Where {
+    /// The board, if one is named, with its DLAs in `precision`.
+    pub fn place(&self, precision: Option<Precision>) -> Result<Option<Where>, Box<dyn Error>> {
+        let Some(board) = &self.board else {
+            return Ok(None);
+        };
+        let precision = match precision {
+            None => None,
+            Some(Precision::F16) => Some(DlaPrecision::Fp16),
+            Some(Precision::Int8) => Some(DlaPrecision::Int8),
+            Some(Precision::F32) => {
+                return Err(helped(
+                    "a DLA does not compute in float32",
+                    "use --precision fp16 or int8; --gpu-precision fp32 is the GPU alone",
+                ))
+            }
+        };
+        Ok(Some(Where {
             board: board.clone(),
             power_mode: self.power_mode.clone(),
-            precision: self.precision,
+            precision,
             gpu_precision: self.gpu_precision,
             framework: self.framework,
-        })
+        }))
     }
 }
 

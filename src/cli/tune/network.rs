@@ -99,7 +99,7 @@ pub fn run(
             "leave --plan out",
         ));
     }
-    let mut tuned = match arguments.board.place() {
+    let mut tuned = match arguments.board.place(arguments.engines.numbers.precision)? {
         Some(place) => boarded::tuned(arguments, &place, path)?,
         None => measured(arguments, path, output, cancel)?,
     };
