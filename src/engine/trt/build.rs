@@ -1,8 +1,6 @@
 //! A stage becomes a serialised engine. That needs TensorRT's library, but no GPU where TensorRT can do without one.
 
 use std::fmt;
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use super::dla::{self, Answer, Disagreement};
@@ -26,7 +24,7 @@ use crate::split::DlaTarget;
 
 /// TensorRT as this process has loaded it.
 #[derive(Clone, Copy)]
-pub struct TensorRt(&'static Library);
+pub struct TensorRt(pub(super) &'static Library);
 
 /// What to build besides the network.
 #[derive(Clone)]
@@ -61,32 +59,11 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// The builder's flags, by the shim's numbers.
-mod flag {
-    pub const FP16: i32 = 0;
-    pub const INT8: i32 = 1;
-    pub const GPU_FALLBACK: i32 = 2;
-    pub const NO_TIMING_CACHE: i32 = 3;
-    pub const EDITABLE_TIMING_CACHE: i32 = 4;
-    pub const OBEY_PRECISION: i32 = 5;
-    pub const TF32: i32 = 6;
-}
-
-/// The builder's pools, by the shim's numbers.
-mod pool {
-    pub const WORKSPACE: i32 = 0;
-    pub const DLA_SRAM: i32 = 1;
-    pub const DLA_LOCAL: i32 = 2;
-    pub const DLA_GLOBAL: i32 = 3;
-}
-
-const EARLY_WORKSPACE: u64 = 1 << 30;
-
 /// Objects in the order in which TensorRT wants them destroyed.
-struct Construction {
-    config: Owned<sys::Config>,
-    network: Owned<sys::Network>,
-    builder: Owned<sys::Builder>,
+pub(super) struct Construction {
+    pub config: Owned<sys::Config>,
+    pub network: Owned<sys::Network>,
+    pub builder: Owned<sys::Builder>,
 }
 
 impl TensorRt {
@@ -119,7 +96,7 @@ impl TensorRt {
         Ok(u8::try_from(cores).unwrap_or(0))
     }
 
-    fn typing(&self) -> Typing {
+    pub(super) fn typing(&self) -> Typing {
         match self.0.table.weak_types {
             0 => Typing::Strong,
             _ => Typing::Weak,
@@ -254,88 +231,6 @@ impl TensorRt {
         network.finish().map_err(|e| e.to_string())
     }
 
-    fn configure(
-        &self,
-        spec: &EngineSpec,
-        recipe: &Recipe,
-        parts: &Construction,
-    ) -> Result<(), TrtError> {
-        let options = &recipe.options;
-        self.set_types(recipe.numerics.precision, parts)?;
-        let early =
-            (self.0.version.major, self.0.version.minor) < (8, 4) && self.typing() == Typing::Weak;
-        let workspace = options.workspace.or(early.then_some(EARLY_WORKSPACE));
-        self.set_pool(parts, pool::WORKSPACE, workspace)?;
-        if let Some(level) = options.level {
-            // SAFETY: the config lives.
-            self.0
-                .status("setBuilderOptimizationLevel", |table| unsafe {
-                    (table.config_level)(parts.config.as_ptr(), level.into())
-                })?;
-        }
-        match options.timing {
-            Timing::OneBuild => {}
-            Timing::Off => self.set_flag(parts, flag::NO_TIMING_CACHE, true)?,
-            Timing::File(_) => match self.set_flag(parts, flag::EDITABLE_TIMING_CACHE, true) {
-                // Older caches cannot be edited, and are used all the same.
-                Ok(()) | Err(TrtError::Call { .. }) => {}
-                Err(error) => return Err(error),
-            },
-        }
-        let Device::Dla(core) = spec.device else {
-            return Ok(());
-        };
-        // SAFETY: the config lives.
-        self.0.status("setDLACore", |table| unsafe {
-            (table.config_dla)(parts.config.as_ptr(), core.into())
-        })?;
-        self.set_pool(parts, pool::DLA_SRAM, options.dla_memory.sram)?;
-        self.set_pool(parts, pool::DLA_LOCAL, options.dla_memory.local)?;
-        self.set_pool(parts, pool::DLA_GLOBAL, options.dla_memory.global)?;
-        match options.gpu_fallback {
-            true => self.set_flag(parts, flag::GPU_FALLBACK, true),
-            false => Ok(()),
-        }
-    }
-
-    /// INT8 networks have FP16 for what is not quantised; float32 is meant to be float32.
-    fn set_types(&self, precision: Precision, parts: &Construction) -> Result<(), TrtError> {
-        if precision == Precision::F32 {
-            return self.set_flag(parts, flag::TF32, false);
-        }
-        if self.typing() == Typing::Strong {
-            return Ok(());
-        }
-        self.set_flag(parts, flag::FP16, true)?;
-        if precision == Precision::Int8 {
-            self.set_flag(parts, flag::INT8, true)?;
-            self.set_flag(parts, flag::OBEY_PRECISION, true)?;
-        }
-        Ok(())
-    }
-
-    fn set_flag(&self, parts: &Construction, flag: i32, on: bool) -> Result<(), TrtError> {
-        // SAFETY: the config lives.
-        self.0.status("setFlag", |table| unsafe {
-            (table.config_flag)(parts.config.as_ptr(), flag, i32::from(on))
-        })
-    }
-
-    fn set_pool(
-        &self,
-        parts: &Construction,
-        pool: i32,
-        bytes: Option<u64>,
-    ) -> Result<(), TrtError> {
-        let Some(bytes) = bytes else {
-            return Ok(());
-        };
-        // SAFETY: the config lives.
-        self.0.status("setMemoryPoolLimit", |table| unsafe {
-            (table.config_memory)(parts.config.as_ptr(), pool, bytes)
-        })
-    }
-
     /// Makes sure of every layer's place before a long build: on the DLA, or on the GPU where that was asked for.
     fn place(
         &self,
@@ -409,48 +304,6 @@ impl TensorRt {
                 .map_err(|e| spec.error(format!("the timing cache {}: {e}", path.display())))?;
         }
         Ok(bytes)
-    }
-
-    fn bytes(&self, memory: &Owned<sys::Memory>) -> Vec<u8> {
-        // SAFETY: TensorRT's memory is as long as it says, and lives until `memory` is dropped.
-        unsafe {
-            let data = (self.0.table.memory_data)(memory.as_ptr()).cast::<u8>();
-            let size = (self.0.table.memory_size)(memory.as_ptr()) as usize;
-            std::slice::from_raw_parts(data, size).to_vec()
-        }
-    }
-
-    /// What TensorRT cannot use of the file, because another TensorRT or GPU wrote it, it refuses or ignores.
-    fn timing_cache(
-        &self,
-        parts: &Construction,
-        path: &Path,
-    ) -> Result<Owned<sys::TimingCache>, TrtError> {
-        let known = fs::read(path).unwrap_or_default();
-        let destroy = self.0.table.timing_cache_destroy;
-        // SAFETY: the config lives, and TensorRT copies the bytes.
-        Owned::new(self.0, "createTimingCache", destroy, |table| unsafe {
-            (table.timing_cache_create)(
-                parts.config.as_ptr(),
-                known.as_ptr().cast(),
-                known.len() as u64,
-            )
-        })
-    }
-
-    fn keep_times(&self, cache: &Owned<sys::TimingCache>, path: &Path) -> Result<(), String> {
-        let destroy = self.0.table.memory_destroy;
-        // SAFETY: the cache lives.
-        let times = Owned::new(self.0, "ITimingCache::serialize", destroy, |table| unsafe {
-            (table.timing_cache_serialize)(cache.as_ptr())
-        });
-        let times = self.bytes(&times.map_err(|e| e.to_string())?);
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| e.to_string())?;
-        file.write_all(&times).map_err(|e| e.to_string())?;
-        file.persist(path).map_err(|e| e.to_string())?;
-        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! A board's GPU and DLA cores through TensorRT, which is loaded when it is asked for and never linked.
 
 mod build;
+mod codes;
+mod configure;
 mod cuda;
 mod dla;
 mod engine;
@@ -15,10 +17,13 @@ mod log;
 mod monitor;
 mod network;
 mod options;
+mod parts;
 mod ports;
+mod precision;
 mod sys;
 #[cfg(test)]
 pub(super) mod tests;
+mod timing;
 mod types;
 mod version;
 

@@ -13,7 +13,7 @@ use crate::engine::EngineSpec;
 
 /// Listens for as long as it lives.
 pub(super) struct Monitor {
-    handle: Owned<sys::Monitor>,
+    _handle: Owned<sys::Monitor>,
     state: Box<State>,
 }
 
@@ -49,11 +49,13 @@ impl Monitor {
         library.status("setProgressMonitor", |table| unsafe {
             (table.config_monitor)(config.as_ptr(), handle.as_ptr())
         })?;
-        Ok(Some(Monitor { handle, state }))
+        Ok(Some(Monitor {
+            _handle: handle,
+            state,
+        }))
     }
 
     pub fn cancelled(&self) -> bool {
-        debug_assert!(!self.handle.as_ptr().is_null());
         self.state.cancelled.load(Ordering::Relaxed)
     }
 }

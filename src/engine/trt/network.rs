@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::CString;
-use std::ops::Range;
 use std::sync::Arc;
 
 use half::f16;
@@ -14,12 +13,12 @@ use super::library::Library;
 use super::ports::Ports;
 use super::sys::{self, Blob, Shape};
 use super::types::Types;
-use crate::engine::{Precision, Ranges};
+use crate::engine::Precision;
 use crate::lower::{BuildError, Built, Value, Weights};
 
 /// TensorRT's numbers of element types.
-const FLOAT: i32 = 0;
-const HALF: i32 = 1;
+pub(super) const FLOAT: i32 = 0;
+pub(super) const HALF: i32 = 1;
 const CONSTANT: &str = "addConstant";
 
 /// How a network gets its types.
@@ -56,13 +55,13 @@ pub(super) struct TrtNetwork<'a> {
     taken: HashSet<*mut sys::Tensor>,
     inputs: usize,
     outputs: usize,
-    values: Vec<*mut sys::Tensor>,
+    pub(super) values: Vec<*mut sys::Tensor>,
     /// TensorRT reads constants until the engine is built.
     constants: Vec<Arc<Vec<u8>>>,
     pub(super) layers: Vec<Added>,
     pub(super) inferred: Vec<Inferred>,
     /// How many layers there were when the last tensor of the graph was complete.
-    complete: usize,
+    pub(super) complete: usize,
     /// What [`Self::completed`] met; lowering only hears of it at its end.
     pub(super) failure: Option<BuildError>,
 }
@@ -354,71 +353,6 @@ impl<'a> TrtNetwork<'a> {
             (table.tensor_io)(tensor, kind, format)
         });
         Ok(placed?)
-    }
-
-    /// Layers since the last call compute the graph's tensor `name`: note what TensorRT makes of its shape, and give it its
-    /// range or precision.
-    pub(super) fn completed(&mut self, name: &str, x: Value) -> Result<(), BuildError> {
-        self.inferred.push(Inferred {
-            tensor: name.to_string(),
-            shape: self.shape(x),
-        });
-        let added = self.complete..self.layers.len();
-        self.complete = self.layers.len();
-        match self.typing {
-            Typing::Weak => {
-                self.keep_half(added)?;
-                let range = self.types.range(name);
-                range.map_or(Ok(()), |max| self.range(self.pointer(x), max))
-            }
-            // What is not quantised is computed in float32.
-            Typing::Strong => match self.types.kept(name) {
-                Some(max) => self.requantised(name, x, max),
-                None => Ok(()),
-            },
-        }
-    }
-
-    fn keep_half(&mut self, added: Range<usize>) -> Result<(), BuildError> {
-        let layers = self.layers[added].iter();
-        for added in layers.filter(|added| self.types.is_half(&added.node)) {
-            // SAFETY: the layer lives.
-            self.library.status("setPrecision", |table| unsafe {
-                (table.layer_precision)(added.layer, HALF)
-            })?;
-        }
-        Ok(())
-    }
-
-    fn range(&self, tensor: *mut sys::Tensor, max: f32) -> Result<(), BuildError> {
-        // SAFETY: the tensor lives.
-        let set = self.library.status("setDynamicRange", |table| unsafe {
-            (table.tensor_range)(tensor, -max, max)
-        });
-        Ok(set?)
-    }
-
-    /// Where types are strong, INT8 is said by quantising and dequantising what a layer gives.
-    fn requantised(&mut self, name: &str, x: Value, max: f32) -> Result<(), BuildError> {
-        let scale = self.float_blob(&[max / Ranges::STEPS]);
-        let scale = self.constant_of(name, &[], scale)?;
-        let rounded = self.quantised(name, x, scale, -1)?;
-        self.values[x.0 as usize] = self.pointer(rounded);
-        self.complete = self.layers.len();
-        Ok(())
-    }
-
-    pub(super) fn quantised(&mut self, node: &str, x: Value, scale: Value, axis: i32) -> Built {
-        let (x, scale) = (self.pointer(x), self.pointer(scale));
-        // SAFETY: network and tensors live.
-        let steps = self.add("addQuantize", node, |table, net| unsafe {
-            (table.add_quantize)(net, x, scale, axis)
-        })?;
-        let steps = self.pointer(steps);
-        // SAFETY: as above.
-        self.add("addDequantize", node, |table, net| unsafe {
-            (table.add_dequantize)(net, steps, scale, axis, FLOAT)
-        })
     }
 }
 
