@@ -109,7 +109,7 @@ fn engines_are_kept() {
     let list = || run(&folder, "--json cache list").json()["engines"].clone();
     let first = list();
     let count = first.as_array().unwrap().len();
-    assert!(count >= 1 + usize::from(cores > 0), "{first}");
+    assert!(count > usize::from(cores > 0), "{first}");
     run(
         &folder,
         &format!("build net.dla --backend tensorrt --plan {plan}"),
