@@ -167,7 +167,7 @@ fn measured(
     Ok(Tuned {
         artifact: path.to_path_buf(),
         network: digest,
-        timeline: picture(&space, &points, &origin)?,
+        timeline: picture(&space, &points)?,
         origin,
         board,
         goal,
@@ -177,11 +177,7 @@ fn measured(
 }
 
 /// A simulated run of the search's plan for the most rows.
-pub fn picture(
-    space: &Space<'_>,
-    points: &[Point],
-    origin: &str,
-) -> Result<Option<Timeline>, Box<dyn Error>> {
+pub fn picture(space: &Space<'_>, points: &[Point]) -> Result<Option<Timeline>, Box<dyn Error>> {
     let chosen = points
         .iter()
         .filter(|p| p.strategy == Strategy::Search.name());
@@ -190,7 +186,7 @@ pub fn picture(
     };
     let run = space.run(&point.plan, Noise::NONE)?;
     Ok(Some(
-        run.timeline(&format!("{}, simulated; {origin}", point.text)),
+        run.timeline(&format!("{} rows, simulated", point.batch)),
     ))
 }
 
