@@ -19,7 +19,6 @@ import tvm_dla
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-ROOT = Path(__file__).parents[2]
 # TVM 0.16's wheel compiles for RISC-V unless told otherwise.
 LLVM = "llvm -mtriple=x86_64-linux-gnu"
 INPUT_SHAPE = (1, 3, 8, 8)
@@ -52,15 +51,6 @@ def program() -> Path:
 
 def tvmc_dla(*words: object) -> subprocess.CompletedProcess[str]:
     return command(BIN / "tvmc-dla", *words)
-
-
-def program() -> Path:
-    """The build made last."""
-    built = [ROOT / "target" / profile / "tvm-dla" for profile in ("release", "debug")]
-    built = [path for path in built if path.is_file()]
-    if not built:
-        pytest.fail("there is no tvm-dla: run cargo build")
-    return max(built, key=lambda path: path.stat().st_mtime)
 
 
 def const(rng: np.random.Generator, *shape: int) -> relay.Constant:
