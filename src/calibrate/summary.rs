@@ -110,13 +110,20 @@ pub fn calibration(
 fn origin(key: Key, prior: f64, spread: f64) -> String {
     match key {
         Key::KscCall | Key::KscCopy => {
-            format!("fitted to the paper's ratios at batches {} and {}", POINTS[0], POINTS[1])
+            format!(
+                "fitted to the paper's ratios at batches {} and {}",
+                POINTS[0], POINTS[1]
+            )
         }
-        Key::HostRun | Key::HostMerge => {
-            "estimate: `bench --costs` on a desktop CPU measures the same order; no board was at hand".into()
+        Key::HostRun | Key::HostMerge => "guess: not measured, no board was at hand".into(),
+        Key::ConvFp32 => {
+            "guess, chosen with the paper's GPU bars in view; no row of the measurements tells it"
+                .into()
         }
-        Key::ConvFp32 => "expected of implicit GEMM on CUDA cores; no row of the measurements tells it".into(),
-        _ => format!("fitted to data/measurements.csv, expected {prior} give or take a factor of {:.2}", spread.exp()),
+        _ => format!(
+            "fitted to data/measurements.csv, expected {prior} give or take a factor of {:.2}",
+            spread.exp()
+        ),
     }
 }
 
