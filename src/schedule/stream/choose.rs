@@ -89,7 +89,7 @@ impl Stream {
             .filter_map(|(lane, l)| {
                 let sizes: Vec<&Sized> = match late {
                     true => l.first.iter().collect(),
-                    false => self.usable(l),
+                    false => self.in_time(l, now),
                 };
                 let size = fitting(&sizes, rows)?;
                 Some(Able {
@@ -117,6 +117,21 @@ impl Stream {
             (None, _) => true,
             (Some(least), Some(due)) => due < now + least,
             (Some(_), None) => false,
+        }
+    }
+
+    /// Of the engines that keep the bound, those that keep it for the oldest item if they start now: an item that arrives
+    /// late must not make a batch grow past the time that the oldest has left. All of them where none does.
+    fn in_time<'a>(&self, lane: &'a Lane, now: Duration) -> Vec<&'a Sized> {
+        let sizes = self.usable(lane);
+        let Some(due) = self.waiting.first().and_then(|item| self.due(*item)) else {
+            return sizes;
+        };
+        let ends = |s: &Sized| now + s.expected() + self.after(lane, s.batch) + self.slack;
+        let kept: Vec<&Sized> = sizes.iter().copied().filter(|s| ends(s) <= due).collect();
+        match kept.is_empty() {
+            true => sizes,
+            false => kept,
         }
     }
 
