@@ -229,5 +229,6 @@ fn a_run_costs_little_beyond_its_engines() {
     let inputs = batch(&session, 1);
     let cost = |_| session.run(&inputs).unwrap().stats.overhead_seconds();
     let least = (0..300).map(cost).fold(f64::INFINITY, f64::min);
-    assert!(least < 50e-6, "{least} s");
+    // `bench --costs` measures it; this only notices a wait or a poll on the way, also on a busy machine.
+    assert!(least < 2e-3, "{least} s");
 }
