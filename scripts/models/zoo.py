@@ -41,10 +41,10 @@ def build(name: str, batch: int = 1) -> Any:
     """One of NAMES or ALSO as a float32 ONNX model for `batch` pictures of 3x224x224."""
     if name == "mobilenet_v1":
         return _mobilenet_v1(batch)
-    if name == "resnet18":
-        return _resnet18(batch)
-    if name == "vgg16":
-        return _vgg16(batch)
+    if name in ("resnet18", "vgg16"):
+        model = _resnet18(batch) if name == "resnet18" else _vgg16(batch)
+        _tame_logits(model)
+        return model
     if name not in NAMES:
         raise SystemExit(f"no model `{name}`: use one of {', '.join(NAMES)}")
     model = onnx.load(str(LIGHT / f"light_{name}.onnx"))

@@ -96,10 +96,11 @@ def infer(
 
 @pytest.fixture(scope="module")
 def expected(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    """What `tvm-dla run` gives for rows(64)."""
+    """What `tvm-dla run` gives for rows(64) in float32, which a server computes in."""
     folder = tmp_path_factory.mktemp("expected")
     np.save(folder / "x.npy", rows(64))
     line = [program(), "run", artifact, "--input", folder / "x.npy", "--output", folder / "y.npy"]
+    line += ["--precision", "fp32"]
     subprocess.run([str(word) for word in line], check=True, capture_output=True)
     return np.load(folder / "y.npy")
 
