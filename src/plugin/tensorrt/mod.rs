@@ -64,7 +64,7 @@ fn version() -> Result<Value, TvmError> {
 fn texts(items: &[String]) -> Result<Value, TvmError> {
     let items: Vec<Value> = items.iter().map(|text| text.as_str().into()).collect();
     array(&items, |text| {
-        Function::global("runtime.String")?.call(&[text.clone()])
+        Function::global("runtime.String")?.call(std::slice::from_ref(text))
     })
 }
 
