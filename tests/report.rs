@@ -239,7 +239,7 @@ fn the_papers_experiments_are_made_in_one_page_and_as_csv() {
     );
     assert_ne!(cells(lines[1])[9], "", "and the error against it");
     assert_eq!(cells(lines[4])[6], "", "the paper has no other network");
-    assert_eq!(read("network.csv").lines().count(), 1 + 11);
+    assert_eq!(read("network.csv").lines().count(), 1 + 14);
 }
 
 #[test]

@@ -50,8 +50,8 @@ const DATA: Arriving = Arriving {
     bytes_per_row: 3 * 224 * 224,
 };
 /// MB/s.
-const BANDWIDTHS: [f64; 11] = [
-    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
+const BANDWIDTHS: [f64; 14] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0,
 ];
 /// The small steady batches of a stream.
 const STEADY: [usize; 6] = [4, 8, 16, 32, 64, 128];

@@ -61,11 +61,12 @@ fn network(page: &mut Page, experiments: &Experiments) {
          a stream runs small steady batches while data arrives. Rates count from the first byte to the last result.",
     );
     page.figure(&Arrivals(&experiments.network).plot(), label);
-    if let Some(at) = crossover(&experiments.network) {
-        page.text(&format!(
-            "From {at:.0} MB/s on, waiting for all data is at least as fast. {label}"
-        ));
-    }
+    page.text(&match crossover(&experiments.network) {
+        Some(at) => {
+            format!("From {at:.0} MB/s on, waiting for all data is at least as fast. {label}")
+        }
+        None => format!("Neither way overtakes the other at these bandwidths. {label}"),
+    });
     page.table(&Arrivals(&experiments.network).table());
 }
 
