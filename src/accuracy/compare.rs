@@ -1,7 +1,5 @@
 //! Networks in several precisions over the same rows.
 
-use std::sync::Arc;
-
 use super::{layers, AccuracyError, LayerNoise, Noise, Score};
 use crate::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
 use crate::graph::Graph;
@@ -107,7 +105,7 @@ impl Reference {
         candidates: &mut [Candidate],
     ) -> Result<(), AccuracyError> {
         let count = labels.len();
-        let full: Vec<Array> = rows.iter().map(|x| repeated(x, self.size)).collect();
+        let full: Vec<Array> = rows.iter().map(|x| x.padded(self.size)).collect();
         let want = outputs(&mut *self.engine, &full)?;
         self.finite(&want, count)?;
         for candidate in candidates {
@@ -158,20 +156,4 @@ fn outputs(engine: &mut dyn Engine, inputs: &[Array]) -> Result<Vec<Vec<f32>>, A
     });
     engine.enqueue(rows.collect())?;
     Ok(engine.wait()?)
-}
-
-/// `size` rows; the last one again where there are fewer.
-fn repeated(x: &Array, size: usize) -> Array {
-    let have = x.shape[0];
-    let width = x.data.len() / have.max(1);
-    let mut data = x.data.to_vec();
-    for _ in have..size {
-        data.extend_from_slice(&x.data[(have - 1) * width..]);
-    }
-    let mut shape = x.shape.clone();
-    shape[0] = size;
-    Array {
-        shape,
-        data: Arc::new(data),
-    }
 }

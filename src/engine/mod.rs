@@ -23,6 +23,27 @@ pub struct Array {
     pub data: Arc<Vec<f32>>,
 }
 
+impl Array {
+    /// `size` rows, for an engine that takes no fewer: the last row again where there are fewer. At least one row.
+    pub fn padded(&self, size: usize) -> Array {
+        let have = self.shape[0];
+        if have == size {
+            return self.clone();
+        }
+        let width = self.data.len() / have;
+        let mut data = self.data.to_vec();
+        for _ in have..size {
+            data.extend_from_slice(&self.data[(have - 1) * width..]);
+        }
+        let mut shape = self.shape.clone();
+        shape[0] = size;
+        Array {
+            shape,
+            data: Arc::new(data),
+        }
+    }
+}
+
 /// Elements `offset..offset + len` of a shared array: the rows one engine execution reads, uncopied.
 #[derive(Debug, Clone)]
 pub struct Rows {

@@ -1,7 +1,5 @@
 //! Runs a network in float32 and counts what flows through it.
 
-use std::sync::Arc;
-
 use crossbeam_channel::{bounded, Receiver, Sender};
 
 use super::histogram::Histogram;
@@ -83,7 +81,7 @@ pub fn collect(
         loop {
             let batch = next()?;
             if let Some(batch) = &batch {
-                let full = batch.iter().map(|x| filled(x, size)).collect();
+                let full = batch.iter().map(|x| x.padded(size)).collect();
                 give.send(full).map_err(|_| CalibrateError::Stopped)?;
             }
             if let Some(before) = running.take() {
@@ -121,25 +119,6 @@ fn work(
         if results.send(outputs).is_err() {
             return;
         }
-    }
-}
-
-/// `size` rows; the last one is repeated where there are fewer.
-fn filled(x: &Array, size: usize) -> Array {
-    let have = x.shape[0];
-    if have == size {
-        return x.clone();
-    }
-    let width = x.data.len() / have;
-    let mut data = x.data.to_vec();
-    for _ in have..size {
-        data.extend_from_slice(&x.data[(have - 1) * width..]);
-    }
-    let mut shape = x.shape.clone();
-    shape[0] = size;
-    Array {
-        shape,
-        data: Arc::new(data),
     }
 }
 
