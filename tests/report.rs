@@ -8,7 +8,7 @@ mod cli_support;
 
 use std::path::Path;
 
-use browser_support::{browse, chromium, keep};
+use browser_support::{browse, is_there, keep, light_and_dark};
 use cli_support::Folder;
 
 use tvm_dla::engine::StageKind;
@@ -298,7 +298,7 @@ fn requests(folder: &Path, html: &str) -> String {
 
 #[test]
 fn no_request_leaves_the_page() {
-    if !browser_found() {
+    if !is_there() {
         return;
     }
     let folder = reproduced();
@@ -313,47 +313,15 @@ fn no_request_leaves_the_page() {
 }
 
 /// Says so when there is no browser.
-fn browser_found() -> bool {
-    let found = chromium().is_some();
-    assert!(
-        found || std::env::var_os("REQUIRE_CHROMIUM").is_none(),
-        "chromium is required"
-    );
-    if !found {
-        eprintln!("SKIPPED: no chromium; apt-get install chromium");
-    }
-    found
-}
-
 #[test]
 fn a_browser_shows_it_in_light_dark_and_on_a_phone() {
-    if !browser_found() {
+    if !is_there() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
     std::fs::write(&file, report()).unwrap();
-    let url = format!("file://{}", file.display());
-    let dark = "--blink-settings=preferredColorScheme=0".to_string();
-    let light = "--blink-settings=preferredColorScheme=1".to_string();
-    let mut backgrounds = Vec::new();
-    for (name, scheme) in [("light", light), ("dark", dark)] {
-        let picture = folder.path().join(format!("{name}.png"));
-        let shot = format!("--screenshot={}", picture.display());
-        browse(
-            folder.path(),
-            &[shot, scheme, "--window-size=1000,1900".into(), url.clone()],
-        );
-        let pixels = image::open(&picture).unwrap().to_rgb8();
-        let colours: std::collections::HashSet<_> = pixels.pixels().map(|p| p.0).collect();
-        assert!(colours.len() > 50, "{name} is blank");
-        backgrounds.push(pixels.get_pixel(2, 2).0);
-        keep(&picture);
-    }
-    assert!(
-        backgrounds[0][0] > 200 && backgrounds[1][0] < 60,
-        "{backgrounds:?}"
-    );
+    light_and_dark(folder.path(), &file, 1900);
     phone(folder.path(), &report());
     let made = reproduced();
     let html = std::fs::read_to_string(made.path("made/report.html")).unwrap();
