@@ -224,7 +224,9 @@ proptest! {
         prop_assert_eq!(plan.validate(batch, &ALL[..count]), Ok(()));
         prop_assert!(plan.prefix.iter().all(|s| s.batch <= 64), "{}", plan);
         let rows: Vec<usize> = ALL[..count].iter().map(|d| plan.rows(*d)).collect();
-        prop_assert!(batch < 16 || rows.iter().max().unwrap() * 10 <= rows.iter().min().unwrap() * 13, "{}", plan);
+        // The first device takes what is no whole row for each of the others, and what is no whole round: below 5 %.
+        let (most, least) = (*rows.iter().max().unwrap(), *rows.iter().min().unwrap());
+        prop_assert!(batch < 16 || (most - (count - 1)) * 20 <= least * 21, "{}", plan);
     }
 
     #[test]
