@@ -70,6 +70,11 @@ fn inputs_of(graph: &Graph) -> Vec<Array> {
 /// Runs the network in an engine and in the reference, and has TensorRT's builder check it.
 fn compare(graph: &Graph, why: &str) {
     crate::engine::trt::tests::builds(graph, why);
+    compute(graph, why);
+}
+
+/// Runs the network in an engine and in the reference.
+fn compute(graph: &Graph, why: &str) {
     let inputs = inputs_of(graph);
     let mut engine = engine(graph);
     engine.enqueue(inputs.iter().map(rows).collect()).unwrap();
