@@ -84,6 +84,7 @@ fn session(time: Duration) -> Session {
         graph: b.finish().unwrap(),
         options: Options::default(),
         plan: None,
+        origin: None,
     };
     Session::from_bundle(
         bundle,

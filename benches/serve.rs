@@ -88,6 +88,7 @@ fn waiting() -> Arc<Session> {
         graph: b.finish().unwrap(),
         options: Options::default(),
         plan: None,
+        origin: None,
     };
     Arc::new(Session::from_bundle(bundle, Arc::new(Waiting), SessionConfig::default()).unwrap())
 }

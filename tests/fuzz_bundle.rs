@@ -53,6 +53,7 @@ fn sample() -> Vec<u8> {
         graph,
         options: Options::default(),
         plan: None,
+        origin: None,
     }
     .to_bytes()
 }

@@ -16,6 +16,8 @@ DATA_MOVEMENT = frozenset(
         "layout_transform",
         "nn.batch_flatten",
         "nn.pad",
+        "qnn.dequantize",
+        "qnn.quantize",
         "reshape",
         "split",
         "squeeze",

@@ -8,6 +8,8 @@ import tvm
 from tvm.relay import transform
 from tvm.relay.dataflow_pattern import DFPatternCallback, is_op, rewrite, wildcard
 
+from .quantised import spell_out
+
 LAYOUT_OPS = (
     "nn.conv2d",
     "nn.conv2d_transpose",
@@ -16,6 +18,9 @@ LAYOUT_OPS = (
     "nn.global_max_pool2d",
     "nn.global_avg_pool2d",
 )
+
+# Converted before they are spelled out: quantize and dequantize let no layout through.
+QNN_LAYOUT_OPS = ("qnn.conv2d", "qnn.conv2d_transpose")
 
 TRANSPOSES = {("NHWC", "NCHW"): (0, 3, 1, 2), ("NCHW", "NHWC"): (0, 2, 3, 1)}
 
@@ -44,6 +49,7 @@ def simplify(mod: Any) -> Any:
     """
     layouts = {op: ["NCHW", "default"] for op in LAYOUT_OPS[:2]}
     layouts.update({op: ["NCHW"] for op in LAYOUT_OPS[2:]})
+    layouts.update({op: ["NCHW", "default"] for op in QNN_LAYOUT_OPS})
     steps = [
         transform.RemoveUnusedFunctions(),
         transform.FoldConstant(),
@@ -54,7 +60,7 @@ def simplify(mod: Any) -> Any:
     mod["main"] = rewrite(_LayoutAsTranspose(), mod["main"])
     mod = transform.InferType()(mod)
     mod["main"] = rewrite(_JoinedTuples(), mod["main"])
-    return transform.InferType()(mod)
+    return spell_out(transform.InferType()(mod))
 
 
 def split_off(mod: Any, mod_name: str) -> Any:

@@ -182,9 +182,12 @@ impl Artifact {
         let Some(json) = self.graph.as_ref().filter(|_| whole) else {
             return;
         };
-        let graph = &mut self.bundles[0].graph;
+        let Bundle { graph, origin, .. } = &mut self.bundles[0];
         for (id, (name, _)) in graph.inputs.iter().zip(json.inputs()) {
-            graph.tensors[id.0 as usize].name = name;
+            let own = std::mem::replace(&mut graph.tensors[id.0 as usize].name, name.clone());
+            if let Some(origin) = origin {
+                origin.rename(&own, &name);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ fn bundle(symbol: &str) -> Bundle {
         graph: b.finish().unwrap(),
         options: Options::default(),
         plan: None,
+        origin: None,
     }
 }
 

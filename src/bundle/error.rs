@@ -21,4 +21,8 @@ pub enum BundleError {
     Trailing { extra: usize },
     #[error("the bundle's network is not valid: {0}")]
     Graph(#[from] GraphError),
+    #[error(
+        "the bundle says what its network was made from, and that does not fit the network: {0}"
+    )]
+    Origin(String),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bundle, Options};
+use super::{Bundle, Options, Origin};
 use crate::graph::{DType, Graph, Node, Op, Tensor, TensorId};
 use crate::plan::Plan;
 
@@ -16,6 +16,7 @@ pub(super) struct Header {
     outputs: Vec<TensorId>,
     options: Options,
     plan: Option<Plan>,
+    origin: Option<Origin>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,11 +49,12 @@ impl Header {
             outputs: graph.outputs.clone(),
             options: bundle.options.clone(),
             plan: bundle.plan.clone(),
+            origin: bundle.origin.clone(),
         }
     }
 
-    /// The network without weights, and which tensors want theirs, in file order.
-    pub(super) fn into_parts(self) -> (Graph, Vec<TensorId>, Options, Option<Plan>) {
+    /// The bundle without weights, and which tensors want theirs, in file order.
+    pub(super) fn into_parts(self) -> (Bundle, Vec<TensorId>) {
         let weights = (0u32..)
             .zip(&self.tensors)
             .filter(|(_, tensor)| tensor.weight)
@@ -65,7 +67,13 @@ impl Header {
             inputs: self.inputs,
             outputs: self.outputs,
         };
-        (graph, weights, self.options, self.plan)
+        let bundle = Bundle {
+            graph,
+            options: self.options,
+            plan: self.plan,
+            origin: self.origin,
+        };
+        (bundle, weights)
     }
 }
 

@@ -1,8 +1,10 @@
 //! A network with its options as bytes: what an artifact carries. The layout is in FORMAT.md.
 
+mod affine;
 mod error;
 mod header;
 mod options;
+mod origin;
 mod preprocess;
 #[cfg(test)]
 mod tests;
@@ -11,8 +13,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use affine::{Affine, Integer};
 pub use error::BundleError;
 pub use options::{Options, OptionsError};
+pub use origin::{Origin, Port};
 pub use preprocess::{Channels, Fit, Preprocess};
 
 use crate::graph::{DType, Graph, TensorId};
@@ -20,7 +24,7 @@ use crate::plan::Plan;
 use header::Header;
 
 const MAGIC: &[u8; 8] = b"tvm-dla\0";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Weights start at multiples of this, so that they can be mapped and handed to any engine as they lie.
 const ALIGN: usize = 64;
 /// Magic, version, header length, digest.
@@ -36,6 +40,8 @@ pub struct Bundle {
     pub options: Options,
     /// The plan to use when the caller gives none.
     pub plan: Option<Plan>,
+    /// What the model declares where that differs from the network.
+    pub origin: Option<Origin>,
 }
 
 impl Bundle {
@@ -75,14 +81,14 @@ impl Bundle {
         let length = header.len();
         let header: Header = serde_json::from_slice(header)
             .map_err(|error| BundleError::Header(error.to_string()))?;
-        let (mut graph, weights, options, plan) = header.into_parts();
-        read_weights(&mut graph, &weights, bytes, PREAMBLE + length)?;
-        graph.validate()?;
-        Ok(Bundle {
-            graph,
-            options,
-            plan,
-        })
+        let (mut bundle, weights) = header.into_parts();
+        read_weights(&mut bundle.graph, &weights, bytes, PREAMBLE + length)?;
+        bundle.graph.validate()?;
+        if let Some(origin) = &bundle.origin {
+            let wrong = BundleError::Origin;
+            origin.check(&bundle.graph).map_err(wrong)?;
+        }
+        Ok(bundle)
     }
 
     /// SHA-256 of the content, as hexadecimal text: equal for equal bundles.
@@ -99,6 +105,7 @@ pub fn digest(graph: &Graph) -> String {
         graph: graph.clone(),
         options: Options::default(),
         plan: None,
+        origin: None,
     };
     let mut digest = Sha256::new();
     digest.update(serde_json::to_vec(&Header::of(&bundle)).expect("a header is plain data"));

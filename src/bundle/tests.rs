@@ -32,6 +32,18 @@ fn sample() -> Bundle {
             batch: 2,
             rounds: 1,
         }])),
+        origin: Some(Origin {
+            ranges: BTreeMap::from([("y".to_string(), 6.0), ("x".to_string(), 0.1)]),
+            inputs: vec![Port {
+                integer: Some(Affine {
+                    dtype: Integer::U8,
+                    scale: 0.0078125,
+                    zero_point: 128,
+                }),
+                axes: Some(vec![0, 3, 1, 2]),
+            }],
+            outputs: vec![None],
+        }),
     }
 }
 
@@ -101,7 +113,7 @@ fn each_way_to_be_wrong_has_its_error() {
             "another file",
         ),
         (vec![], "truncated", "an empty file"),
-        (newer, "format 3 is not format 2", "a newer format"),
+        (newer, "format 4 is not format 3", "a newer format"),
         (huge, "truncated", "a header longer than any file"),
         (longer.clone(), "digest", "bytes appended"),
         (sign(longer), "4 bytes follow", "bytes appended and signed"),
@@ -139,6 +151,36 @@ fn each_way_to_be_wrong_has_its_error() {
             with_header(|h| h["plan"]["prefix"][0]["device"] = "tpu".into()),
             "tpu",
             "an unknown device",
+        ),
+        (
+            with_header(|h| h["origin"]["ranges"]["z"] = 1.0.into()),
+            "range of `z`, which is no tensor",
+            "a range of nothing",
+        ),
+        (
+            with_header(|h| h["origin"]["ranges"]["y"] = 0.0.into()),
+            "range 0 of tensor `y`",
+            "a range that is no range",
+        ),
+        (
+            with_header(|h| h["origin"]["outputs"] = serde_json::json!([])),
+            "0 types of 1 outputs",
+            "an output of unknown type",
+        ),
+        (
+            with_header(|h| h["origin"]["inputs"][0]["integer"]["zero_point"] = 256.into()),
+            "zero point 256 is outside 0 to 255",
+            "a zero point that is no uint8",
+        ),
+        (
+            with_header(|h| h["origin"]["inputs"][0]["integer"]["scale"] = 0.into()),
+            "scale 0 is not",
+            "a scale that is no scale",
+        ),
+        (
+            with_header(|h| h["origin"]["inputs"][0]["axes"][1] = 2.into()),
+            "input 0: the axes [0, 2, 1, 2] are no order of 4",
+            "an axis twice",
         ),
     ];
     for (bytes, want, why) in cases {
@@ -247,4 +289,38 @@ fn a_plan_is_put_in_and_taken_out_without_moving_anything() {
     );
     assert_eq!(bytes, bare.to_bytes(), "a refusal changes nothing");
     assert!(embed(&mut bytes[1..], None).is_err());
+}
+
+#[test]
+fn integers_stand_for_reals_and_a_dla_needs_a_range() {
+    use Integer::{I8, U8};
+    let cases = [
+        (I8, 0, 127.0, "symmetric int8: the same steps"),
+        (U8, 128, 127.0, "uint8 around its middle: the same steps"),
+        (U8, 0, 255.0, "a folded ReLU: all steps on one side"),
+        (I8, -128, 255.0, "the same in int8"),
+        (U8, 100, 155.0, "the longer side counts, above"),
+        (I8, 27, 155.0, "and below"),
+    ];
+    for (dtype, zero_point, steps, why) in cases {
+        let affine = Affine {
+            dtype,
+            scale: 0.5,
+            zero_point,
+        };
+        assert_eq!(affine.range(), steps * 0.5, "{why}");
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(
+            affine.bytes(&affine.reals(&bytes)),
+            bytes,
+            "{why}: exact both ways"
+        );
+        let (low, high) = affine.interval();
+        let ends = affine.reals(&affine.bytes(&[low - 3.0, high + 3.0, 0.0]));
+        assert_eq!(
+            ends,
+            [low, high, 0.0],
+            "{why}: saturates, and zero is exact"
+        );
+    }
 }

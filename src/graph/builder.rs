@@ -101,6 +101,11 @@ impl GraphBuilder {
         Ok(output)
     }
 
+    /// The network so far, in topological order.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     pub fn output(&mut self, id: TensorId) {
         self.graph.outputs.push(id);
     }

@@ -20,6 +20,7 @@ pub fn register() -> Result<(), CallError> {
     global("tvm_dla.op_names", |_| json(&relay::op_names()))?;
     global("tvm_dla.parse_options", parse_options)?;
     global("tvm_dla.supported", supported)?;
+    global("tvm_dla.check_scales", check_scales)?;
     global("tvm_dla.cut", cut)?;
     global("tvm_dla.describe", describe)?;
     global("relay.ext.dla", code_generator)?;
@@ -44,6 +45,15 @@ fn parse_options(arguments: &Arguments<'_>) -> Result<Value, CallError> {
 fn supported(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let call = arguments.get(0)?.object()?;
     Ok(match relay::supported(&call) {
+        Ok(()) => "".into(),
+        Err(reason) => reason.to_string().into(),
+    })
+}
+
+/// A type-checked call of a `qnn` operator -> empty when it can be spelled out in float32, otherwise the reason not to.
+fn check_scales(arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let call = arguments.get(0)?.object()?;
+    Ok(match relay::check_scales(&call) {
         Ok(()) => "".into(),
         Err(reason) => reason.to_string().into(),
     })
@@ -128,10 +138,12 @@ fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
         Some(text) => serde_json::from_str(&text)?,
         None => Options::default(),
     };
+    let converted = relay::convert(&function, &symbol)?;
     let bundle = Bundle {
-        graph: relay::convert(&function, &symbol)?.graph,
+        graph: converted.graph,
         options,
         plan: None,
+        origin: converted.origin,
     };
     // The cut is made again where the network runs; a network it cannot be made for must not get that far.
     split::cut(

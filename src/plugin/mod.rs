@@ -3,6 +3,7 @@
 //! An edge of the program like `cli`: it reads the environment and may write to standard error.
 
 mod compile;
+mod ends;
 mod ffi;
 mod module;
 mod run;

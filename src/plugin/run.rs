@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::ends;
 use super::module::PluginModule;
 use super::settings::Settings;
-use crate::bundle::{Bundle, BundleError};
+use crate::bundle::{Bundle, BundleError, Origin, Port};
 use crate::engine::Array;
 use crate::session::Session;
 use crate::tvm::{Arguments, CallError, Tensor, TvmError, Value};
@@ -53,12 +54,17 @@ impl PluginModule for DlaModule {
     }
 
     fn call(&self, _: &str, arguments: &Arguments<'_>) -> Result<Value, CallError> {
-        run(self.session()?, arguments)
+        run(self.session()?, self.bundle.origin.as_ref(), arguments)
     }
 }
 
-/// Runs a network in TVM's convention: the inputs, then the outputs to write.
-pub fn run(session: &Session, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+/// Runs a network in TVM's convention: the inputs, then the outputs to write. `origin` is what the model declares where
+/// that differs from the network.
+pub fn run(
+    session: &Session,
+    origin: Option<&Origin>,
+    arguments: &Arguments<'_>,
+) -> Result<Value, CallError> {
     let graph = session.graph();
     let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
     if arguments.len() != inputs + outputs {
@@ -70,11 +76,16 @@ pub fn run(session: &Session, arguments: &Arguments<'_>) -> Result<Value, CallEr
         .into());
     }
     let arrays: Result<Vec<Array>, CallError> = (0..inputs)
-        .map(|i| Ok(array(arguments.tensor(i)?)?))
+        .map(|i| {
+            let port = origin.map_or(&Port::PLAIN, |origin| &origin.inputs[i]);
+            ends::read(&arguments.tensor(i)?, port)
+        })
         .collect();
     let outcome = session.run(&arrays?)?;
     for (index, array) in outcome.outputs.iter().enumerate() {
-        arguments.output(inputs + index)?.write(&array.data)?;
+        let integer = origin.and_then(|origin| origin.outputs[index]);
+        let mut output = arguments.output(inputs + index)?;
+        ends::write(&mut output, integer, &array.data)?;
     }
     Ok(Value::Null)
 }

@@ -46,6 +46,7 @@ pub fn digest(graph: &Graph) -> String {
         graph: graph.clone(),
         options: Options::default(),
         plan: None,
+        origin: None,
     };
     bundle.digest()
 }

@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use super::emit::Emitter;
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
+use super::layout;
+use super::ops::{read, Taken};
+use super::qnn::{Place, Track};
 use super::walk::{walk, Sink};
+use crate::bundle::{Affine, Integer, Origin};
 use crate::graph::{Graph, TensorId};
 use crate::tvm::Object;
 
@@ -14,6 +18,8 @@ pub struct Converted {
     pub graph: Graph,
     /// Object id of a call -> the tensors it returns. Calls that pass their operand on share its tensor.
     pub tensors: HashMap<usize, Vec<TensorId>>,
+    /// What the function declares where that differs from the network.
+    pub origin: Option<Origin>,
 }
 
 /// Converts a type-checked function; its parameters become inputs, its body's tensors outputs.
@@ -21,38 +27,124 @@ pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
     let mut converter = Converter {
         emitter: Emitter::new(name),
         tensors: HashMap::new(),
+        track: Track::default(),
     };
     let outputs = walk(function, &mut converter)?;
+    for output in &outputs {
+        converter.output(*output)?;
+    }
+    let outputs: Vec<TensorId> = outputs.iter().map(|value| value.tensor).collect();
+    let mut graph = converter.emitter.finish(&outputs)?;
+    let folded = layout::fold(&mut graph);
+    let now = |ids: Vec<TensorId>| ids.into_iter().map(|id| folded.now(id)).collect();
+    let tensors = converter.tensors.into_iter();
     Ok(Converted {
-        graph: converter.emitter.finish(&outputs)?,
-        tensors: converter.tensors,
+        origin: converter.track.finish(&graph, &folded),
+        graph,
+        tensors: tensors.map(|(call, ids)| (call, now(ids))).collect(),
     })
+}
+
+/// A tensor, and how its elements are quantised where Relay has integers.
+#[derive(Clone, Copy)]
+struct Value {
+    tensor: TensorId,
+    integer: Option<Affine>,
+}
+
+impl Value {
+    fn real(tensor: TensorId) -> Value {
+        Value {
+            tensor,
+            integer: None,
+        }
+    }
 }
 
 struct Converter {
     emitter: Emitter,
     tensors: HashMap<usize, Vec<TensorId>>,
+    track: Track,
 }
 
 impl Sink for Converter {
-    type Value = TensorId;
+    type Value = Value;
 
-    fn input(&mut self, parameter: &Object, name: &str) -> Result<Vec<TensorId>, RelayError> {
+    fn input(&mut self, parameter: &Object, name: &str) -> Result<Vec<Value>, RelayError> {
         let types = TensorType::all(parameter).map_err(|reason| RelayError::NotTaken {
             op: format!("input `{name}`"),
             reason,
         })?;
-        self.emitter.inputs(name, &types)
+        let inputs = match &types[..] {
+            [only] if Integer::named(&only.dtype).is_some() => {
+                let input = self.emitter.integers(name, only);
+                self.track.integer_input(input);
+                vec![input]
+            }
+            _ => self.emitter.inputs(name, &types)?,
+        };
+        Ok(inputs.into_iter().map(Value::real).collect())
     }
 
-    fn constant(&mut self, constant: &Object) -> Result<TensorId, RelayError> {
+    fn constant(&mut self, constant: &Object) -> Result<Value, RelayError> {
         let array = constant.field("data")?.ndarray()?;
-        self.emitter.constant(&array)
+        self.emitter.constant(&array).map(Value::real)
     }
 
-    fn call(&mut self, call: &Object, operands: &[TensorId]) -> Result<Vec<TensorId>, RelayError> {
-        let tensors = self.emitter.call(&Call::of(call)?, operands)?;
-        self.tensors.insert(call.id(), tensors.clone());
-        Ok(tensors)
+    fn call(&mut self, call: &Object, operands: &[Value]) -> Result<Vec<Value>, RelayError> {
+        let read = Call::of(call)?;
+        let values = match Place::of(&read)? {
+            Some(place) => vec![self.place(&read, place, operands[0])?],
+            None => self.operator(&read, operands)?,
+        };
+        let tensors = values.iter().map(|value| value.tensor).collect();
+        self.tensors.insert(call.id(), tensors);
+        Ok(values)
+    }
+}
+
+impl Converter {
+    fn operator(&mut self, call: &Call, operands: &[Value]) -> Result<Vec<Value>, RelayError> {
+        let tensors: Vec<TensorId> = operands.iter().map(|value| value.tensor).collect();
+        let integers = self.track.is_integer_input(&tensors);
+        let results = match (integers, read(call)?) {
+            (true, Taken::Op { op, .. }) if call.op == "transpose" => {
+                vec![self.emitter.apply(op, &tensors)?]
+            }
+            _ => self.emitter.call(call, &tensors)?,
+        };
+        Ok(results.into_iter().map(Value::real).collect())
+    }
+
+    /// A place where a quantised model says what it knows of a tensor; only a cut computes something.
+    fn place(&mut self, call: &Call, place: Place, x: Value) -> Result<Value, RelayError> {
+        match place {
+            Place::Quantise(affine) => {
+                let tensor = match Track::cut(self.emitter.graph(), x.tensor, affine) {
+                    Some(op) => self.emitter.apply(op, &[x.tensor])?,
+                    None => x.tensor,
+                };
+                self.track.note(tensor, affine);
+                Ok(Value {
+                    tensor,
+                    integer: Some(affine),
+                })
+            }
+            Place::Dequantise(affine) => {
+                let graph = self.emitter.graph();
+                let read = self.track.read(graph, x.tensor, x.integer, affine);
+                read.map_err(|reason| call.attrs.refuse(reason))?;
+                Ok(Value::real(x.tensor))
+            }
+        }
+    }
+
+    fn output(&mut self, output: Value) -> Result<(), RelayError> {
+        let graph = self.emitter.graph();
+        let tracked = self.track.output(graph, output.tensor, output.integer);
+        tracked.map_err(|reason| RelayError::NotTaken {
+            op: "a result".to_string(),
+            reason,
+        })
     }
 }

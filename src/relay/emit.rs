@@ -46,6 +46,22 @@ impl Emitter {
         Ok(self.builder.input_of(name, &ty.shape, dtype))
     }
 
+    /// An input of integers, as the real numbers they stand for.
+    pub fn integers(&mut self, name: &str, ty: &TensorType) -> TensorId {
+        self.builder.input(name, &ty.shape)
+    }
+
+    /// The network so far.
+    pub fn graph(&self) -> &Graph {
+        self.builder.graph()
+    }
+
+    /// A float32 node that no call of Relay's stands for as it is.
+    pub fn apply(&mut self, op: Op, operands: &[TensorId]) -> Result<TensorId, RelayError> {
+        let name = self.names.fresh(op.name());
+        Ok(self.builder.node(&name, op, operands)?)
+    }
+
     /// A weight. Networks compute in float32 or as a device does, so float16 is widened, exactly.
     pub fn constant(&mut self, array: &NDArray) -> Result<TensorId, RelayError> {
         let dtype = match array.dtype().as_str() {

@@ -6,18 +6,22 @@ mod emit;
 mod error;
 mod expr;
 pub mod json;
+mod layout;
 mod names;
 mod ops;
+mod qnn;
 mod walk;
 
 pub use convert::{convert, Converted};
 pub use error::RelayError;
+pub use qnn::check_scales;
 
 use crate::tvm::Object;
 
 /// Every Relay operator that [`supported`] may take.
 pub fn op_names() -> Vec<&'static str> {
-    ops::READERS.iter().map(|(name, _)| *name).collect()
+    let readers = ops::READERS.iter().map(|(name, _)| *name);
+    readers.chain(qnn::Place::OPS).collect()
 }
 
 /// Whether a type-checked Relay call can be converted.
@@ -25,7 +29,14 @@ pub fn op_names() -> Vec<&'static str> {
 /// # Errors
 /// [`RelayError::NotTaken`] with the reason it stays with TVM.
 pub fn supported(call: &Object) -> Result<(), RelayError> {
+    let orders_input = qnn::is_input_transpose(call)?;
     let call = expr::Call::of(call)?;
+    if orders_input {
+        return Ok(());
+    }
+    if call.op.starts_with("qnn.") {
+        return qnn::supported(&call);
+    }
     let taken = ops::read(&call)?;
     ops::check(&call, &taken)
 }

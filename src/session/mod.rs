@@ -78,6 +78,7 @@ impl Session {
             graph,
             options,
             plan,
+            origin: _,
         } = bundle;
         let stages = cut(&graph, &options.target, &options.gpu_only)?;
         let fixed = graph.with_batch(graph.batch() + 1).err();

@@ -232,6 +232,24 @@ impl<'a> Tensor<'a> {
         }
     }
 
+    /// The elements of a dense tensor of 8-bit integers in host memory, borrowed. `dtype` is `uint8` or `int8`.
+    pub fn as_bytes(&self, dtype: &'static str) -> Result<&'a [u8], TvmError> {
+        self.require_8_bits(dtype)?;
+        self.bytes()
+    }
+
+    fn require_8_bits(&self, dtype: &'static str) -> Result<(), TvmError> {
+        match self.raw.dtype {
+            DataType {
+                bits: 8, lanes: 1, ..
+            } if self.dtype() == dtype => Ok(()),
+            other => Err(TvmError::Type {
+                want: dtype,
+                got: other.to_string(),
+            }),
+        }
+    }
+
     fn bytes(&self) -> Result<&'a [u8], TvmError> {
         self.require_dense()?;
         let count: usize = self.shape().iter().product();
@@ -291,13 +309,7 @@ impl<'a> TensorMut<'a> {
 
     /// Overwrites a dense float32 or float16 tensor in host memory; the lengths must agree.
     pub fn write(&mut self, data: &[f32]) -> Result<(), TvmError> {
-        let count: usize = self.shape().iter().product();
-        if count != data.len() {
-            return Err(TvmError::Type {
-                want: "an output of the network's shape",
-                got: format!("{:?} for {} elements", self.shape(), data.len()),
-            });
-        }
+        self.require_length(data.len())?;
         match self.0.raw.dtype {
             FLOAT32 => self.copy(data),
             FLOAT16 => {
@@ -308,10 +320,28 @@ impl<'a> TensorMut<'a> {
         }
     }
 
+    /// Overwrites a dense tensor of 8-bit integers in host memory; the lengths must agree.
+    pub fn write_bytes(&mut self, dtype: &'static str, data: &[u8]) -> Result<(), TvmError> {
+        self.0.require_8_bits(dtype)?;
+        self.require_length(data.len())?;
+        self.copy(data)
+    }
+
+    fn require_length(&self, given: usize) -> Result<(), TvmError> {
+        let count: usize = self.shape().iter().product();
+        match count == given {
+            true => Ok(()),
+            false => Err(TvmError::Type {
+                want: "an output of the network's shape",
+                got: format!("{:?} for {given} elements", self.shape()),
+            }),
+        }
+    }
+
     /// `data` has the tensor's length and element type.
     fn copy<T: Copy>(&mut self, data: &[T]) -> Result<(), TvmError> {
         self.0.require_dense()?;
-        // SAFETY: dense host memory of this length and element type, by the checks of `write`; TVM lends it for writing.
+        // SAFETY: dense host memory of this length and element type, by the callers' checks; TVM lends it for writing.
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.0.start().cast(), data.len()) };
         Ok(())
     }

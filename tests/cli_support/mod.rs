@@ -118,6 +118,7 @@ pub fn bundle(graph: Graph, preprocess: &str) -> Bundle {
         graph,
         options,
         plan: None,
+        origin: None,
     }
 }
 

@@ -104,7 +104,13 @@ class Case(NamedTuple):
 CASES = [
     Case(plain, 1, True, True, "the shape of every classic CNN"),
     Case(repeated_argument, 1, True, False, "add(y, y) must stay an addition of two"),
-    Case(nhwc, 1, True, True, "ConvertLayout must run, and the input's transpose stay outside"),
+    Case(
+        nhwc,
+        1,
+        True,
+        True,
+        "ConvertLayout must run, and the transpose of the input be the plugin's",
+    ),
     Case(batch_norm, 1, True, False, "batch_norm returns a tuple, dropout disappears"),
     Case(two_inputs, 1, True, True, "both inputs go through the prefix, two tensors are joined"),
     Case(input_used_on_both_sides, 1, True, True, "an input that only the suffix uses"),

@@ -2,6 +2,7 @@
 
 mod assign;
 mod fold;
+mod quantised;
 mod ranges;
 mod stored;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod unify;
 
 pub use assign::{assign, Format, HalfReason, PrecisionError};
 pub use fold::folded;
+pub use quantised::quantised;
 pub use ranges::{RangeError, Ranges};
 pub use stored::{has_kernel, head, stored};
 pub use unify::{Moved, Unification, Unified};

@@ -234,3 +234,35 @@ fn folding_keeps_outputs_and_leaves_lone_biases_to_the_layers() {
     assert_eq!(values(2), [1.0, 2.0, 3.0, 4.0], "nothing scales it");
     assert_eq!(graph.tensor(graph.nodes[1].output).name, "add");
 }
+
+#[test]
+fn a_model_quantised_before_tvm_brings_its_ranges_and_keeps_its_floats() {
+    use crate::bundle::{Bundle, Options, Origin, Port};
+    let mut b = GraphBuilder::new("net");
+    let relu = Op::Activation(Activation::Relu);
+    let mut x = b.input("x", &[1, 2, 4, 4]);
+    for name in ["a", "b", "c"] {
+        x = b.node(name, relu.clone(), &[x]).unwrap();
+    }
+    b.output(x);
+    let mut bundle = Bundle {
+        graph: b.finish().unwrap(),
+        options: Options::default(),
+        plan: None,
+        origin: None,
+    };
+    assert_eq!(quantised(&bundle), Ok(None), "a float model has none");
+    let ranges = [("x", 1.0), ("a", 2.0)].map(|(name, max)| (name.to_string(), max));
+    let mut origin = Origin {
+        ranges: ranges.into(),
+        inputs: vec![Port::PLAIN],
+        outputs: vec![None],
+    };
+    bundle.origin = Some(origin.clone());
+    let (ranges, floats) = quantised(&bundle).unwrap().unwrap();
+    assert_eq!((ranges.get("a"), ranges.get("b")), (Some(2.0), None));
+    assert_eq!(floats, ["b", "c"], "tensor `b` has no range");
+    origin.ranges.insert("b".to_string(), f32::INFINITY);
+    bundle.origin = Some(origin);
+    assert_eq!(quantised(&bundle).unwrap_err().tensor, "b");
+}

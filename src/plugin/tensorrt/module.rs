@@ -68,7 +68,7 @@ impl TensorRtModule {
             true => arguments.tensor(0)?.shape().first().copied().unwrap_or(1),
             false => 0,
         };
-        run(&*self.session(rows)?, arguments)
+        run(&*self.session(rows)?, None, arguments)
     }
 
     fn session(&self, rows: usize) -> Result<Arc<Session>, CallError> {
@@ -90,6 +90,7 @@ impl TensorRtModule {
                 .network(&self.symbol, constants, rows.max(1))?,
             options: Options::default(),
             plan: None,
+            origin: None,
         };
         let mut settings = Settings::from_environment()?;
         // TVM's backend knows the GPU only.

@@ -43,6 +43,7 @@ fn bundle(graph: Graph) -> Bundle {
         graph,
         options: Options::default(),
         plan: None,
+        origin: None,
     }
 }
 

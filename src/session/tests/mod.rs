@@ -48,6 +48,7 @@ fn bundle(builder: GraphBuilder, gpu_only: &[&str]) -> Bundle {
             ..Options::default()
         },
         plan: None,
+        origin: None,
     }
 }
 

@@ -1,0 +1,94 @@
+//! Ranges of the tensors between quantised ones, and what is known never to be negative.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::graph::{Activation, BinaryKind, Graph, Op, PoolKind, ReduceKind, TensorId};
+
+/// Gives tensors without a range the one that follows from their neighbours: results of operators that only choose or
+/// move elements have their operand's; what goes into nothing but a rectifier needs no more than what comes out, and
+/// what goes into a bias or a batch norm is never stored, since they are part of the layer.
+pub fn spread(graph: &Graph, ranges: &mut HashMap<TensorId, f32>) {
+    for node in &graph.nodes {
+        let operands = node
+            .inputs
+            .iter()
+            .filter(|id| graph.tensor(**id).weight.is_none());
+        let known: Option<Vec<f32>> = operands.map(|id| ranges.get(id).copied()).collect();
+        if let Some(known) = known.filter(|_| keeps_elements(&node.op) || rectifies(&node.op)) {
+            let largest = known.into_iter().fold(0.0, f32::max);
+            ranges.entry(node.output).or_insert(largest);
+        }
+    }
+    let last = |op: &Op| rectifies(op) || matches!(op, Op::BiasAdd { .. } | Op::BatchNorm { .. });
+    for node in graph.nodes.iter().rev().filter(|node| last(&node.op)) {
+        let x = node.inputs[0];
+        let only = graph
+            .nodes
+            .iter()
+            .filter(|other| other.inputs.contains(&x))
+            .count()
+            == 1;
+        let known = ranges.get(&node.output).copied();
+        if let Some(range) = known.filter(|_| only && !graph.outputs.contains(&x)) {
+            ranges.entry(x).or_insert(range);
+        }
+    }
+}
+
+/// Whether no element of `tensor` can be negative, as far as the operators before it tell.
+pub fn never_negative(graph: &Graph, tensor: TensorId) -> bool {
+    let mut known: HashSet<TensorId> = HashSet::new();
+    for node in &graph.nodes {
+        let operands = || node.inputs.iter().all(|id| known.contains(id));
+        let never = match &node.op {
+            Op::Activation(Activation::Relu | Activation::Sigmoid) | Op::Softmax { .. } => true,
+            Op::Activation(Activation::Clip { min, .. }) => *min >= 0.0,
+            op => (keeps_elements(op) || averages(op)) && operands(),
+        };
+        if never {
+            known.insert(node.output);
+        }
+    }
+    known.contains(&tensor)
+}
+
+/// Every element of the result is one of an operand.
+fn keeps_elements(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Concat { .. }
+            | Op::Flatten
+            | Op::Reshape { .. }
+            | Op::Squeeze { .. }
+            | Op::ExpandDims { .. }
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::GlobalPool(PoolKind::Max)
+            | Op::AdaptivePool {
+                kind: PoolKind::Max,
+                ..
+            }
+            | Op::Binary(BinaryKind::Max | BinaryKind::Min)
+    ) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Max)
+}
+
+fn averages(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Reduce {
+            kind: ReduceKind::Mean,
+            ..
+        } | Op::GlobalPool(PoolKind::Average)
+            | Op::AdaptivePool {
+                kind: PoolKind::Average,
+                ..
+            }
+    ) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Average)
+}
+
+fn rectifies(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Activation(Activation::Relu | Activation::Clip { .. })
+    )
+}

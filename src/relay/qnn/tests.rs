@@ -1,0 +1,207 @@
+//! What quantised places say about a network: cuts, ranges of neighbours, integers at the ends.
+
+use super::spread::{never_negative, spread};
+use super::track::Track;
+use crate::bundle::{Affine, Integer, Port};
+use crate::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, PoolKind, TensorId};
+use crate::relay::layout::{fold, Folded};
+use crate::split::{verdict, DlaTarget, Verdict};
+use std::collections::HashMap;
+
+const RELU: Op = Op::Activation(Activation::Relu);
+
+fn u8(scale: f32, zero_point: i32) -> Affine {
+    Affine {
+        dtype: Integer::U8,
+        scale,
+        zero_point,
+    }
+}
+
+fn one(op: Op) -> (GraphBuilder, TensorId) {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 2, 4, 4]);
+    let y = b.node("y", op, &[x]).unwrap();
+    (b, y)
+}
+
+fn conv() -> Op {
+    Op::Conv2d(Conv2d {
+        stride: [1, 1],
+        padding: Default::default(),
+        dilation: [1, 1],
+        groups: 1,
+    })
+}
+
+#[test]
+fn quantising_cuts_where_a_rectifier_was_folded_into_it() {
+    let clip = |max| Some(Op::Activation(Activation::Clip { min: 0.0, max }));
+    let softmax = Op::Softmax { axis: 1 };
+    let pool = Op::GlobalPool(PoolKind::Max);
+    let cases = [
+        (
+            pool.clone(),
+            u8(6.0 / 255.0, 0),
+            clip(255.0 * (6.0 / 255.0)),
+            "ReLU6 by its range",
+        ),
+        (
+            pool.clone(),
+            u8(0.001, 0),
+            Some(RELU),
+            "no DLA clips at 0.255: the range saturates there",
+        ),
+        (pool.clone(), u8(1.0, 0), Some(RELU), "nor at 255"),
+        (
+            pool,
+            u8(0.02, 1),
+            None,
+            "a zero point above the least integer: an ordinary tensor",
+        ),
+        (RELU, u8(0.02, 0), None, "a rectifier is there"),
+        (
+            softmax,
+            u8(1.0 / 256.0, 0),
+            None,
+            "probabilities have no negatives",
+        ),
+    ];
+    for (op, affine, want, why) in cases {
+        let (b, y) = one(op);
+        assert_eq!(Track::cut(b.graph(), y, affine), want, "{why}");
+    }
+}
+
+#[test]
+fn a_cut_runs_on_every_dla() {
+    for steps in [0.2f32, 1.0, 6.0, 127.0, 128.0, 1000.0] {
+        let (mut b, x) = one(Op::GlobalPool(PoolKind::Max));
+        let op = Track::cut(b.graph(), x, u8(steps / 255.0, 0));
+        let y = b.node("cut", op.unwrap(), &[x]).unwrap();
+        b.output(y);
+        let graph = b.finish().unwrap();
+        let found = verdict(&graph, &graph.nodes[1], &DlaTarget::default());
+        assert_eq!(found, Verdict::Dla, "up to {steps}");
+    }
+}
+
+#[test]
+fn neighbours_without_a_range_get_the_one_that_follows() {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 2, 4, 4]);
+    let w = b.weight("w", &[2, 2, 1, 1], vec![1.0; 4]);
+    let bias = b.weight("b", &[2], vec![1.0; 2]);
+    let c = b.node("c", conv(), &[x, w]).unwrap();
+    let biased = b
+        .node("biased", Op::BiasAdd { axis: 1 }, &[c, bias])
+        .unwrap();
+    let r = b.node("r", RELU, &[biased]).unwrap();
+    let joined = b.node("joined", Op::Concat { axis: 1 }, &[r, x]).unwrap();
+    let flat = b.node("flat", Op::Flatten, &[joined]).unwrap();
+    let soft = b.node("soft", Op::Softmax { axis: 1 }, &[flat]).unwrap();
+    b.output(soft);
+    let mut ranges = HashMap::from([(x, 1.0), (r, 4.0)]);
+    spread(&b.finish().unwrap(), &mut ranges);
+    let cases = [
+        (biased, Some(4.0), "goes into a rectifier only"),
+        (
+            c,
+            Some(4.0),
+            "is never stored: the bias is added inside the layer",
+        ),
+        (joined, Some(4.0), "the wider of its parts"),
+        (flat, Some(4.0), "moves elements"),
+        (soft, None, "computes something else"),
+        (x, Some(1.0), "keeps its own"),
+    ];
+    for (tensor, want, why) in cases {
+        assert_eq!(ranges.get(&tensor).copied(), want, "{why}");
+    }
+}
+
+#[test]
+fn an_average_of_what_is_never_negative_is_neither() {
+    let (mut b, r) = one(RELU);
+    let mean = b
+        .node("m", Op::GlobalPool(PoolKind::Average), &[r])
+        .unwrap();
+    let x = b.graph().inputs[0];
+    assert!(never_negative(b.graph(), mean));
+    assert!(!never_negative(b.graph(), x));
+}
+
+#[test]
+fn integers_read_one_way_and_come_out_as_they_went_in() {
+    let (b, y) = one(Op::Transpose {
+        axes: vec![0, 2, 3, 1],
+    });
+    let x = b.graph().inputs[0];
+    let mut track = Track::default();
+    track.integer_input(x);
+    assert!(track
+        .output(b.graph(), y, None)
+        .unwrap_err()
+        .contains("nothing reads"));
+    track.read(b.graph(), y, None, u8(0.5, 3)).unwrap();
+    let error = track.read(b.graph(), x, None, u8(0.5, 4)).unwrap_err();
+    assert!(
+        error.contains("zero point 4") && error.contains("zero point 3"),
+        "{error}"
+    );
+    track.output(b.graph(), y, None).unwrap();
+    let mut graph = b.graph().clone();
+    graph.outputs = vec![y];
+    let origin = track.finish(&graph, &Folded::default()).unwrap();
+    assert_eq!(origin.outputs, [Some(u8(0.5, 3))]);
+    let mut none = Track::default();
+    let error = none.read(b.graph(), y, None, u8(0.5, 3)).unwrap_err();
+    assert!(error.contains("nothing quantised"), "{error}");
+}
+
+fn channels_last(second: Option<Op>) -> (Graph, TensorId) {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 4, 6, 2]);
+    let order = Op::Transpose {
+        axes: vec![0, 3, 1, 2],
+    };
+    let t = b.node("t", order, &[x]).unwrap();
+    let mut y = b.node("y", RELU, &[t]).unwrap();
+    if let Some(op) = second {
+        let other = b.node("other", op, &[x]).unwrap();
+        b.output(other);
+    }
+    y = b.node("z", RELU, &[y]).unwrap();
+    b.output(y);
+    (b.finish().unwrap(), t)
+}
+
+#[test]
+fn the_transpose_of_an_input_leaves_the_network() {
+    let (mut graph, t) = channels_last(None);
+    let x = graph.inputs[0];
+    let folded = fold(&mut graph);
+    assert_eq!(graph.validate(), Ok(()));
+    assert_eq!(graph.tensor(x).shape, [1, 2, 4, 6]);
+    assert_eq!(graph.nodes[0].inputs, [x]);
+    assert_eq!(folded.now(t), x);
+    let origin = Track::default().finish(&graph, &folded);
+    let port = Port {
+        integer: None,
+        axes: Some(vec![0, 3, 1, 2]),
+    };
+    assert_eq!(origin.unwrap().inputs, [port]);
+}
+
+#[test]
+fn an_input_that_is_read_in_its_own_order_keeps_it() {
+    let other = Op::Transpose {
+        axes: vec![0, 2, 1, 3],
+    };
+    for second in [RELU, other] {
+        let (mut graph, _) = channels_last(Some(second));
+        let before = graph.clone();
+        assert!(fold(&mut graph).axes.is_empty());
+        assert_eq!(graph, before);
+    }
+}
