@@ -32,8 +32,10 @@ class Session:
     def run(self, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
         """The outputs for `inputs`, whose first dimension is the batch, of any size.
 
-        Inputs go by name, or in the order of `describe()["inputs"]`. Raises ValueError for a
-        wrong number or name, TvmDlaError for a wrong shape or type.
+        Inputs go by name, or in the order of `describe()["inputs"]`. Real numbers are float32; a
+        model that declares uint8 or int8 takes these too, in its own order of axes.
+
+        Raises ValueError for a wrong number or name, TvmDlaError for a wrong shape or type.
         """
         for index, array in enumerate(self._ordered(inputs)):
             _ask(self._module["set_input"], index, tvm.nd.array(np.ascontiguousarray(array)))

@@ -6,14 +6,15 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::error::ArtifactError;
-use super::graph_json::GraphJson;
+use super::graph_json::{Declared, GraphJson};
+use crate::bundle::Affine;
 use crate::engine::Array;
 use crate::tvm::{Device, Function, Module, NDArray, Value};
 
 /// TVM's graph executor over one model, at the batch it was compiled for, on the host.
 pub struct Executor {
     module: Module,
-    inputs: Vec<(String, Vec<usize>)>,
+    inputs: Vec<Declared>,
     /// The library's file has to stay while TVM uses it.
     _unpacked: Option<TempDir>,
 }
@@ -73,34 +74,42 @@ impl Executor {
         })
     }
 
-    /// Names and shapes of the inputs, in the order [`Executor::run`] takes them.
-    pub fn inputs(&self) -> &[(String, Vec<usize>)] {
+    /// The inputs, in the order [`Executor::run`] takes them.
+    pub fn inputs(&self) -> &[Declared] {
         &self.inputs
     }
 
-    /// Runs the model once; inputs have the shape it was compiled for.
+    /// Runs the model once; inputs have the shape it was compiled for. Where the model takes or gives integers, the
+    /// numbers are these.
     pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>, ArtifactError> {
         if inputs.len() != self.inputs.len() {
             return Err(ArtifactError::Input {
                 name: self
                     .inputs
                     .iter()
-                    .map(|i| i.0.as_str())
+                    .map(|i| i.name.as_str())
                     .collect::<Vec<_>>()
                     .join(", "),
                 reason: format!("{} arrays given for {}", inputs.len(), self.inputs.len()),
             });
         }
         let set = self.module.function("set_input")?;
-        for ((name, shape), array) in self.inputs.iter().zip(inputs) {
-            if *shape != array.shape {
+        for (input, array) in self.inputs.iter().zip(inputs) {
+            if input.shape != array.shape {
+                let (got, want) = (&array.shape, &input.shape);
                 return Err(ArtifactError::Input {
-                    name: name.clone(),
-                    reason: format!("shape {:?}, but the model takes {shape:?}", array.shape),
+                    name: input.name.clone(),
+                    reason: format!("shape {got:?}, but the model takes {want:?}"),
                 });
             }
-            let data = NDArray::from_f32(&array.shape, &array.data)?;
-            set.call(&[name.as_str().into(), data.into()])?;
+            let data = match input.integer {
+                None => NDArray::from_f32(&array.shape, &array.data)?,
+                Some(integer) => {
+                    let bytes = Affine::plain(integer).bytes(&array.data);
+                    NDArray::from_8_bits(&array.shape, integer.name(), &bytes)?
+                }
+            };
+            set.call(&[input.name.as_str().into(), data.into()])?;
         }
         self.module.function("run")?.call(&[])?;
         let count = self.module.function("get_num_outputs")?.call(&[])?.int()?;
@@ -110,7 +119,7 @@ impl Executor {
                 let array = output.call(&[index.into()])?.ndarray()?;
                 Ok(Array {
                     shape: array.shape(),
-                    data: array.to_f32()?.into(),
+                    data: array.to_numbers()?.into(),
                 })
             })
             .collect()

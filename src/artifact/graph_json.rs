@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::error::ArtifactError;
+use crate::bundle::Integer;
 
 /// The parts of the graph executor's JSON that say who computes what.
 #[derive(Deserialize)]
@@ -15,7 +16,7 @@ pub struct GraphJson {
     #[serde(default)]
     node_row_ptr: Vec<usize>,
     #[serde(default)]
-    attrs: Shapes,
+    attrs: Results,
     #[serde(skip)]
     text: String,
     /// Inputs that the model brings itself.
@@ -23,11 +24,23 @@ pub struct GraphJson {
     params: Vec<String>,
 }
 
-/// TVM writes `["list_shape", [[1, 3, 224, 224], ...]]`, one shape per result.
+/// TVM writes `["list_shape", [[1, 3, 224, 224], ...]]`, one shape per result, and types likewise.
 #[derive(Deserialize, Default)]
-struct Shapes {
+struct Results {
     #[serde(default)]
     shape: (String, Vec<Vec<usize>>),
+    #[serde(default)]
+    dltype: (String, Vec<String>),
+}
+
+/// An input that the user gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    pub name: String,
+    /// Empty where the graph does not say.
+    pub shape: Vec<usize>,
+    /// Its 8-bit type when it is one.
+    pub integer: Option<Integer>,
 }
 
 #[derive(Deserialize)]
@@ -102,9 +115,8 @@ impl GraphJson {
         self
     }
 
-    /// Names and shapes of what the user gives: in the order of the one call when there is one, else in the graph's own.
-    /// A shape that the graph does not say is empty.
-    pub fn inputs(&self) -> Vec<(String, Vec<usize>)> {
+    /// What the user gives: in the order of the one call when there is one, else in the graph's own.
+    pub fn inputs(&self) -> Vec<Declared> {
         let mut calls = self.nodes.iter().filter(|node| node.op != "null");
         let order: Vec<usize> = match (calls.next(), calls.next()) {
             (Some(only), None) => only.inputs.iter().map(|entry| entry.0).collect(),
@@ -112,14 +124,19 @@ impl GraphJson {
         };
         order
             .iter()
-            .map(|i| (self.nodes[*i].name.clone(), self.shape(*i)))
-            .filter(|(name, _)| !self.params.contains(name))
+            .map(|i| self.declared(*i))
+            .filter(|input| !self.params.contains(&input.name))
             .collect()
     }
 
-    fn shape(&self, node: usize) -> Vec<usize> {
+    fn declared(&self, node: usize) -> Declared {
         let entry = self.node_row_ptr.get(node);
         let shape = entry.and_then(|entry| self.attrs.shape.1.get(*entry));
-        shape.cloned().unwrap_or_default()
+        let dtype = entry.and_then(|entry| self.attrs.dltype.1.get(*entry));
+        Declared {
+            name: self.nodes[node].name.clone(),
+            shape: shape.cloned().unwrap_or_default(),
+            integer: dtype.and_then(|dtype| Integer::named(dtype)),
+        }
     }
 }

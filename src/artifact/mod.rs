@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::ArtifactError;
 pub use executor::Executor;
+pub use graph_json::Declared;
 
 use crate::bundle::{embed, Bundle};
 use crate::plan::Plan;
@@ -183,7 +184,7 @@ impl Artifact {
             return;
         };
         let Bundle { graph, origin, .. } = &mut self.bundles[0];
-        for (id, (name, _)) in graph.inputs.iter().zip(json.inputs()) {
+        for (id, Declared { name, .. }) in graph.inputs.iter().zip(json.inputs()) {
             let own = std::mem::replace(&mut graph.tensors[id.0 as usize].name, name.clone());
             if let Some(origin) = origin {
                 origin.rename(&own, &name);

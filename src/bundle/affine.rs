@@ -57,6 +57,15 @@ impl Affine {
     /// Steps of a DLA's INT8 on either side of zero.
     const STEPS: i32 = 127;
 
+    /// Integers that stand for themselves.
+    pub const fn plain(dtype: Integer) -> Affine {
+        Affine {
+            dtype,
+            scale: 1.0,
+            zero_point: 0,
+        }
+    }
+
     /// # Errors
     /// What is wrong with the scale or the zero point.
     pub fn checked(self) -> Result<Affine, String> {

@@ -91,6 +91,16 @@ impl Bundle {
         Ok(bundle)
     }
 
+    /// How pictures become input: as the options say, else, for a model that takes uint8, as the bytes that pictures are.
+    pub fn preprocess(&self) -> Option<Preprocess> {
+        let bytes = match self.origin.as_ref().map(|origin| &origin.inputs[..]) {
+            Some([only]) => only.integer.filter(|affine| affine.dtype == Integer::U8),
+            _ => None,
+        };
+        let own = self.options.preprocess.clone();
+        own.or_else(|| bytes.map(Preprocess::of_bytes))
+    }
+
     /// SHA-256 of the content, as hexadecimal text: equal for equal bundles.
     pub fn digest(&self) -> String {
         let bytes = self.to_bytes();

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
 use super::Affine;
@@ -32,6 +33,11 @@ pub struct Port {
 }
 
 impl Origin {
+    /// How input number `index` is passed to a model that may have an origin.
+    pub fn port(origin: Option<&Origin>, index: usize) -> &Port {
+        origin.map_or(&Port::PLAIN, |origin| &origin.inputs[index])
+    }
+
     /// Follows a tensor that gets another name.
     pub fn rename(&mut self, old: &str, new: &str) {
         if let Some(range) = self.ranges.remove(old) {
@@ -78,6 +84,28 @@ impl Port {
         integer: None,
         axes: None,
     };
+
+    /// A tensor as the model declares it, with its axes in the network's order.
+    ///
+    /// # Errors
+    /// Another number of axes, or of elements.
+    pub fn ordered(
+        &self,
+        shape: Vec<usize>,
+        data: Vec<f32>,
+    ) -> Result<(Vec<usize>, Vec<f32>), String> {
+        let Some(axes) = &self.axes else {
+            return Ok((shape, data));
+        };
+        if shape.len() != axes.len() {
+            let (rank, wanted) = (shape.len(), axes.len());
+            return Err(format!("it has {rank} axes, and the model takes {wanted}"));
+        }
+        let given = ArrayD::from_shape_vec(shape, data).map_err(|e| e.to_string())?;
+        let ordered = given.permuted_axes(axes.clone());
+        let data = ordered.iter().copied().collect();
+        Ok((ordered.shape().to_vec(), data))
+    }
 
     fn check(&self, rank: usize) -> Result<(), String> {
         if let Some(axes) = &self.axes {

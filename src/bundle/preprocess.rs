@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Affine;
+
 /// Order of the colour channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,6 +41,11 @@ impl Preprocess {
         ["unit-symmetric", "efficientnet-lite", "imagenet", "none"];
     /// The fraction of a picture that ImageNet models are evaluated on.
     const CROP: Fit = Fit::CenterCrop(0.875);
+
+    /// For an input that takes the pixels as these integers.
+    pub fn of_bytes(affine: Affine) -> Preprocess {
+        Preprocess::rgb([affine.zero_point as f32; 3], [1.0 / affine.scale; 3])
+    }
 
     fn rgb(mean: [f32; 3], std: [f32; 3]) -> Preprocess {
         Preprocess {

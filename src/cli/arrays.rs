@@ -9,41 +9,91 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::ArrayD;
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpyExt, WriteNpyExt};
+use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WriteNpyExt};
 use tempfile::NamedTempFile;
 
+use crate::bundle::Integer;
 use crate::engine::Array;
 
+/// An array in the element type of its file.
+pub enum Given {
+    Reals(Array),
+    Integers {
+        dtype: Integer,
+        shape: Vec<usize>,
+        bytes: Vec<u8>,
+    },
+}
+
+impl Given {
+    /// A single row of an input of `rank` dimensions may come without the first.
+    pub fn batched(mut self, rank: usize) -> Given {
+        let (Given::Reals(Array { shape, .. }) | Given::Integers { shape, .. }) = &mut self;
+        if shape.len() + 1 == rank {
+            shape.insert(0, 1);
+        }
+        self
+    }
+}
+
 /// The array of a `.npy` file.
-pub fn read_npy(path: &Path) -> Result<Array, Box<dyn Error>> {
+pub fn read_npy(path: &Path) -> Result<Given, Box<dyn Error>> {
     npy(open(path)?, &path.display())
 }
 
 /// The arrays of a `.npz` file with their names.
-pub fn read_npz(path: &Path) -> Result<Vec<(String, Array)>, Box<dyn Error>> {
+pub fn read_npz(path: &Path) -> Result<Vec<(String, Given)>, Box<dyn Error>> {
     npz(open(path)?, &path.display())
 }
 
 /// The array of what `name` calls a `.npy` file.
-pub fn npy(reader: impl Read, name: &dyn Display) -> Result<Array, Box<dyn Error>> {
-    let array = ArrayD::<f32>::read_npy(reader).map_err(|e| wrong(name, &e))?;
-    Ok(from_ndarray(array))
+pub fn npy(mut reader: impl Read + Seek, name: &dyn Display) -> Result<Given, Box<dyn Error>> {
+    let read = |dtype| {
+        reader.rewind()?;
+        match dtype {
+            Some(Integer::U8) => ArrayD::read_npy(&mut reader).map(unsigned),
+            Some(Integer::I8) => ArrayD::read_npy(&mut reader).map(signed),
+            None => ArrayD::read_npy(&mut reader).map(reals),
+        }
+    };
+    let another = |error: &_| matches!(error, ReadNpyError::WrongDescriptor(_));
+    in_its_type(read, another).map_err(|e| wrong(name, &e))
 }
 
 /// The arrays of what `name` calls a `.npz` file.
 pub fn npz(
     reader: impl Read + Seek,
     name: &dyn Display,
-) -> Result<Vec<(String, Array)>, Box<dyn Error>> {
+) -> Result<Vec<(String, Given)>, Box<dyn Error>> {
     let mut reader = NpzReader::new(reader).map_err(|e| wrong(name, &e))?;
     let names = reader.names().map_err(|e| wrong(name, &e))?;
     let mut arrays = Vec::new();
     for entry in names {
-        let array: ArrayD<f32> = reader.by_name(&entry).map_err(|e| wrong(name, &e))?;
-        let entry = entry.trim_end_matches(".npy").to_string();
-        arrays.push((entry, from_ndarray(array)));
+        let read = |dtype| match dtype {
+            Some(Integer::U8) => reader.by_name(&entry).map(unsigned),
+            Some(Integer::I8) => reader.by_name(&entry).map(signed),
+            None => reader.by_name(&entry).map(reals),
+        };
+        let another =
+            |error: &_| matches!(error, ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_)));
+        let array = in_its_type(read, another).map_err(|e| wrong(name, &e))?;
+        arrays.push((entry.trim_end_matches(".npy").to_string(), array));
     }
     Ok(arrays)
+}
+
+/// Reads as one type after another; `another` tells the error of a file of another type.
+fn in_its_type<E>(
+    mut read: impl FnMut(Option<Integer>) -> Result<Given, E>,
+    another: impl Fn(&E) -> bool,
+) -> Result<Given, E> {
+    for integer in [Integer::U8, Integer::I8] {
+        match read(Some(integer)) {
+            Err(error) if another(&error) => {}
+            done => return done,
+        }
+    }
+    read(None)
 }
 
 fn open(path: &Path) -> Result<File, Box<dyn Error>> {
@@ -51,19 +101,42 @@ fn open(path: &Path) -> Result<File, Box<dyn Error>> {
 }
 
 fn wrong(name: &dyn Display, error: &dyn Error) -> Box<dyn Error> {
-    format!("{name} is not a NumPy file of float32 arrays: {error}").into()
+    format!("{name} is not a NumPy file of float32, uint8 or int8 arrays: {error}").into()
 }
 
-fn from_ndarray(array: ArrayD<f32>) -> Array {
+fn reals(array: ArrayD<f32>) -> Given {
+    let (shape, data) = parts(array);
+    let data = Arc::new(data);
+    Given::Reals(Array { shape, data })
+}
+
+fn unsigned(array: ArrayD<u8>) -> Given {
+    let (shape, bytes) = parts(array);
+    let dtype = Integer::U8;
+    Given::Integers {
+        dtype,
+        shape,
+        bytes,
+    }
+}
+
+fn signed(array: ArrayD<i8>) -> Given {
+    let (shape, integers) = parts(array);
+    Given::Integers {
+        dtype: Integer::I8,
+        shape,
+        bytes: integers.into_iter().map(i8::cast_unsigned).collect(),
+    }
+}
+
+/// Shape, and elements in row-major order.
+fn parts<T: Copy>(array: ArrayD<T>) -> (Vec<usize>, Vec<T>) {
     let shape = array.shape().to_vec();
     let data = match array.is_standard_layout() {
         true => array.into_raw_vec_and_offset().0,
         false => array.iter().copied().collect(),
     };
-    Array {
-        shape,
-        data: Arc::new(data),
-    }
+    (shape, data)
 }
 
 /// A result file that is complete or not there: written beside its place and renamed.

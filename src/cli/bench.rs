@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::engines::Engines;
-use super::inputs::{self, repeat, Input};
+use super::inputs::{self, repeat};
 use super::model::preprocess;
 use super::output::{table, Output};
 use super::{Answer, Outcome};
@@ -151,9 +151,7 @@ fn given(
     session: &Session,
     output: &Output,
 ) -> Result<Vec<Array>, Box<dyn Error>> {
-    let graph = session.graph();
-    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
-    let ports: Vec<Input> = tensors.map(|t| (t.name.clone(), t.shape.clone())).collect();
+    let ports = inputs::of_graph(session.graph(), session.origin());
     let how = preprocess(arguments.preprocess.as_deref(), artifact)?;
     let batch = inputs::read(&arguments.input, &ports, how.as_ref(), output)?;
     let rows = arguments.batch as usize;

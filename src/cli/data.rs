@@ -64,7 +64,7 @@ impl DataOptions {
                     rows: Rows::Pictures {
                         files,
                         frame,
-                        shape: inputs[0].1.clone(),
+                        shape: inputs[0].shape.clone(),
                         preprocess: preprocess.clone(),
                     },
                 }
@@ -79,7 +79,7 @@ impl DataOptions {
 fn arrays(file: &Path, inputs: &[Input], output: &Output) -> Result<Data, Box<dyn Error>> {
     let batch = inputs::read(&[file.to_path_buf()], inputs, None, output)?;
     let count = batch.rows();
-    for ((name, shape), array) in inputs.iter().zip(&batch.arrays) {
+    for (Input { name, shape, .. }, array) in inputs.iter().zip(&batch.arrays) {
         if array.shape.len() != shape.len() || array.shape[1..] != shape[1..] {
             let (got, want) = (&array.shape, &shape[1..]);
             return Err(format!(

@@ -6,10 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::arrays::Given;
 use super::images::{row, Frame};
 use super::output::Output;
 use super::{arrays, helped};
-use crate::bundle::Preprocess;
+use crate::artifact::Declared;
+use crate::bundle::{Affine, Origin, Port, Preprocess};
 use crate::engine::Array;
 use crate::graph::Graph;
 
@@ -36,13 +38,70 @@ impl Batch {
     }
 }
 
-/// An input of the network: name, and shape as compiled.
-pub type Input = (String, Vec<usize>);
+/// An input of the network.
+pub struct Input {
+    pub name: String,
+    /// As compiled.
+    pub shape: Vec<usize>,
+    /// How the model declares it.
+    pub port: Port,
+}
 
 /// The inputs of a network.
-pub fn of_graph(graph: &Graph) -> Vec<Input> {
+pub fn of_graph(graph: &Graph, origin: Option<&Origin>) -> Vec<Input> {
     let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
-    tensors.map(|t| (t.name.clone(), t.shape.clone())).collect()
+    let inputs = tensors.enumerate().map(|(index, tensor)| Input {
+        name: tensor.name.clone(),
+        shape: tensor.shape.clone(),
+        port: Origin::port(origin, index).clone(),
+    });
+    inputs.collect()
+}
+
+impl From<&Declared> for Input {
+    /// Of a model that TVM drives, which takes its integers as they are.
+    fn from(declared: &Declared) -> Input {
+        Input {
+            name: declared.name.clone(),
+            shape: declared.shape.clone(),
+            port: Port {
+                integer: declared.integer.map(Affine::plain),
+                axes: None,
+            },
+        }
+    }
+}
+
+impl Input {
+    /// An array that was read from `from`. Integers are as the model declares this input, with its order of axes; real
+    /// numbers are as the network takes them.
+    pub fn reals(&self, given: Given, from: &dyn Display) -> Result<Array, Box<dyn Error>> {
+        let (dtype, shape, bytes) = match given {
+            Given::Reals(array) => return Ok(array),
+            Given::Integers {
+                dtype,
+                shape,
+                bytes,
+            } => (dtype, shape, bytes),
+        };
+        let name = &self.name;
+        let affine = self.port.integer.filter(|affine| affine.dtype == dtype);
+        let affine = affine.ok_or_else(|| {
+            let declared = self.port.integer.map(|affine| affine.dtype.name());
+            helped(
+                format!(
+                    "{from} holds {}, and input `{name}` takes {}",
+                    dtype.name(),
+                    declared.unwrap_or("float32"),
+                ),
+                "real numbers in a float32 array are taken too, in the network's order of axes: (N, C, H, W)",
+            )
+        })?;
+        let ordered = self.port.ordered(shape, affine.reals(&bytes));
+        let (shape, data) = ordered.map_err(|e| format!("{from}, input `{name}`: {e}"))?;
+        let data = Arc::new(data);
+        Ok(Array { shape, data })
+    }
 }
 
 /// Reads pictures, folders of pictures, one `.npy`, or one `.npz` with an array per input.
@@ -53,7 +112,11 @@ pub fn read(
     output: &Output,
 ) -> Result<Batch, Box<dyn Error>> {
     match files {
-        [file] if is(file, "npy") => Ok(Batch::of_arrays(vec![arrays::read_npy(file)?])),
+        [file] if is(file, "npy") => {
+            let first = inputs.first().ok_or("the network has no inputs")?;
+            let array = first.reals(arrays::read_npy(file)?, &file.display())?;
+            Ok(Batch::of_arrays(vec![array]))
+        }
         [file] if is(file, "npz") => {
             let arrays = arrays::read_npz(file)?;
             Ok(Batch::of_arrays(by_name(arrays, inputs, &file.display())?))
@@ -72,17 +135,18 @@ fn is(file: &Path, extension: &str) -> bool {
 
 /// The arrays in the order of the network's inputs; `from` says where they were read.
 pub fn by_name(
-    mut arrays: Vec<(String, Array)>,
+    mut arrays: Vec<(String, Given)>,
     inputs: &[Input],
     from: &dyn Display,
 ) -> Result<Vec<Array>, Box<dyn Error>> {
     let names: Vec<String> = arrays.iter().map(|(name, _)| name.clone()).collect();
     let mut ordered = Vec::new();
-    for (name, _) in inputs {
+    for input in inputs {
+        let name = &input.name;
         let at = arrays.iter().position(|(other, _)| other == name);
         let at =
             at.ok_or_else(|| format!("{from} has no array `{name}`, only {}", names.join(", ")))?;
-        ordered.push(arrays.swap_remove(at).1);
+        ordered.push(input.reals(arrays.swap_remove(at).1, from)?);
     }
     match arrays.first() {
         Some((name, _)) => Err(format!("{from}: the network has no input `{name}`").into()),
@@ -125,7 +189,7 @@ fn pictures(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut shape = inputs[0].1.clone();
+    let mut shape = inputs[0].shape.clone();
     shape[0] = files.len();
     Ok(Batch {
         arrays: vec![Array {
@@ -145,7 +209,7 @@ pub fn picture_frame<'a>(
     preprocess: Option<&'a Preprocess>,
 ) -> Result<(Frame, &'a Preprocess), Box<dyn Error>> {
     let frame = match inputs {
-        [(_, shape)] => Frame::of(shape),
+        [only] => Frame::of(&only.shape),
         _ => None,
     };
     let frame = frame.ok_or(

@@ -66,8 +66,8 @@ impl Model {
 
     pub fn inputs(&self) -> Vec<Input> {
         match self {
-            Model::Session(session, _) => of_graph(session.graph()),
-            Model::Tvm(executor) => executor.inputs().to_vec(),
+            Model::Session(session, _) => of_graph(session.graph(), session.origin()),
+            Model::Tvm(executor) => executor.inputs().iter().map(Input::from).collect(),
         }
     }
 
@@ -129,7 +129,7 @@ fn chunks(executor: &Executor, arrays: &[Array]) -> Result<Done, Box<dyn Error>>
     let compiled = executor
         .inputs()
         .first()
-        .and_then(|(_, shape)| shape.first());
+        .and_then(|input| input.shape.first());
     let compiled = *compiled.ok_or("the model has no inputs")?;
     let rows = arrays.first().and_then(|a| a.shape.first()).copied();
     let rows = rows
@@ -179,16 +179,17 @@ fn slice(array: &Array, start: usize, rows: usize) -> Array {
     repeat(&part, rows)
 }
 
-/// The preprocessing named by the user, else the artifact's.
+/// The preprocessing named by the user, else the artifact's, else what the integers of its input imply.
 pub fn preprocess(
     named: Option<&str>,
     artifact: &Artifact,
 ) -> Result<Option<Preprocess>, Box<dyn Error>> {
     match named {
         Some(text) => Ok(Some(text.parse::<Preprocess>()?)),
-        None => Ok(artifact
-            .bundles
-            .iter()
-            .find_map(|b| b.options.preprocess.clone())),
+        None => {
+            let mut bundles = artifact.bundles.iter();
+            let named = bundles.find_map(|b| b.options.preprocess.clone());
+            Ok(named.or_else(|| artifact.whole().ok()?.preprocess()))
+        }
     }
 }

@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let cache_file = TextFile::create(&cache_path)?;
     let json_file = TextFile::create(&json_path)?;
     let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
-    let inputs = super::inputs::of_graph(&bundle.graph);
+    let inputs = super::inputs::of_graph(&bundle.graph, bundle.origin.as_ref());
     let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
     let backend = emulated(
         arguments.onnxruntime.as_deref(),

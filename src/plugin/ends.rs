@@ -12,21 +12,10 @@ pub fn read(tensor: &Tensor<'_>, port: &Port) -> Result<Array, CallError> {
         Some(affine) => affine.reals(tensor.as_bytes(affine.dtype.name())?),
         None => tensor.to_f32()?,
     };
-    let shape = tensor.shape();
-    let Some(axes) = &port.axes else {
-        let data = Arc::new(data);
-        return Ok(Array { shape, data });
-    };
-    let given = ndarray::ArrayD::from_shape_vec(shape, data)?;
-    if given.ndim() != axes.len() {
-        let (rank, wanted) = (given.ndim(), axes.len());
-        return Err(format!("an input has {rank} axes, not {wanted}").into());
-    }
-    let ordered = given.permuted_axes(axes.clone());
-    Ok(Array {
-        shape: ordered.shape().to_vec(),
-        data: Arc::new(ordered.iter().copied().collect()),
-    })
+    let wrong = |reason| format!("an input: {reason}");
+    let (shape, data) = port.ordered(tensor.shape(), data).map_err(wrong)?;
+    let data = Arc::new(data);
+    Ok(Array { shape, data })
 }
 
 /// Writes an output, in these integers when there are some.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::ends;
 use super::module::PluginModule;
 use super::settings::Settings;
-use crate::bundle::{Bundle, BundleError, Origin, Port};
+use crate::bundle::{Bundle, BundleError, Origin};
 use crate::engine::Array;
 use crate::session::Session;
 use crate::tvm::{Arguments, CallError, Tensor, TvmError, Value};
@@ -54,18 +54,13 @@ impl PluginModule for DlaModule {
     }
 
     fn call(&self, _: &str, arguments: &Arguments<'_>) -> Result<Value, CallError> {
-        run(self.session()?, self.bundle.origin.as_ref(), arguments)
+        run(self.session()?, arguments)
     }
 }
 
-/// Runs a network in TVM's convention: the inputs, then the outputs to write. `origin` is what the model declares where
-/// that differs from the network.
-pub fn run(
-    session: &Session,
-    origin: Option<&Origin>,
-    arguments: &Arguments<'_>,
-) -> Result<Value, CallError> {
-    let graph = session.graph();
+/// Runs a network in TVM's convention: the inputs, then the outputs to write, all as the model declares them.
+pub fn run(session: &Session, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let (graph, origin) = (session.graph(), session.origin());
     let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
     if arguments.len() != inputs + outputs {
         return Err(format!(
@@ -76,10 +71,7 @@ pub fn run(
         .into());
     }
     let arrays: Result<Vec<Array>, CallError> = (0..inputs)
-        .map(|i| {
-            let port = origin.map_or(&Port::PLAIN, |origin| &origin.inputs[i]);
-            ends::read(&arguments.tensor(i)?, port)
-        })
+        .map(|i| ends::read(&arguments.tensor(i)?, Origin::port(origin, i)))
         .collect();
     let outcome = session.run(&arrays?)?;
     for (index, array) in outcome.outputs.iter().enumerate() {

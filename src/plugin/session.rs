@@ -5,11 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::ends;
 use super::ffi::make_module;
 use super::module::PluginModule;
 use super::run::array;
 use super::settings::Settings;
 use crate::artifact::Artifact;
+use crate::bundle::Origin;
 use crate::engine::Array;
 use crate::graph::Graph;
 use crate::plan::Plan;
@@ -76,13 +78,22 @@ struct RunReport<'a> {
 }
 
 impl State {
-    fn set_input(&mut self, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    /// Integers are as the model declares its input; real numbers are as the network takes them.
+    fn set_input(
+        &mut self,
+        session: &Session,
+        arguments: &Arguments<'_>,
+    ) -> Result<Value, CallError> {
         let index = usize::try_from(arguments.get(0)?.int()?)?;
         let tensor = arguments.tensor(1)?;
         let count = self.inputs.len();
         let slot = self.inputs.get_mut(index);
         let slot = slot.ok_or_else(|| format!("there is no input {index} of {count}"))?;
-        *slot = Some(array(tensor)?);
+        let port = Origin::port(session.origin(), index);
+        *slot = Some(match port.integer {
+            Some(affine) if affine.dtype.name() == tensor.dtype() => ends::read(&tensor, port)?,
+            Some(_) | None => array(tensor)?,
+        });
         Ok(Value::Null)
     }
 
@@ -129,7 +140,7 @@ impl PluginModule for SessionModule {
     fn call(&self, name: &str, arguments: &Arguments<'_>) -> Result<Value, CallError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match name {
-            "set_input" => state.set_input(arguments),
+            "set_input" => state.set_input(&self.session, arguments),
             "run" => state.run(&self.session),
             "num_outputs" => Ok((self.session.graph().outputs.len() as i64).into()),
             "output" => state.output(arguments),

@@ -2,8 +2,10 @@
 
 use super::file::{ranges, FileError};
 use crate::bundle::Bundle;
-use crate::engine::precision::{assign, folded, Numerics, Precision, PrecisionError, Unification};
-use crate::engine::Ranges;
+use crate::engine::precision::{
+    assign, folded, quantised, Numerics, Precision, PrecisionError, Unification,
+};
+use crate::engine::{RangeError, Ranges};
 use crate::graph::Graph;
 use crate::split::{cut, Side, SplitError};
 
@@ -16,6 +18,8 @@ pub enum NumericsError {
     NotNeeded(Precision),
     #[error("the calibration: {0}")]
     File(#[from] FileError),
+    #[error("the ranges that came with the model: {0}")]
+    Range(#[from] RangeError),
     #[error("node `{name}` is to stay in fp16, and there is none; the nearest is `{nearest}`")]
     UnknownNode { name: String, nearest: String },
     #[error(transparent)]
@@ -24,7 +28,8 @@ pub enum NumericsError {
     Split(#[from] SplitError),
 }
 
-/// How `bundle` computes in `precision`. INT8 takes the text of a calibration, and `half`: nodes to keep in FP16.
+/// How `bundle` computes in `precision`. INT8 takes the text of a calibration, which a model that was quantised before TVM
+/// does not need, and `half`: nodes to keep in FP16.
 ///
 /// # Errors
 /// [`NumericsError`] when INT8 has no calibration, or one that does not belong to the network or lacks a tensor.
@@ -37,11 +42,20 @@ pub fn numerics(
     let graph = &bundle.graph;
     let text = match (precision, calibration) {
         (Precision::Int8, Some(text)) => text,
-        (Precision::Int8, None) => return Err(NumericsError::NoCalibration),
+        (Precision::Int8, None) => return as_quantised(bundle, half),
         (other, Some(_)) => return Err(NumericsError::NotNeeded(other)),
         (other, None) => return Ok((Numerics::of(other), Unification::default())),
     };
     int8(bundle, &ranges(text, graph)?, half)
+}
+
+/// INT8 with the ranges that came with the model; what it left in floating point stays in FP16.
+fn as_quantised(
+    bundle: &Bundle,
+    half: &[String],
+) -> Result<(Numerics, Unification), NumericsError> {
+    let (ranges, floats) = quantised(bundle)?.ok_or(NumericsError::NoCalibration)?;
+    int8(bundle, &ranges, &[half, &floats].concat())
 }
 
 /// INT8 with these ranges.

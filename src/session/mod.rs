@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::bundle::{Bundle, Options};
+use crate::bundle::{Bundle, Options, Origin};
 use crate::engine::{Array, Backend, EngineSpec, StageKind};
 use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
@@ -37,6 +37,7 @@ pub struct Session {
     graph: Arc<Graph>,
     options: Options,
     recorded: Option<Plan>,
+    origin: Option<Origin>,
     stages: Stages,
     /// For plans of the GPU alone.
     alone: Arc<Way>,
@@ -78,7 +79,7 @@ impl Session {
             graph,
             options,
             plan,
-            origin: _,
+            origin,
         } = bundle;
         let stages = cut(&graph, &options.target, &options.gpu_only)?;
         let fixed = graph.with_batch(graph.batch() + 1).err();
@@ -100,6 +101,7 @@ impl Session {
             graph,
             options,
             recorded: plan,
+            origin,
             stages,
             alone,
             shared,
@@ -195,6 +197,11 @@ impl Session {
     /// The network as compiled.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// What the model declares where that differs from the network.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     pub fn options(&self) -> &Options {

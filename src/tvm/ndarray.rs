@@ -31,6 +31,18 @@ const FLOAT16: DataType = DataType {
     lanes: 1,
 };
 
+const INT8: DataType = DataType {
+    code: 0,
+    bits: 8,
+    lanes: 1,
+};
+
+const UINT8: DataType = DataType {
+    code: 1,
+    bits: 8,
+    lanes: 1,
+};
+
 /// An array that TVM owns; clones share it.
 #[derive(Clone)]
 pub struct NDArray {
@@ -48,19 +60,33 @@ unsafe impl Sync for Owned {}
 impl NDArray {
     /// A new float32 array in host memory. `data` is row-major and as long as `shape` says.
     pub fn from_f32(shape: &[usize], data: &[f32]) -> Result<NDArray, TvmError> {
-        if shape.iter().product::<usize>() != data.len() {
-            return Err(TvmError::Type {
-                want: "as many elements as the shape says",
-                got: format!("{} elements for {shape:?}", data.len()),
-            });
-        }
+        require_length(shape, data.len())?;
         let array = NDArray::empty(shape, FLOAT32)?;
-        let api = sys::api()?;
-        // SAFETY: the array was just made with exactly this many bytes.
-        check(unsafe {
-            (api.array_from_bytes)(array.owned.0, data.as_ptr().cast(), size_of_val(data))
-        })?;
+        array.fill(data)?;
         Ok(array)
+    }
+
+    /// A new array of `uint8` or `int8` in host memory. `data` is row-major and as long as `shape` says.
+    pub fn from_8_bits(shape: &[usize], dtype: &str, data: &[u8]) -> Result<NDArray, TvmError> {
+        let types = [("int8", INT8), ("uint8", UINT8)];
+        let known = types.into_iter().find(|(name, _)| *name == dtype);
+        let (_, dtype) = known.ok_or_else(|| TvmError::Type {
+            want: "int8 or uint8",
+            got: dtype.to_string(),
+        })?;
+        require_length(shape, data.len())?;
+        let array = NDArray::empty(shape, dtype)?;
+        array.fill(data)?;
+        Ok(array)
+    }
+
+    /// `data` has the length and element type of this array, which was just made.
+    fn fill<T: Copy>(&self, data: &[T]) -> Result<(), TvmError> {
+        let api = sys::api()?;
+        // SAFETY: the array was made with exactly this many bytes.
+        check(unsafe {
+            (api.array_from_bytes)(self.owned.0, data.as_ptr().cast(), size_of_val(data))
+        })
     }
 
     fn empty(shape: &[usize], dtype: DataType) -> Result<NDArray, TvmError> {
@@ -86,12 +112,7 @@ impl NDArray {
     /// A copy of a lent tensor in host memory.
     pub(super) fn copy_of(tensor: &Tensor<'_>) -> Result<NDArray, TvmError> {
         let array = NDArray::empty(&tensor.shape(), tensor.raw.dtype)?;
-        let bytes = tensor.bytes()?;
-        let api = sys::api()?;
-        // SAFETY: both have the same shape and element type.
-        check(unsafe {
-            (api.array_from_bytes)(array.owned.0, bytes.as_ptr().cast(), bytes.len())
-        })?;
+        array.fill(tensor.bytes()?)?;
         Ok(array)
     }
 
@@ -158,6 +179,7 @@ impl NDArray {
             "float16" => each(&bytes, |b| half::f16::from_le_bytes(b).to_f32()),
             "float64" => each(&bytes, |b| f64::from_le_bytes(b) as f32),
             "int8" => each(&bytes, |b| i8::from_le_bytes(b).into()),
+            "uint8" => each(&bytes, |b| u8::from_le_bytes(b).into()),
             "int32" => each(&bytes, |b| i32::from_le_bytes(b) as f32),
             "int64" => each(&bytes, |b| i64::from_le_bytes(b) as f32),
             other => {
@@ -344,6 +366,16 @@ impl<'a> TensorMut<'a> {
         // SAFETY: dense host memory of this length and element type, by the callers' checks; TVM lends it for writing.
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.0.start().cast(), data.len()) };
         Ok(())
+    }
+}
+
+fn require_length(shape: &[usize], given: usize) -> Result<(), TvmError> {
+    match shape.iter().product::<usize>() == given {
+        true => Ok(()),
+        false => Err(TvmError::Type {
+            want: "as many elements as the shape says",
+            got: format!("{given} elements for {shape:?}"),
+        }),
     }
 }
 

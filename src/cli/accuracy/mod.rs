@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let artifact = Artifact::read(&arguments.artifact)?;
     let bundle = artifact.whole()?;
     let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
-    let inputs = super::inputs::of_graph(&bundle.graph);
+    let inputs = super::inputs::of_graph(&bundle.graph, bundle.origin.as_ref());
     let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
     let comparison = Comparison {
         arguments,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use image::ImageReader;
 
 use crate::bundle::Preprocess;
+use crate::cli::arrays::Given;
 use crate::cli::inputs::{by_name, picture_frame, Input};
 use crate::cli::{arrays, images};
 use crate::engine::{Array, Rows};
@@ -36,37 +37,37 @@ impl Decoder {
         name: &dyn Display,
     ) -> Result<Vec<Vec<Rows>>, Box<dyn Error>> {
         let arrays = match bytes {
-            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => vec![arrays::npy(bytes, name)?],
+            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
+                let first = self.inputs.first().ok_or("the network has no inputs")?;
+                let array = arrays::npy(Cursor::new(bytes), name)?;
+                vec![first.reals(array.batched(first.shape.len()), name)?]
+            }
             [b'P', b'K', 3, 4, ..] => {
-                by_name(arrays::npz(Cursor::new(bytes), name)?, &self.inputs, name)?
+                let arrays = arrays::npz(Cursor::new(bytes), name)?.into_iter();
+                let batched =
+                    |(own, array): (String, Given)| (own.clone(), self.batched(&own, array));
+                by_name(arrays.map(batched).collect(), &self.inputs, name)?
             }
             _ => vec![self.picture(bytes, name)?],
         };
-        let pairs = arrays.into_iter().zip(&self.inputs);
-        let arrays: Vec<Array> = pairs
-            .map(|(array, (_, shape))| batched(array, shape))
-            .collect();
         let rows = self.session.rows(&arrays);
         rows.map_err(|error| format!("{name}: {error}").into())
+    }
+
+    fn batched(&self, name: &str, array: Given) -> Given {
+        let input = self.inputs.iter().find(|input| input.name == name);
+        array.batched(input.map_or(0, |input| input.shape.len()))
     }
 
     fn picture(&self, bytes: &[u8], name: &dyn Display) -> Result<Array, Box<dyn Error>> {
         let (frame, preprocess) = picture_frame(&self.inputs, self.preprocess.as_ref())?;
         let reader = ImageReader::new(Cursor::new(bytes));
         let data = images::row_of(reader, name, frame, preprocess)?;
-        let mut shape = self.inputs[0].1.clone();
+        let mut shape = self.inputs[0].shape.clone();
         shape[0] = 1;
         Ok(Array {
             shape,
             data: Arc::new(data),
         })
     }
-}
-
-/// A single row may come without the batch dimension.
-fn batched(mut array: Array, input: &[usize]) -> Array {
-    if input.get(1..) == Some(&array.shape[..]) {
-        array.shape.insert(0, 1);
-    }
-    array
 }

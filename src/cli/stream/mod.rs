@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::engines::Engines;
-use super::inputs::Input;
+use super::inputs::of_graph;
 use super::model::preprocess;
 use super::output::Output;
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::schedule::{Order, Overflow};
-use crate::session::{Session, StreamConfig};
+use crate::session::StreamConfig;
 use decode::Decoder;
 use feed::{feed, Rate};
 use report::Report;
@@ -119,7 +119,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let session = Arc::new(session);
     let mut results = Results::create(arguments, session.clone())?;
     let decoder = Decoder {
-        inputs: ports(&session),
+        inputs: of_graph(session.graph(), session.origin()),
         session: session.clone(),
         preprocess: preprocess(arguments.preprocess.as_deref(), &artifact)?,
     };
@@ -154,12 +154,6 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         true => Err("interrupted".into()),
         false => outcome,
     }
-}
-
-fn ports(session: &Session) -> Vec<Input> {
-    let graph = session.graph();
-    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
-    tensors.map(|t| (t.name.clone(), t.shape.clone())).collect()
 }
 
 /// A time with its unit.

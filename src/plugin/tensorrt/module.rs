@@ -68,7 +68,7 @@ impl TensorRtModule {
             true => arguments.tensor(0)?.shape().first().copied().unwrap_or(1),
             false => 0,
         };
-        run(&*self.session(rows)?, None, arguments)
+        run(&*self.session(rows)?, arguments)
     }
 
     fn session(&self, rows: usize) -> Result<Arc<Session>, CallError> {

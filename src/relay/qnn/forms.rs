@@ -42,14 +42,18 @@ const FORMS: &[(&str, Form)] = &[
 /// Whether a type-checked call of a `qnn` operator can be float32 with one range per activation.
 ///
 /// # Errors
-/// [`RelayError::NotTaken`] or [`RelayError::UnknownOp`] with the reason.
+/// [`RelayError::NotTaken`] with the reason.
 pub fn check_scales(call: &Object) -> Result<(), RelayError> {
     check(&Call::of(call)?)
 }
 
 pub(super) fn check(call: &Call) -> Result<(), RelayError> {
     let form = FORMS.iter().find(|(name, _)| *name == call.op);
-    let (_, form) = form.ok_or_else(|| RelayError::UnknownOp(call.op.clone()))?;
+    let unknown = || {
+        call.attrs
+            .refuse("it has no float32 form here: leave this operator out when quantising")
+    };
+    let (_, form) = form.ok_or_else(unknown)?;
     let activation = |data: usize, scale: usize, zero_point: usize| {
         affine(call, dtype(call, data)?, scale, zero_point).map(drop)
     };
@@ -106,7 +110,7 @@ fn weight(call: &Call) -> Result<(), RelayError> {
     call.attrs
         .ensure(fits(scales.len()) && fits(zero_points.len()), || {
             format!(
-                "its weights have {} scales, not one or one per output channel",
+                "its weights have {} scales, and TensorRT has one per output channel: quantise them so, or per tensor",
                 scales.len()
             )
         })

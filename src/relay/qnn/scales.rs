@@ -13,8 +13,11 @@ pub fn affine(
     zero_point: usize,
 ) -> Result<Affine, RelayError> {
     let refuse = |reason: String| call.attrs.refuse(reason);
-    let dtype = Integer::named(dtype)
-        .ok_or_else(|| refuse(format!("it quantises to {dtype}, and a DLA has INT8 only")))?;
+    let dtype = Integer::named(dtype).ok_or_else(|| {
+        refuse(format!(
+            "it quantises to {dtype}, and a DLA has INT8 only: quantise to int8 or uint8"
+        ))
+    })?;
     let affine = Affine {
         dtype,
         scale: one(call, &scales(call, scale)?)?,
@@ -50,7 +53,8 @@ fn constant<'a>(call: &'a Call, index: usize, what: &str) -> Result<&'a NDArray,
     let operand = operand.ok_or_else(|| call.attrs.refuse(format!("it has no {what}")))?;
     operand.value().ok_or_else(|| {
         call.attrs.refuse(format!(
-            "its {what} is computed at run time, and a DLA's scales are fixed when its engine is built"
+            "its {what} is computed at run time, and a DLA's scales are fixed when its engine is built: quantise statically, \
+             with calibrated scales"
         ))
     })
 }
@@ -59,7 +63,7 @@ fn one<T: Copy>(call: &Call, values: &[T]) -> Result<T, RelayError> {
     match values {
         [value] => Ok(*value),
         many => Err(call.attrs.refuse(format!(
-            "an activation has {} scales or zero points, and a DLA takes one per tensor",
+            "an activation has {} scales or zero points, and a DLA takes one per tensor: quantise activations per tensor",
             many.len()
         ))),
     }
