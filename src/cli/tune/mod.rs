@@ -81,8 +81,10 @@ enum Time {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Strategy {
-    /// The best plan there is
+    /// The best plan that a search of about a second finds
     Search,
+    /// The best plan of all, to compare a search with; for batches that are small
+    Exhaustive,
     /// The scheme of the KSC 2022 paper: equal rounds on both DLAs, one merged suffix
     Paper,
     /// The greedy search of KCC 2020 ("batch partitioning")
@@ -95,6 +97,7 @@ impl Strategy {
     fn name(self) -> &'static str {
         match self {
             Strategy::Search => "search",
+            Strategy::Exhaustive => "exhaustive",
             Strategy::Paper => "paper",
             Strategy::Kcc2020 => "kcc2020",
             Strategy::Single => "single",

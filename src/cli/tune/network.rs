@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -60,6 +61,8 @@ pub struct Point {
     pub estimated: usize,
     pub simulated: usize,
     pub exhaustive: bool,
+    /// What the strategy took to find its plan, without measurements.
+    pub seconds: f64,
     /// Plans that ran, best first.
     pub measured: Vec<Measured>,
     #[serde(skip)]
@@ -269,9 +272,10 @@ pub fn searched(
     for &strategy in &arguments.strategy {
         match (&arguments.batch, strategy) {
             (Batch::Any, Strategy::Search) => {
+                let start = Instant::now();
                 let (found, _) =
                     search::search_any(space, search::MOST_ROWS, goal).map_err(refusal)?;
-                points.push(Point::new(space, strategy, found)?);
+                points.push(Point::new(space, strategy, found, start.elapsed())?);
             }
             (Batch::Any, _) => {
                 return Err(helped(
@@ -281,8 +285,9 @@ pub fn searched(
             }
             (Batch::Of(batches), _) => {
                 for &batch in batches {
+                    let start = Instant::now();
                     let found = strategic(space, strategy, batch, goal)?;
-                    points.push(Point::new(space, strategy, found)?);
+                    points.push(Point::new(space, strategy, found, start.elapsed())?);
                 }
             }
         }
@@ -297,9 +302,15 @@ fn strategic(
     batch: usize,
     goal: &Goal,
 ) -> Result<Found, Box<dyn Error>> {
-    let found = search::search(space, batch, goal).map_err(refusal)?;
+    let found = match strategy {
+        Strategy::Exhaustive => search::exhaustive(space, batch, goal),
+        Strategy::Search | Strategy::Kcc2020 | Strategy::Paper | Strategy::Single => {
+            search::search(space, batch, goal)
+        }
+    };
+    let found = found.map_err(refusal)?;
     let plan = match strategy {
-        Strategy::Search => return Ok(found),
+        Strategy::Search | Strategy::Exhaustive => return Ok(found),
         Strategy::Kcc2020 => search::kcc(space, batch)?,
         Strategy::Paper => search::paper(space, batch)?,
         Strategy::Single => search::gpu_only(space, batch)?,
@@ -322,7 +333,12 @@ fn refusal(error: SearchError) -> Box<dyn Error> {
 }
 
 impl Point {
-    fn new(space: &Space<'_>, strategy: Strategy, found: Found) -> Result<Point, Box<dyn Error>> {
+    fn new(
+        space: &Space<'_>,
+        strategy: Strategy,
+        found: Found,
+        took: Duration,
+    ) -> Result<Point, Box<dyn Error>> {
         let best = found.best[0].clone();
         let batch = best.plan.total();
         let gpu_only = search::gpu_only(space, batch)?;
@@ -344,6 +360,7 @@ impl Point {
             estimated: found.estimated,
             simulated: found.simulated,
             exhaustive: found.exhaustive,
+            seconds: took.as_secs_f64(),
             measured: Vec::new(),
             best: Best {
                 figures: found.best,
@@ -394,10 +411,7 @@ fn write(
     if plans.is_empty() {
         return Ok(None);
     }
-    let file = arguments
-        .output
-        .clone()
-        .unwrap_or_else(|| path.with_extension("plan.json"));
+    let file = arguments.output.clone().unwrap_or_else(|| path.with_extension("plan.json"));
     let content = PlanFile::new(
         tuned.network.clone(),
         tuned.board.clone(),

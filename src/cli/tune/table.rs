@@ -69,7 +69,8 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
     let profiles = read(&read_text(path)?, measure)
         .map_err(|error| helped(format!("{place}: {error}"), COLUMNS))?;
     let profile = choose(profiles, arguments.model.as_deref())?;
-    let best = match arguments.strategy.contains(&Strategy::Search) {
+    let exact = |strategy: &Strategy| matches!(strategy, Strategy::Search | Strategy::Exhaustive);
+    let best = match arguments.strategy.iter().any(exact) {
         true => optima(&profile, most),
         false => Vec::new(),
     };
@@ -77,7 +78,8 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
     for &batch in batches {
         for &strategy in &arguments.strategy {
             let split = match strategy {
-                Strategy::Search => best[batch - 1].clone(),
+                // A search of a table is exact.
+                Strategy::Search | Strategy::Exhaustive => best[batch - 1].clone(),
                 Strategy::Kcc2020 => kcc2020(&profile, batch),
                 Strategy::Paper => {
                     return Err(helped(

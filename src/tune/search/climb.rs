@@ -1,7 +1,7 @@
 //! Improves a plan step by step.
 
 use super::figures::Judge;
-use super::genome::{divisors, Genome};
+use super::genome::{divisors, even, Genome};
 use super::times::Times;
 use crate::plan::{Device, Mode};
 use crate::sim::SimError;
@@ -49,9 +49,15 @@ fn neighbours(times: &Times<'_>, here: &Genome, rows: usize) -> Vec<Genome> {
         return next;
     };
     rounds(&mut next, here);
-    for n_d in beside(&times.rows(here.way, times.space.dlas[0], rows), here.n_d) {
+    let mut batches = beside(&times.rows(here.way, times.space.dlas[0], rows), here.n_d);
+    batches.extend([here.n_d.saturating_sub(1), here.n_d + 1]);
+    for n_d in batches.into_iter().filter(|n_d| *n_d > 0) {
         next.extend(same_rows(here, n_d));
     }
+    for dealt in next.clone() {
+        next.extend(equal_rounds(dealt, rows));
+    }
+    next.extend(equal_rounds(here.clone(), rows));
     for suffix in beside(&divisors(rows), here.suffix) {
         for mode in [Mode::Merged, Mode::Pipelined] {
             next.push(Genome {
@@ -101,6 +107,26 @@ fn rounds(next: &mut Vec<Genome>, here: &Genome) {
             change(&|at| at == core, by);
         }
     }
+}
+
+/// The same with what the DLAs leave in one, two or three equal rounds on the GPU, and in one more or less than now.
+fn equal_rounds(here: Genome, rows: usize) -> Vec<Genome> {
+    let dealt = here.n_d * here.r_d.iter().sum::<usize>();
+    let rest = rows.saturating_sub(dealt);
+    if !here.gpu || rest == 0 {
+        return Vec::new();
+    }
+    let now = rest.div_ceil(here.n_g);
+    let rounds = [1, 2, 3, now.saturating_sub(1), now, now + 1];
+    let batches = rounds.into_iter().map(|rounds| even(rest, rounds));
+    let mut batches: Vec<usize> = batches.filter(|n_g| *n_g != here.n_g).collect();
+    batches.sort_unstable();
+    batches.dedup();
+    let with = |n_g| Genome {
+        n_g,
+        ..here.clone()
+    };
+    batches.into_iter().map(with).collect()
 }
 
 /// Another batch on the DLAs with about the same rows.

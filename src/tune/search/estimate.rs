@@ -20,6 +20,10 @@ pub(super) struct Estimates {
     keep: usize,
 }
 
+/// Best estimates that are kept of every cut with every set of devices: where devices are in each other's way more or less
+/// than the arithmetic says, its best guess at one set may be worse than a poor one at another.
+const OF_EACH: usize = 8;
+
 struct Estimated {
     cost: f64,
     genome: Genome,
@@ -27,6 +31,20 @@ struct Estimated {
 }
 
 impl Estimates {
+    fn new(keep: usize) -> Estimates {
+        Estimates {
+            found: BinaryHeap::new(),
+            count: 0,
+            keep,
+        }
+    }
+
+    /// Takes all that `others` have kept.
+    fn extend(&mut self, others: Estimates) {
+        self.count += others.count;
+        self.found.extend(others.found);
+    }
+
     pub fn add(&mut self, times: &Times<'_>, rows: usize, cost: f64, genome: Genome) {
         self.count += 1;
         let worst = self.found.peek().map_or(f64::INFINITY, |e| e.cost);
@@ -46,10 +64,10 @@ impl Estimates {
         }
     }
 
-    /// The `count` best, best first.
-    pub fn best(self, count: usize) -> impl Iterator<Item = (Genome, Plan)> {
+    /// All that were kept, best first.
+    pub fn best(self) -> impl Iterator<Item = (Genome, Plan)> {
         let sorted = self.found.into_sorted_vec().into_iter();
-        sorted.take(count).map(|e| (e.genome, e.plan))
+        sorted.map(|e| (e.genome, e.plan))
     }
 }
 
@@ -59,12 +77,12 @@ pub(super) fn estimates(
     rows: usize,
     goal: &Goal,
 ) -> Result<Estimates, SimError> {
-    let mut all = Estimates {
-        found: BinaryHeap::new(),
-        count: 0,
-        keep: super::SIMULATED * 2,
-    };
+    let mut all = Estimates::new(OF_EACH);
     let mut least = alone(times, rows, goal, &mut all)?;
+    let within = match goal {
+        Goal::Throughput | Goal::Latency { .. } => least.us,
+        Goal::Energy(_) => f64::INFINITY,
+    };
     let mut ways = Vec::new();
     for at in 0..times.space.ways.len() {
         let bound = Bound::of_way(times, Some(at), rows)?.rows_per_second();
@@ -78,8 +96,11 @@ pub(super) fn estimates(
         }
         for cores in 1..=times.space.dlas.len() {
             for gpu in [true, false] {
-                let way = Shape::new(times, rows, goal, at, cores, gpu);
-                least = least.lesser(way.all(&mut all)?);
+                let dlas = &times.space.dlas[..cores];
+                let way = Shape::new(times, rows, goal, at, dlas, gpu, within);
+                let mut best = Estimates::new(OF_EACH);
+                least = least.lesser(way.all(&mut best)?);
+                all.extend(best);
             }
         }
     }

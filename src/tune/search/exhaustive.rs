@@ -1,102 +1,194 @@
-//! Every plan of a small space.
+//! Every plan of the space, without those that cannot be better than one that is known.
 
 use super::figures::Judge;
-use super::genome::{divisors, Genome};
+use super::floor::Floor;
+use super::genome::{divisors, even, Genome};
 use super::goal::Goal;
 use super::times::Times;
-use super::{Bound, Found, SearchError, Space};
+use super::{heuristic, Bound, Found, SearchError, Space};
 use crate::plan::{Device, Mode};
+use crate::sim::SimError;
 
-/// Plans that are simulated rather than estimated.
-const SMALL: usize = 4_000;
+/// Plans that a search simulates one after the other at most, which takes a fraction of a second.
+const BUDGET: usize = 8_000;
 
-/// Whether every plan of `rows` rows can be simulated in no time.
-pub(super) fn is_small(space: &Space<'_>, rows: usize) -> bool {
-    // Batches of both kinds, rounds on two cores, suffixes: at most so many.
-    let plans = space.ways.len().max(1) * rows * rows * 8;
-    rows <= 8 && plans <= SMALL
-}
+/// Rows up to which every batch of a device is tried; beyond, those that a search tries.
+const EVERY_BATCH: usize = 32;
 
-/// Simulates every plan for `rows` rows whose DLA cores have rounds that differ by at most one.
+/// Equal rounds of the GPU that are tried in any case.
+const EQUAL_ROUNDS: usize = 8;
+
+/// The best of all plans for `rows` rows: every cut, every number of rounds on each DLA core, every suffix batch, both
+/// modes, one engine of a kind or two, and every batch of each device, which beyond 32 rows are those a search tries.
+///
+/// What a search finds is simulated first; then every plan whose devices, with nothing in each other's way, would be done
+/// sooner than the best so far. Up to 32 rows that takes seconds for a network; it grows with the third power of the rows.
 ///
 /// # Errors
 /// As [`super::search`].
 pub fn exhaustive(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<Found, SearchError> {
     let times = Times::new(space);
     let mut judge = Judge::new(space, goal);
-    let mut count = 0;
-    let mut judged = |genome: Genome| {
-        count += 1;
-        judge.judge_genome(&genome, rows)
-    };
-    for n_g in times.rows(None, Device::Gpu, rows) {
-        for engines in [1, 2] {
-            judged(Genome::alone(n_g, rows, engines))?;
-        }
-    }
-    for way in 0..space.ways.len() {
-        for genome in shared(&times, way, rows) {
-            judged(genome)?;
-        }
-    }
-    let bound = Bound::of(&times, rows)?;
-    judge.finish(bound, count, true)
+    heuristic(&times, &mut judge, rows, goal)?;
+    let (count, _) = sweep(&times, &mut judge, rows, goal, usize::MAX)?;
+    judge.finish(Bound::of(&times, rows)?, count, true)
 }
 
-fn shared(times: &Times<'_>, way: usize, rows: usize) -> Vec<Genome> {
-    let mut all = Vec::new();
-    let at = Some(way);
-    for r_d in (1..=times.space.dlas.len()).flat_map(|cores| rounds(cores, rows)) {
-        for n_d in times.rows(at, times.space.dlas[0], rows) {
-            if n_d * r_d.iter().sum::<usize>() > rows {
-                continue;
+/// Tries everything as long as that takes next to no time; returns how many plans that was, and whether it was all.
+pub(super) fn try_everything(
+    times: &Times<'_>,
+    judge: &mut Judge<'_>,
+    rows: usize,
+    goal: &Goal,
+) -> Result<(usize, bool), SearchError> {
+    match rows <= EVERY_BATCH {
+        true => sweep(times, judge, rows, goal, BUDGET),
+        false => Ok((0, false)),
+    }
+}
+
+/// The most promising cuts come first.
+fn sweep(
+    times: &Times<'_>,
+    judge: &mut Judge<'_>,
+    rows: usize,
+    goal: &Goal,
+    budget: usize,
+) -> Result<(usize, bool), SearchError> {
+    let mut ways = Vec::new();
+    for at in 0..times.space.ways.len() {
+        ways.push((Bound::of_way(times, Some(at), rows)?.rows_per_second(), at));
+    }
+    ways.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut sweep = Sweep {
+        floor: Floor { times, rows, goal },
+        judge,
+        budget,
+        count: 0,
+    };
+    sweep.alone()?;
+    for (_, way) in ways {
+        sweep.cut(way)?;
+    }
+    Ok((sweep.count, sweep.count <= budget))
+}
+
+struct Sweep<'a, 'b> {
+    floor: Floor<'a>,
+    judge: &'a mut Judge<'b>,
+    /// Plans after which it ends.
+    budget: usize,
+    /// Plans that were looked at.
+    count: usize,
+}
+
+impl Sweep<'_, '_> {
+    fn alone(&mut self) -> Result<(), SimError> {
+        for n_g in self.batches(None, Device::Gpu) {
+            for engines in [1, 2] {
+                self.see(Genome::alone(n_g, self.floor.rows, engines))?;
             }
-            for (gpu, n_g) in gpus(times, at, rows) {
-                for (suffix, mode) in suffixes(times, way, rows) {
-                    for engines in [1, 2] {
-                        all.push(Genome {
-                            way: at,
-                            gpu,
-                            n_g,
-                            n_d,
-                            r_d: r_d.clone(),
-                            mode,
-                            suffix,
-                            engines,
-                        });
-                    }
+        }
+        Ok(())
+    }
+
+    /// The plans of one cut.
+    fn cut(&mut self, way: usize) -> Result<(), SimError> {
+        let dlas = self.floor.times.space.dlas.clone();
+        for n_d in self.batches(Some(way), dlas[0]) {
+            let each = self.floor.each(way, &dlas, n_d)?;
+            let all = (1..=dlas.len()).flat_map(|n| rounds(&each[..n], self.floor.rows / n_d));
+            for r_d in all.collect::<Vec<_>>() {
+                if self.count > self.budget {
+                    return Ok(());
+                }
+                let busy = r_d.iter().zip(&each).map(|(r, us)| *r as f64 * us);
+                let (longest, sum) =
+                    busy.fold((0.0, 0.0), |(most, sum), us| (us.max(most), sum + us));
+                if self.floor.cost(longest, 0.0, sum) < self.judge.least() {
+                    self.dealt(way, n_d, &r_d)?;
                 }
             }
         }
+        Ok(())
     }
-    all
-}
 
-fn rounds(cores: usize, rows: usize) -> Vec<Vec<usize>> {
-    let mut all = Vec::new();
-    for rounds in 1..=rows / cores {
-        all.push(vec![rounds; cores]);
-        if cores > 1 {
-            let mut uneven = vec![rounds; cores];
-            uneven[0] += 1;
-            all.push(uneven);
+    /// The plans with these rounds on the DLAs; the GPU, or what is left of a round of the first DLA, has the rest.
+    fn dealt(&mut self, way: usize, n_d: usize, r_d: &[usize]) -> Result<(), SimError> {
+        let rest = self.floor.rows - n_d * r_d.iter().sum::<usize>();
+        let mut firsts: Vec<(bool, usize)> = Vec::new();
+        firsts.extend((rest < n_d).then_some((false, 1)));
+        let mut gpu = self.batches(Some(way), Device::Gpu);
+        gpu.retain(|n| *n < rest);
+        gpu.extend((1..=EQUAL_ROUNDS.min(rest)).map(|rounds| even(rest, rounds)));
+        gpu.sort_unstable();
+        gpu.dedup();
+        firsts.extend(gpu.into_iter().map(|n| (true, n)));
+        for (gpu, n_g) in firsts {
+            for (suffix, mode) in self.suffixes(way) {
+                let genome = Genome {
+                    way: Some(way),
+                    gpu,
+                    n_g,
+                    n_d,
+                    r_d: r_d.to_vec(),
+                    mode,
+                    suffix,
+                    engines: 1,
+                };
+                if self.floor.of(&genome)? < self.judge.least() {
+                    self.see(Genome {
+                        engines: 2,
+                        ..genome.clone()
+                    })?;
+                    self.see(genome)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, genome: Genome) -> Result<(), SimError> {
+        self.count += 1;
+        if self.count > self.budget {
+            return Ok(());
+        }
+        self.judge.judge_once(genome, self.floor.rows)
+    }
+
+    fn batches(&self, at: Option<usize>, device: Device) -> Vec<usize> {
+        let (times, rows) = (self.floor.times, self.floor.rows);
+        match rows <= EVERY_BATCH {
+            true => (1..=times.most_rows(at, device).min(rows)).collect(),
+            false => times.rows(at, device, rows),
         }
     }
-    all
-}
 
-fn gpus(times: &Times<'_>, at: Option<usize>, rows: usize) -> Vec<(bool, usize)> {
-    let with = times.rows(at, Device::Gpu, rows).into_iter();
-    std::iter::once((false, 1))
-        .chain(with.map(|n_g| (true, n_g)))
-        .collect()
-}
-
-fn suffixes(times: &Times<'_>, way: usize, rows: usize) -> Vec<(usize, Mode)> {
-    if !times.way(way).suffix {
-        return vec![(rows, Mode::Merged)];
+    fn suffixes(&self, way: usize) -> Vec<(usize, Mode)> {
+        let rows = self.floor.rows;
+        if !self.floor.times.way(way).suffix {
+            return vec![(rows, Mode::Merged)];
+        }
+        let parts = divisors(rows).into_iter().filter(|n| *n < rows);
+        let parts = parts.flat_map(|n| [(n, Mode::Merged), (n, Mode::Pipelined)]);
+        std::iter::once((rows, Mode::Merged)).chain(parts).collect()
     }
-    let all = divisors(rows).into_iter();
-    all.flat_map(|n| [(n, Mode::Merged), (n, Mode::Pipelined)])
-        .collect()
+}
+
+/// One round or more on each core, `most` in total. Cores that take the same time `each` are interchangeable.
+fn rounds(each: &[f64], most: usize) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for core in 0..each.len() {
+        let alike = core > 0 && each[core] == each[core - 1];
+        let longer = |start: Vec<usize>| {
+            let left = most - start.iter().sum::<usize>();
+            let limit = start
+                .last()
+                .filter(|_| alike)
+                .map_or(left, |last| left.min(*last));
+            (1..=limit).map(move |r| [&start[..], &[r]].concat())
+        };
+        all = all.into_iter().flat_map(longer).collect();
+    }
+    all
 }

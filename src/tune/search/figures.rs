@@ -1,6 +1,6 @@
 //! Judges plans by simulating them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::genome::Genome;
 use super::goal::{Goal, Infeasible, Power};
@@ -13,6 +13,9 @@ const RUNS: u64 = 100;
 
 /// Plans whose costs differ by less are equal; the one with fewer engines to build is taken.
 const EQUAL: f64 = 1e-6;
+
+/// Plans of a long list that are kept on the way.
+const REMEMBERED: usize = 4096;
 
 /// What a plan is predicted to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,8 @@ pub(super) struct Judge<'a> {
     goal: &'a Goal,
     seen: HashMap<Plan, f64>,
     judged: Vec<(f64, Option<Genome>, Figures)>,
+    simulated: usize,
+    least: f64,
     /// The plan nearest to the limits that refused every one so far, and its excess.
     refused: Option<(f64, Infeasible)>,
 }
@@ -46,6 +51,8 @@ impl<'a> Judge<'a> {
             goal,
             seen: HashMap::new(),
             judged: Vec::new(),
+            simulated: 0,
+            least: f64::INFINITY,
             refused: None,
         }
     }
@@ -55,25 +62,41 @@ impl<'a> Judge<'a> {
         if let Some(cost) = self.seen.get(&plan) {
             return Ok(*cost);
         }
-        let cost = match self.beyond(&plan) {
-            Some(refusal) => {
-                if self
-                    .refused
-                    .as_ref()
-                    .is_none_or(|(least, _)| refusal.0 < *least)
-                {
-                    self.refused = Some(refusal);
-                }
-                f64::INFINITY
-            }
-            None => {
-                let figures = self.space.figures(&plan, self.power())?;
-                let cost = cost(&figures, self.goal);
-                self.judged.push((cost, genome, figures));
-                cost
-            }
-        };
+        let cost = self.simulate(genome, &plan)?;
         self.seen.insert(plan, cost);
+        Ok(cost)
+    }
+
+    /// [`Judge::judge_genome`] for a plan that comes once: it is not remembered unless it is among the best.
+    pub fn judge_once(&mut self, genome: Genome, rows: usize) -> Result<(), SimError> {
+        if let Some(plan) = genome.plan(self.space, rows) {
+            self.simulate(Some(genome), &plan)?;
+        }
+        if self.judged.len() > REMEMBERED {
+            self.judged.sort_by(|a, b| a.0.total_cmp(&b.0));
+            self.judged.truncate(REMEMBERED / 2);
+        }
+        Ok(())
+    }
+
+    /// The least cost so far.
+    pub fn least(&self) -> f64 {
+        self.least
+    }
+
+    fn simulate(&mut self, genome: Option<Genome>, plan: &Plan) -> Result<f64, SimError> {
+        if let Some(refusal) = self.beyond(plan) {
+            let nearest = self.refused.as_ref();
+            if nearest.is_none_or(|(least, _)| refusal.0 < *least) {
+                self.refused = Some(refusal);
+            }
+            return Ok(f64::INFINITY);
+        }
+        let figures = self.space.figures(plan, self.power())?;
+        let cost = cost(&figures, self.goal);
+        self.simulated += 1;
+        self.least = self.least.min(cost);
+        self.judged.push((cost, genome, figures));
         Ok(cost)
     }
 
@@ -85,13 +108,16 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The best so far, as points of the space.
+    /// The best so far, as points of the space: one for each cut, set of devices and mode, since steps lead from one of
+    /// these to another only through what is worse.
     pub fn starts(&mut self, count: usize) -> Vec<Genome> {
         self.judged.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let best = self
-            .judged
-            .iter()
-            .filter_map(|(_, genome, _)| genome.clone());
+        let mut kinds = HashSet::new();
+        let best = self.judged.iter().filter_map(|(_, genome, _)| {
+            let genome = genome.as_ref()?;
+            let kind = (genome.way, genome.gpu, genome.r_d.len(), genome.mode);
+            kinds.insert(kind).then(|| genome.clone())
+        });
         best.take(count).collect()
     }
 
@@ -145,7 +171,6 @@ impl<'a> Judge<'a> {
             .judged
             .partition_point(|(cost, ..)| *cost <= least * (1.0 + EQUAL));
         self.judged[..equal].sort_by_key(|judged| judged.2.engines);
-        let simulated = self.judged.len();
         let mut best: Vec<Figures> = Vec::new();
         for (_, _, figures) in self.judged {
             if best.len() < KEPT {
@@ -163,7 +188,7 @@ impl<'a> Judge<'a> {
             best,
             bound,
             estimated,
-            simulated,
+            simulated: self.simulated,
             exhaustive,
         })
     }

@@ -89,6 +89,11 @@ impl Genome {
     }
 }
 
+/// The batch that deals `rows` rows in `rounds` rounds, the last of them perhaps smaller.
+pub(super) fn even(rows: usize, rounds: usize) -> usize {
+    rows.div_ceil(rounds.max(1))
+}
+
 /// The divisors of `rows`, ascending.
 pub(super) fn divisors(rows: usize) -> Vec<usize> {
     (1..=rows).filter(|n| rows.is_multiple_of(*n)).collect()

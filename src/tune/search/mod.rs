@@ -3,13 +3,15 @@
 //! The space: where the network is cut, which devices take part, rows per execution and rounds on each, a merged or a
 //! pipelined suffix and its batch, one engine of a kind or two. Every combination is estimated by arithmetic; cuts whose
 //! bound is worse than what was found are left out; the best estimates are simulated, with the GPU alone and the named
-//! strategies, and the best of those improved step by step. Small batches are simulated exhaustively instead.
+//! strategies, and the best of those improved step by step. Where few plans are left that could be better, all of those are
+//! simulated too.
 
 mod bound;
 mod climb;
 mod estimate;
 mod exhaustive;
 mod figures;
+mod floor;
 mod genome;
 mod goal;
 mod memory;
@@ -32,6 +34,7 @@ use crate::plan::{Cut, Device};
 use crate::sim::{Costs, SimError};
 use climb::climb;
 use estimate::estimates;
+use exhaustive::try_everything;
 use figures::Judge;
 use genome::Genome;
 use times::Times;
@@ -75,16 +78,15 @@ pub struct Found {
     /// Combinations that were estimated, and plans that were simulated.
     pub estimated: usize,
     pub simulated: usize,
-    /// Every plan of the space was simulated.
+    /// No plan of the space can be better: it was simulated, or is bound to take longer.
     pub exhaustive: bool,
 }
 
 /// Plans that a search returns, for measuring the best of them.
 const KEPT: usize = 8;
 
-/// Estimates that are simulated, and starting points that are improved.
-const SIMULATED: usize = 96;
-const STARTS: usize = 6;
+/// Starting points that are improved.
+const STARTS: usize = 16;
 
 /// The best plans for exactly `rows` rows.
 ///
@@ -92,26 +94,36 @@ const STARTS: usize = 6;
 /// [`Infeasible`] when no plan keeps the goal's bound and the limits, with the nearest that could be kept; an error of
 /// the simulation.
 pub fn search(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<Found, SearchError> {
-    if exhaustive::is_small(space, rows) {
-        return exhaustive(space, rows, goal);
-    }
     let times = Times::new(space);
     let mut judge = Judge::new(space, goal);
+    let estimated = heuristic(&times, &mut judge, rows, goal)?;
+    let (_, all) = try_everything(&times, &mut judge, rows, goal)?;
+    judge.finish(Bound::of(&times, rows)?, estimated, all)
+}
+
+/// Simulates the GPU alone, the named strategies and the best estimates, and improves the best of them; returns how many
+/// combinations were estimated.
+fn heuristic(
+    times: &Times<'_>,
+    judge: &mut Judge<'_>,
+    rows: usize,
+    goal: &Goal,
+) -> Result<usize, SearchError> {
     for batch in times.rows(None, Device::Gpu, rows) {
         judge.judge_genome(&Genome::alone(batch, rows, 1), rows)?;
     }
-    for plan in [paper(space, rows)?, kcc(space, rows)?] {
+    for plan in [paper(times.space, rows)?, kcc(times.space, rows)?] {
         judge.judge(None, plan)?;
     }
-    let estimated = estimates(&times, rows, goal)?;
+    let estimated = estimates(times, rows, goal)?;
     let count = estimated.count;
-    for (genome, plan) in estimated.best(SIMULATED) {
+    for (genome, plan) in estimated.best() {
         judge.judge(Some(genome), plan)?;
     }
     for start in judge.starts(STARTS) {
-        climb(&times, &mut judge, rows, start)?;
+        climb(times, judge, rows, start)?;
     }
-    judge.finish(Bound::of(&times, rows)?, count, false)
+    Ok(count)
 }
 
 /// No plan, or none that can be had.

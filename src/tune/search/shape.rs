@@ -2,7 +2,7 @@
 //! side by side.
 
 use super::estimate::{cost, spent, Estimates, Least};
-use super::genome::{divisors, Genome};
+use super::genome::{divisors, even, Genome};
 use super::goal::Goal;
 use super::times::Times;
 use crate::plan::{Device, Mode};
@@ -22,6 +22,8 @@ pub(super) struct Shape<'a> {
     at: usize,
     dlas: &'a [Device],
     gpu: bool,
+    /// Microseconds in which some plan is done: an execution that takes longer is of no use.
+    within: f64,
 }
 
 /// One batch of each device, with their times side by side.
@@ -40,16 +42,18 @@ impl<'a> Shape<'a> {
         rows: usize,
         goal: &'a Goal,
         at: usize,
-        cores: usize,
+        dlas: &'a [Device],
         gpu: bool,
+        within: f64,
     ) -> Shape<'a> {
         Shape {
             times,
             rows,
             goal,
             at,
-            dlas: &times.space.dlas[..cores],
+            dlas,
             gpu,
+            within,
         }
     }
 
@@ -66,15 +70,18 @@ impl<'a> Shape<'a> {
                 for engines in [1, 2] {
                     for (mode, batch, us) in &suffixes {
                         for rounds in self.rounds(&pair, *mode, *us, engines) {
-                            let point = Point {
-                                pair: &pair,
-                                mode: *mode,
-                                batch: *batch,
-                                suffix: *us,
-                                engines,
-                                rounds,
-                            };
-                            least = least.lesser(self.add(all, &point)?);
+                            for n_g in self.gpu_batches(&pair, rounds) {
+                                let point = Point {
+                                    pair: &pair,
+                                    n_g,
+                                    mode: *mode,
+                                    batch: *batch,
+                                    suffix: *us,
+                                    engines,
+                                    rounds,
+                                };
+                                least = least.lesser(self.add(all, &point)?);
+                            }
                         }
                     }
                 }
@@ -85,7 +92,7 @@ impl<'a> Shape<'a> {
 
     fn batches(&self, device: Device) -> Result<Vec<usize>, SimError> {
         self.times
-            .best_rows(Some(self.at), device, self.rows, BATCHES)
+            .best_rows(Some(self.at), device, self.rows, BATCHES, self.within)
     }
 
     /// Mode, batch, and microseconds of the whole suffix.
@@ -155,9 +162,21 @@ impl<'a> Shape<'a> {
         rounds
     }
 
+    /// The pair's batch for the GPU, and the one near it that deals what the DLAs leave in equal rounds.
+    fn gpu_batches(&self, pair: &Pair, rounds: usize) -> Vec<usize> {
+        let rest = self.rows - self.dlas.len() * pair.n_d * rounds;
+        let mut batches = vec![pair.n_g];
+        if self.gpu && rest > 0 {
+            batches.push(even(rest, rest.div_ceil(pair.n_g)));
+        }
+        batches.dedup();
+        batches
+    }
+
     fn add(&self, all: &mut Estimates, point: &Point<'_>) -> Result<Least, SimError> {
         let Point {
             pair,
+            n_g,
             engines,
             rounds,
             ..
@@ -169,7 +188,7 @@ impl<'a> Shape<'a> {
         let dla = spent(&pair.dla, pair.slow_d, engines) * rounds as f64;
         let (gpu, more) = match self.gpu {
             true => (
-                self.rest_on(Device::Gpu, pair.n_g, rest, pair.slow_g, engines)?,
+                self.rest_on(Device::Gpu, n_g, rest, pair.slow_g, engines)?,
                 0.0,
             ),
             false => (
@@ -191,7 +210,7 @@ impl<'a> Shape<'a> {
         let genome = Genome {
             way: Some(self.at),
             gpu: self.gpu && rest > 0,
-            n_g: pair.n_g,
+            n_g,
             n_d: pair.n_d,
             r_d: vec![rounds; self.dlas.len()],
             mode: point.mode,
@@ -237,6 +256,7 @@ fn together(pair: &Pair, gpu: f64, dla: f64) -> f64 {
 #[derive(Clone, Copy)]
 struct Point<'a> {
     pair: &'a Pair,
+    n_g: usize,
     mode: Mode,
     batch: usize,
     /// Microseconds of the suffix of all rows.

@@ -369,3 +369,42 @@ proptest! {
         prop_assert!(got.rows_per_second >= want.rows_per_second * 0.99, "{} {} instead of {} {}", got.plan, got.rows_per_second, want.plan, want.rows_per_second);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Trying everything leaves plans out by it.
+    #[test]
+    fn no_plan_costs_less_than_its_floor(
+        [late, early] in cuts(),
+        (n_g, n_d, r_d) in (1usize..9, 1usize..6, prop::collection::vec(1usize..4, 1..=2)),
+        rest in 0usize..12,
+        (parts, pipelined, engines) in (1usize..5, any::<bool>(), 1usize..=2),
+        energy in any::<bool>(),
+    ) {
+        let space = space(&late, vec![way("", &late), way("conv", &early)]);
+        let rows = n_d * r_d.iter().sum::<usize>() + rest;
+        let goal = match energy {
+            true => Goal::Energy("idle=2,gpu=7,dla=1".parse().unwrap()),
+            false => Goal::Throughput,
+        };
+        let times = Times::new(&space);
+        let floor = floor::Floor { times: &times, rows, goal: &goal };
+        let mut judge = Judge::new(&space, &goal);
+        for gpu in [true, false] {
+            let genome = Genome {
+                way: Some(usize::from(pipelined)),
+                gpu,
+                n_g,
+                n_d,
+                r_d: r_d.clone(),
+                mode: if pipelined { Mode::Pipelined } else { Mode::Merged },
+                suffix: if rows % parts == 0 { rows / parts } else { rows },
+                engines,
+            };
+            let cost = judge.judge_genome(&genome, rows).unwrap();
+            let least = floor.of(&genome).unwrap();
+            prop_assert!(least <= cost * (1.0 + 1e-9), "{genome:?}: {least} {cost}");
+        }
+    }
+}

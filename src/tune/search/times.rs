@@ -101,12 +101,17 @@ impl<'a> Times<'a> {
         Ok(cost)
     }
 
+    /// Most rows of one execution on `device`.
+    pub fn most_rows(&self, at: At, device: Device) -> usize {
+        match (device, at) {
+            (Device::Dla(_), Some(at)) => self.way(at).dla_rows,
+            (Device::Gpu | Device::Dla(_), _) => usize::MAX,
+        }
+    }
+
     /// Rows per execution worth trying on `device` when it has up to `most` rows.
     pub fn rows(&self, at: At, device: Device, most: usize) -> Vec<usize> {
-        let limit = match (device, at) {
-            (Device::Dla(_), Some(at)) => self.way(at).dla_rows.min(most),
-            (Device::Gpu | Device::Dla(_), _) => most,
-        };
+        let limit = self.most_rows(at, device).min(most);
         let usual = ROWS.into_iter().filter(|rows| *rows <= limit);
         let mut rows: Vec<usize> = usual.collect();
         if most <= limit && most <= ROWS[ROWS.len() - 1] && !rows.contains(&most) {
@@ -115,18 +120,22 @@ impl<'a> Times<'a> {
         rows
     }
 
-    /// The `count` of [`Times::rows`] that take least time per row, and the largest.
+    /// The `count` of [`Times::rows`] that take least time per row, of those whose execution takes no longer than `within`
+    /// microseconds.
     pub fn best_rows(
         &self,
         at: At,
         device: Device,
         most: usize,
         count: usize,
+        within: f64,
     ) -> Result<Vec<usize>, SimError> {
         let mut timed = Vec::new();
         for rows in self.rows(at, device, most) {
             let cost = self.first(at, device, rows)?;
-            timed.push(((cost.alone_us + cost.submit_us) / rows as f64, rows));
+            if cost.alone_us <= within {
+                timed.push(((cost.alone_us + cost.submit_us) / rows as f64, rows));
+            }
         }
         timed.sort_by(|a, b| a.0.total_cmp(&b.0));
         Ok(timed
