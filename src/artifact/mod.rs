@@ -5,6 +5,7 @@
 mod error;
 mod executor;
 mod graph_json;
+mod plans;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub use error::ArtifactError;
 pub use executor::Executor;
 pub use graph_json::Declared;
+pub use plans::{beside, is_file, GivenPlans, Plans, PlansError};
 
 use crate::bundle::{embed, Bundle};
 use crate::plan::Plan;

@@ -82,10 +82,12 @@ struct Figures {
 
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
-    let session =
-        arguments
-            .engines
-            .tuned_session(&artifact, &arguments.artifact, cancel, output)?;
+    let session = arguments.engines.session(
+        artifact.whole()?.clone(),
+        &arguments.artifact,
+        cancel,
+        output,
+    )?;
     let rows = arguments.batch as usize;
     let plans = [Plan::gpu_only(rows), session.plan_for(rows)?];
     let inputs = match arguments.input.is_empty() {

@@ -1,5 +1,6 @@
 //! `tvm-dla build`: the engines of a plan before they are needed, one after another.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -10,16 +11,18 @@ use serde::Serialize;
 
 use super::engines::Engines;
 use super::output::{seconds, table, Output};
-use super::{Answer, Outcome};
+use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::{EngineSpec, StageKind};
+use crate::plan::Plan;
+use crate::session::{Chosen, PlanOrigin, Session};
 
 #[derive(Args)]
 pub struct Arguments {
     /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla
     artifact: PathBuf,
-    /// Rows of the batch whose plan is built; not needed with --plan, whose rows are counted
-    #[arg(long, required_unless_present = "plan", conflicts_with = "plan", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Rows of the batch whose plan is built (default: every plan that is given, tuned or embedded)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
     #[command(flatten)]
     engines: Engines,
@@ -27,10 +30,16 @@ pub struct Arguments {
 
 #[derive(Serialize)]
 struct Report {
-    plan: String,
+    plans: Vec<Planned>,
     devices: String,
     engines: Vec<Engine>,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Planned {
+    plan: String,
+    plan_from: PlanOrigin,
 }
 
 #[derive(Serialize)]
@@ -56,16 +65,42 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let artifact = Artifact::read(&arguments.artifact)?;
     let mut options = arguments.engines.clone();
     options.tensorrt.must_keep = true;
-    let session = options.tuned_session(&artifact, &arguments.artifact, cancel, output)?;
-    let plan = match (arguments.batch, arguments.engines.plan()?) {
-        (_, Some(plan)) => plan,
-        (rows, None) => session.plan_for(rows.unwrap_or(1) as usize)?,
+    let bundle = artifact.whole()?.clone();
+    let session = options.session(bundle, &arguments.artifact, cancel, output)?;
+    let plans = match arguments.batch {
+        Some(rows) => vec![session.chosen(rows as usize)?],
+        None => session.plans(),
     };
-    output.say(&format!("building for {plan}"));
-    let progress = output.progress(session.engines(&plan)?.len(), "engines");
+    if plans.is_empty() {
+        return Err(helped(
+            "there is no plan to build for",
+            "give --batch or --plan, or `tvm-dla tune` the artifact first",
+        ));
+    }
+    let mut engines = Vec::new();
+    for Chosen { plan, origin } in &plans {
+        output.say(&format!("building for {plan}, {origin}"));
+        engines.extend(build(&session, plan, output)?);
+    }
+    let plan = |chosen: &Chosen| Planned {
+        plan: chosen.plan.to_string(),
+        plan_from: chosen.origin.clone(),
+    };
+    let report = Report {
+        plans: plans.iter().map(plan).collect(),
+        devices: session.backend().describe(),
+        seconds: engines.iter().map(|engine| engine.seconds).sum(),
+        engines,
+    };
+    output.answer(&report, || human(&report), Answer::Yes)
+}
+
+/// Those engines of `plan` that the session lacks, and the time each took.
+fn build(session: &Session, plan: &Plan, output: &Output) -> Result<Vec<Engine>, Box<dyn Error>> {
+    let progress = output.progress(session.engines(plan)?.len(), "engines");
     let mut engines = Vec::new();
     let outcome = session.prepare_each(
-        &plan,
+        plan,
         |spec| progress.set_message(format!("{} x{} on {}", spec.stage, spec.batch, spec.device)),
         |spec, time| {
             progress.inc(1);
@@ -74,13 +109,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     );
     progress.finish_and_clear();
     outcome?;
-    let report = Report {
-        plan: plan.to_string(),
-        devices: session.backend().describe(),
-        seconds: engines.iter().map(|engine| engine.seconds).sum(),
-        engines,
-    };
-    output.answer(&report, || human(&report), Answer::Yes)
+    Ok(engines)
 }
 
 fn human(report: &Report) -> String {

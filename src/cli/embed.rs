@@ -1,16 +1,17 @@
 //! `tvm-dla embed-plan`.
 
+use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::engines::plans;
 use super::output::Output;
 use super::{helped, Answer, Outcome};
-use crate::artifact::Artifact;
+use crate::artifact::{is_file, Artifact, Plans};
+use crate::bundle::digest;
 use crate::plan::Plan;
 
 #[derive(Args)]
@@ -34,7 +35,10 @@ struct Embedded {
 pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     let plan = match arguments.plan.as_str() {
         "none" => None,
-        text => Some(chosen(plans(text)?, arguments.batch)?),
+        text => Some(chosen(
+            plans(text, &arguments.artifact, output)?,
+            arguments.batch,
+        )?),
     };
     let path = &arguments.artifact;
     let bytes = Artifact::with_plan(path, plan.clone())?;
@@ -48,8 +52,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        NamedTempFile::new_in(folder.unwrap_or(std::path::Path::new("."))).map_err(cannot)?;
+    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(cannot)?;
     file.write_all(&bytes).map_err(cannot)?;
     let permissions = std::fs::metadata(path).map_err(cannot)?.permissions();
     std::fs::set_permissions(file.path(), permissions).map_err(cannot)?;
@@ -65,7 +68,31 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     output.answer(&embedded, text, Answer::Yes)
 }
 
-fn chosen(plans: Vec<Plan>, batch: Option<usize>) -> Result<Plan, Box<dyn std::error::Error>> {
+/// The plans of a text or file; those of a tuning must be for this network.
+fn plans(text: &str, artifact: &Path, output: &Output) -> Result<Vec<Plan>, Box<dyn Error>> {
+    if !is_file(text) {
+        return Ok(vec![text.parse()?]);
+    }
+    let file = match Plans::read(Path::new(text))? {
+        Plans::One(plan) => return Ok(vec![plan]),
+        Plans::Tuned(file) => file,
+    };
+    let artifact = Artifact::read(artifact)?;
+    let network = digest(&artifact.whole()?.graph);
+    file.check_network(&network).map_err(|error| {
+        helped(
+            format!("{text}: {error}"),
+            "`tvm-dla tune` writes plans for this network",
+        )
+    })?;
+    output.say(&format!(
+        "the plan was tuned for {}; embedded, it is used wherever the artifact runs and has its devices",
+        file.board
+    ));
+    Ok(file.plans)
+}
+
+fn chosen(plans: Vec<Plan>, batch: Option<usize>) -> Result<Plan, Box<dyn Error>> {
     let rows: Vec<String> = plans.iter().map(|plan| plan.total().to_string()).collect();
     let fits = |plan: &Plan| batch.is_none_or(|batch| plan.total() == batch);
     let best = plans.into_iter().filter(fits).max_by_key(Plan::total);

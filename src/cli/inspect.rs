@@ -7,7 +7,7 @@ use std::process::Command;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::engines::python;
+use super::environments::python;
 use super::output::{bytes, count, table, Output};
 use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;

@@ -12,6 +12,7 @@ mod data;
 mod doctor;
 mod embed;
 mod engines;
+mod environments;
 mod export;
 mod files;
 mod images;

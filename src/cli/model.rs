@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::engines::{tvm_runtime, Engines};
+use super::engines::Engines;
+use super::environments::tvm_runtime;
 use super::inputs::{of_graph, repeat, Input};
 use super::precision::Report;
 use super::{helped, output::Output};
@@ -15,7 +16,7 @@ use crate::bundle::{Bundle, Preprocess};
 use crate::engine::Array;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
-use crate::session::Session;
+use crate::session::{PlanOrigin, Session};
 
 pub enum Model {
     Session(Box<Session>, Report),
@@ -23,11 +24,19 @@ pub enum Model {
     Tvm(Executor),
 }
 
+/// How the session ran a batch.
+#[derive(Clone)]
+pub struct Detail {
+    pub plan: Plan,
+    pub origin: PlanOrigin,
+    pub stats: Stats,
+}
+
 /// What one batch gave.
 pub struct Done {
     pub outputs: Vec<Array>,
-    /// Plan and statistics, when the session ran it.
-    pub detail: Option<(Plan, Stats)>,
+    /// When the session ran it.
+    pub detail: Option<Detail>,
     pub seconds: f64,
 }
 
@@ -101,7 +110,11 @@ impl Model {
                 Ok(Done {
                     seconds: outcome.stats.seconds,
                     outputs: outcome.outputs,
-                    detail: Some((outcome.plan, outcome.stats)),
+                    detail: Some(Detail {
+                        plan: outcome.plan,
+                        origin: outcome.origin,
+                        stats: outcome.stats,
+                    }),
                 })
             }
             Model::Tvm(executor) => chunks(executor, arrays),
@@ -120,7 +133,7 @@ fn emulated(
     let artifact = bundle.options.target.precision.into();
     let computed = engines.numbers.or(artifact).computed(bundle)?;
     let (bundle, numerics) = (bundle.clone(), computed.numerics);
-    let session = engines.tuned_session_in(bundle, numerics, path, cancel, output)?;
+    let session = engines.session_in(bundle, numerics, path, cancel, output)?;
     Ok(Model::Session(Box::new(session), computed.report))
 }
 

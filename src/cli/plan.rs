@@ -12,6 +12,7 @@ use super::output::Output;
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::plan::Plan;
+use crate::session::{Chosen, PlanOrigin};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -28,6 +29,7 @@ pub struct Arguments {
 struct Planned {
     text: String,
     summary: String,
+    plan_from: PlanOrigin,
     plan: Plan,
 }
 
@@ -35,13 +37,14 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let artifact = Artifact::read(&arguments.artifact)?;
     let path = &arguments.artifact;
     let engines = &arguments.engines;
-    let session = engines.tuned_session(&artifact, path, cancel, output)?;
-    let plan = session.plan_for(arguments.batch as usize)?;
+    let session = engines.session(artifact.whole()?.clone(), path, cancel, output)?;
+    let Chosen { plan, origin } = session.chosen(arguments.batch as usize)?;
     let planned = Planned {
         text: plan.to_string(),
         summary: plan.summary(),
+        plan_from: origin,
         plan,
     };
-    output.say(&planned.summary);
+    output.say(&format!("{}; {}", planned.summary, planned.plan_from));
     output.answer(&planned, || planned.text.clone(), Answer::Yes)
 }

@@ -17,6 +17,7 @@ use super::precision::Report;
 use super::{inputs, Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::pipeline::Stats;
+use crate::session::PlanOrigin;
 use crate::trace::Timeline;
 
 #[derive(Args)]
@@ -73,6 +74,7 @@ struct Answered {
     seconds: f64,
     images_per_second: f64,
     plan: Option<String>,
+    plan_from: Option<PlanOrigin>,
     stats: Option<Stats>,
     output_shapes: Vec<Vec<usize>>,
     results: Vec<Row>,
@@ -127,11 +129,11 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     if let Some(file) = file {
         file.write(&done.outputs)?;
     }
-    if let (Some(file), Some((_, stats))) = (trace, &done.detail) {
-        file.write(&timeline(&model, stats).to_trace_events())?;
+    if let (Some(file), Some(detail)) = (trace, &done.detail) {
+        file.write(&timeline(&model, &detail.stats).to_trace_events())?;
     }
-    if let (Some(file), Some((_, stats))) = (gantt, &done.detail) {
-        file.write(&timeline(&model, stats).to_gantt())?;
+    if let (Some(file), Some(detail)) = (gantt, &done.detail) {
+        file.write(&timeline(&model, &detail.stats).to_gantt())?;
     }
     output.answer(&answer, || human(&answer), Answer::Yes)
 }
@@ -163,7 +165,7 @@ fn answered(
     };
     let best = labels::best(first, names.len(), arguments.top, &labels);
     let rows = first.shape.first().copied().unwrap_or(0);
-    let (plan, stats) = done.detail.clone().unzip();
+    let detail = done.detail.as_ref();
     Ok(Answered {
         artifact: arguments.artifact.clone(),
         devices: model.describe(),
@@ -171,8 +173,9 @@ fn answered(
         rows,
         seconds: done.seconds,
         images_per_second: rows as f64 / done.seconds,
-        plan: plan.map(|plan| plan.to_string()),
-        stats,
+        plan: detail.map(|detail| detail.plan.to_string()),
+        plan_from: detail.map(|detail| detail.origin.clone()),
+        stats: detail.map(|detail| detail.stats.clone()),
         output_shapes: done.outputs.iter().map(|o| o.shape.clone()).collect(),
         results: names
             .iter()
@@ -213,8 +216,8 @@ fn human(answer: &Answered) -> String {
     }
     lines.push(format!("devices  {}", answer.devices));
     lines.extend(answer.computed.as_ref().and_then(Report::line));
-    if let Some(plan) = &answer.plan {
-        lines.push(format!("plan     {plan}"));
+    if let (Some(plan), Some(origin)) = (&answer.plan, &answer.plan_from) {
+        lines.push(format!("plan     {plan}, {origin}"));
     }
     lines.push(format!(
         "speed    {} rows in {}, {:.1} images/s",

@@ -17,7 +17,7 @@ use super::stream::time;
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::serve::{Model, ServeConfig, Server, TlsFiles};
-use crate::session::StreamConfig;
+use crate::session::{BatchOrigin, StreamConfig};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -71,6 +71,8 @@ struct Serving {
     grpc: Option<SocketAddr>,
     tls: bool,
     models: Vec<String>,
+    /// Of every model, in the same order.
+    batches_from: Vec<BatchOrigin>,
     devices: String,
 }
 
@@ -81,18 +83,21 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         output.say(&format!("building the engines of {name}"));
         let artifact = Artifact::read(&path)?;
         let bundle = artifact.whole()?.clone();
-        let session = Arc::new(arguments.engines.session(bundle, cancel.clone())?);
+        let engines = &arguments.engines;
+        let session = Arc::new(engines.session(bundle, &path, cancel.clone(), output)?);
         let names: Vec<String> = session.devices().iter().map(|d| d.to_string()).collect();
         devices = format!("{} {}", names.join(" + "), session.backend().describe());
-        models.push(Model::start(&name, session, &arguments.stream()?)?);
+        models.push(Model::start(&name, session, &arguments.stream())?);
     }
     let names: Vec<String> = models.iter().map(|m| m.name().to_string()).collect();
+    let origins = models.iter().map(|m| m.origin().clone()).collect();
     let server = Server::start(models, arguments.config())?;
     let serving = Serving {
         http: server.addresses().http,
         grpc: server.addresses().grpc,
         tls: arguments.tls.is_some(),
         models: names,
+        batches_from: origins,
         devices,
     };
     output.answer(&serving, || human(&serving), Answer::Yes)?;
@@ -106,14 +111,13 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
 }
 
 impl Arguments {
-    fn stream(&self) -> Result<StreamConfig, Box<dyn Error>> {
-        Ok(StreamConfig {
+    fn stream(&self) -> StreamConfig {
+        StreamConfig {
             max_latency: self.max_latency,
             max_batch: self.max_batch as usize,
-            plan: self.engines.plan()?,
             capacity: self.queue as usize,
             ..StreamConfig::default()
-        })
+        }
     }
 
     fn config(&self) -> ServeConfig {
@@ -155,10 +159,11 @@ fn named(artifacts: &[String]) -> Result<Vec<(String, PathBuf)>, Box<dyn Error>>
 
 fn human(serving: &Serving) -> String {
     let scheme = if serving.tls { "https" } else { "http" };
-    let mut lines = vec![
-        format!("models   {}", serving.models.join(", ")),
-        format!("devices  {}", serving.devices),
-    ];
+    let models = serving.models.iter().zip(&serving.batches_from);
+    let mut lines: Vec<String> = models
+        .map(|(model, origin)| format!("model    {model}, batches: {origin}"))
+        .collect();
+    lines.push(format!("devices  {}", serving.devices));
     if let Some(address) = serving.http {
         lines.push(format!(
             "HTTP     {scheme}://{address}/v2, metrics at {scheme}://{address}/metrics"

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::cache::Folder;
-use super::engines::search;
+use super::environments::search;
 use super::helped;
 use crate::bundle::Bundle;
 use crate::engine::trt::{

@@ -19,6 +19,13 @@ pub struct PlanFile {
     pub plans: Vec<Plan>,
 }
 
+/// Plans for the batches they add up to, and the file they are from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tuned {
+    pub plans: Vec<Plan>,
+    pub from: String,
+}
+
 impl PlanFile {
     pub fn new(artifact: String, board: String, goal: String, plans: Vec<Plan>) -> PlanFile {
         PlanFile {
@@ -35,20 +42,29 @@ impl PlanFile {
     /// # Errors
     /// [`PlanError::OtherNetwork`], [`PlanError::OtherBoard`], [`PlanError::Version`].
     pub fn check(&self, artifact: &str, board: &str) -> Result<(), PlanError> {
-        if self.version != VERSION {
-            return Err(PlanError::Version(self.version));
-        }
-        if self.artifact != artifact {
-            return Err(PlanError::OtherNetwork {
-                theirs: self.artifact.clone(),
-                ours: artifact.to_string(),
-            });
-        }
+        self.check_network(artifact)?;
         match self.board == board {
             true => Ok(()),
             false => Err(PlanError::OtherBoard {
                 theirs: self.board.clone(),
                 ours: board.to_string(),
+            }),
+        }
+    }
+
+    /// Whether the file's plans are for this network, on whatever board.
+    ///
+    /// # Errors
+    /// [`PlanError::OtherNetwork`], [`PlanError::Version`].
+    pub fn check_network(&self, artifact: &str) -> Result<(), PlanError> {
+        if self.version != VERSION {
+            return Err(PlanError::Version(self.version));
+        }
+        match self.artifact == artifact {
+            true => Ok(()),
+            false => Err(PlanError::OtherNetwork {
+                theirs: self.artifact.clone(),
+                ours: artifact.to_string(),
             }),
         }
     }

@@ -15,7 +15,7 @@ mod text;
 
 pub use device::Device;
 pub use error::PlanError;
-pub use file::PlanFile;
+pub use file::{PlanFile, Tuned};
 
 use serde::{Deserialize, Serialize};
 

@@ -6,6 +6,7 @@ mod compile;
 mod ends;
 mod ffi;
 mod module;
+mod origin;
 mod run;
 mod session;
 mod settings;

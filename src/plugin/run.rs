@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::ends;
 use super::module::PluginModule;
+use super::origin;
 use super::settings::Settings;
 use crate::bundle::{Bundle, BundleError, Origin};
 use crate::engine::Array;
@@ -39,7 +40,12 @@ impl DlaModule {
         if let Some(session) = self.session.get() {
             return Ok(session);
         }
-        let session = Settings::from_environment()?.session(self.bundle.clone())?;
+        let (bundle, library) = match origin::library_of(&self.bytes) {
+            Some((bundle, library)) => (bundle, Some(library)),
+            None => (self.bundle.clone(), None),
+        };
+        let settings = Settings::from_environment()?;
+        let session = settings.session(bundle, library.as_deref())?;
         Ok(self.session.get_or_init(|| session))
     }
 }

@@ -15,7 +15,7 @@ use crate::bundle::Origin;
 use crate::engine::Array;
 use crate::graph::Graph;
 use crate::plan::Plan;
-use crate::session::{Outcome, Session};
+use crate::session::{Outcome, PlanOrigin, Session};
 use crate::tvm::{register as global, Arguments, CallError, NDArray, Value};
 
 const FUNCTIONS: [&str; 6] = [
@@ -29,9 +29,11 @@ const FUNCTIONS: [&str; 6] = [
 
 pub fn register() -> Result<(), CallError> {
     global("tvm_dla.session_create", |arguments| {
-        let artifact = Artifact::read(Path::new(&arguments.text(0)?))?;
+        let path = arguments.text(0)?;
+        let path = Path::new(&path);
+        let artifact = Artifact::read(path)?;
         let settings = Settings::from_json(&arguments.text(1)?)?;
-        let session = settings.session(artifact.whole()?.clone())?;
+        let session = settings.session(artifact.whole()?.clone(), Some(path))?;
         let count = session.graph().inputs.len();
         let module = SessionModule {
             session,
@@ -73,6 +75,7 @@ struct Description {
 #[derive(Serialize)]
 struct RunReport<'a> {
     plan: String,
+    plan_from: &'a PlanOrigin,
     schedule: &'a Plan,
     stats: &'a crate::pipeline::Stats,
 }
@@ -117,6 +120,7 @@ impl State {
         let outcome = self.outcome()?;
         let report = RunReport {
             plan: outcome.plan.to_string(),
+            plan_from: &outcome.origin,
             schedule: &outcome.plan,
             stats: &outcome.stats,
         };

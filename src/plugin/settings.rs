@@ -1,13 +1,14 @@
 //! How networks run inside TVM: from the environment, or from a session's configuration.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::ffi::own_folder;
+use crate::artifact::GivenPlans;
 use crate::bundle::Bundle;
 use crate::engine::cache::PlanCache;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
@@ -15,9 +16,9 @@ use crate::engine::trt::{
     listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
 };
 use crate::engine::{Backend, Numerics, Precision};
-use crate::plan::{Device, Plan};
+use crate::plan::Device;
 use crate::quantise::numerics;
-use crate::session::{Session, SessionConfig};
+use crate::session::{Chosen, Session, SessionConfig};
 use crate::tvm::CallError;
 
 /// What a user can say; everything has a default.
@@ -34,7 +35,7 @@ pub struct Settings {
     pub cudart: Option<PathBuf>,
     /// Threads per emulated device.
     pub threads: Option<usize>,
-    /// A plan as text; used for batches it adds up to.
+    /// A plan as text, or a JSON file of one plan or of a tuning. Without it those of the file beside the artifact.
     pub plan: Option<String>,
     /// Devices as text: `gpu,dla0`.
     pub devices: Option<String>,
@@ -84,23 +85,29 @@ impl Settings {
         })
     }
 
-    /// A session for `bundle`.
-    pub fn session(&self, bundle: Bundle) -> Result<Session, CallError> {
+    /// A session for `bundle`; `artifact` is the file that it is from, if that is known.
+    pub fn session(&self, bundle: Bundle, artifact: Option<&Path>) -> Result<Session, CallError> {
         let mut config = SessionConfig::default();
         if let Some(seconds) = self.time_limit {
             config.time_limit = Duration::from_secs(seconds);
         }
-        config.plan = self
-            .plan
-            .as_ref()
-            .map(|text| text.parse::<Plan>())
-            .transpose()?;
         if let Some(text) = &self.devices {
             let devices: Result<Vec<Device>, String> = text.split(',').map(str::parse).collect();
             config.devices = Some(devices?);
         }
         let backend = self.backend(&bundle)?;
-        Ok(Session::from_bundle(bundle, backend, config)?)
+        if self.plan.is_some() || artifact.is_some() {
+            let asked = self.plan.as_deref();
+            let path = artifact.unwrap_or(Path::new(""));
+            let given = GivenPlans::find(asked, path, &bundle, backend.name())?;
+            if let Some(reason) = &given.passed_over {
+                eprintln!("tvm-dla: {reason}");
+            }
+            (config.plan, config.tuned) = (given.plan, given.tuned);
+        }
+        let session = Session::from_bundle(bundle, backend, config)?;
+        say_plans(&session.plans());
+        Ok(session)
     }
 
     /// In `unnamed` where neither a precision nor a calibration is given.
@@ -197,6 +204,19 @@ fn number<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Opti
             .map_err(|_| format!("{name} is `{text}`, not a number").into())
     };
     text.map(parse).transpose()
+}
+
+/// Plans that are named.
+const SAID: usize = 4;
+
+/// Which plans a network got, if any.
+fn say_plans(plans: &[Chosen]) {
+    for Chosen { plan, origin } in plans.iter().take(SAID) {
+        eprintln!("tvm-dla: plan {plan}, {origin}");
+    }
+    if plans.len() > SAID {
+        eprintln!("tvm-dla: and {} more plans", plans.len() - SAID);
+    }
 }
 
 /// Whoever runs a network through TVM should know what computes it; once per process is enough.

@@ -10,7 +10,7 @@ use super::pending::{Pending, Tag};
 use crate::engine::Array;
 use crate::pipeline::{Refused, StreamInput, StreamItem, StreamStats};
 use crate::schedule::{Order, Overflow};
-use crate::session::{Session, SessionError, StreamConfig, StreamHandle, StreamWatch};
+use crate::session::{BatchOrigin, Session, SessionError, StreamConfig, StreamHandle, StreamWatch};
 
 /// A tensor as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub struct Model {
     /// Taken when the model closes.
     input: Mutex<Option<StreamInput<Tag>>>,
     watch: StreamWatch,
+    origin: BatchOrigin,
     /// Rows of requests that are not answered.
     rows: Arc<AtomicUsize>,
     queue: usize,
@@ -75,6 +76,7 @@ impl Model {
             outputs: graph.outputs.iter().map(|id| port(*id)).collect(),
             input: Mutex::new(Some(stream.input)),
             watch: stream.handle.watch(),
+            origin: stream.origin,
             rows,
             queue: config.capacity,
             threads: Mutex::new(Some((answering, stream.handle))),
@@ -84,6 +86,11 @@ impl Model {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where the batches of its devices are from.
+    pub fn origin(&self) -> &BatchOrigin {
+        &self.origin
     }
 
     /// Rows of requests that are not answered.

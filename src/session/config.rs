@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::SessionError;
 use crate::engine::Backend;
-use crate::plan::{Device, Plan, PlanError};
+use crate::plan::{Device, Plan, PlanError, Tuned};
 
 /// Frozen when the session starts.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct SessionConfig {
     pub plan: Option<Plan>,
     /// Plans to use for the batches they add up to, before the artifact's; those that are not possible here are passed
     /// over.
-    pub tuned: Vec<Plan>,
+    pub tuned: Tuned,
     /// Re-balance rows between devices from run to run, by what each run took.
     pub adapt: bool,
     /// Longest time of one execution before its device counts as hung.
@@ -31,7 +31,7 @@ impl Default for SessionConfig {
         SessionConfig {
             devices: None,
             plan: None,
-            tuned: Vec::new(),
+            tuned: Tuned::default(),
             adapt: false,
             time_limit: Duration::from_secs(60),
             cancel: Arc::new(AtomicBool::new(false)),

@@ -17,7 +17,8 @@ mod way;
 pub use config::SessionConfig;
 pub use error::SessionError;
 pub use load::default_search;
-pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
+pub use planning::{Chosen, PlanOrigin};
+pub use stream::{BatchOrigin, SessionStream, StreamConfig, StreamHandle, StreamWatch};
 use way::{Cuts, Way};
 
 use std::collections::HashMap;
@@ -61,6 +62,7 @@ pub struct Outcome {
     /// In the order of the network's outputs; rows in the order of the inputs.
     pub outputs: Vec<Array>,
     pub plan: Plan,
+    pub origin: PlanOrigin,
     pub stats: Stats,
 }
 
@@ -139,7 +141,8 @@ impl Session {
     }
 
     /// [`Session::prepare`] with one engine after another: TensorRT measures kernels while it builds, so nothing else
-    /// should run then. Every engine is passed to `began` before it is built, and to `ended` with the time it took.
+    /// should run then. Every engine that this session lacks is passed to `began` before it is built, and to `ended` with
+    /// the time it took.
     ///
     /// # Errors
     /// As [`Session::prepare`]; engines built before the error stay.
@@ -152,6 +155,9 @@ impl Session {
         self.check_plan(plan)?;
         let way = self.way(plan)?;
         for (device, key) in engines(plan, &way) {
+            if self.pipeline().has(device, key) {
+                continue;
+            }
             let spec = spec(device, key);
             began(&spec);
             let start = Instant::now();
@@ -170,15 +176,15 @@ impl Session {
     pub fn run(&self, inputs: &[Array]) -> Result<Outcome, SessionError> {
         let batch = inputs::check(&self.graph, inputs)?;
         let mut pipeline = self.pipeline();
-        let plan = self.plan_without(batch, &pipeline.hung())?;
+        let Chosen { plan, origin } = self.chosen_without(batch, &pipeline.hung())?;
         if !self.config.adapt || plan.devices().len() < 2 {
-            return self.compute(&mut pipeline, &plan, inputs);
+            return self.compute(&mut pipeline, &plan, origin, inputs);
         }
         let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
         let balance = balances
             .entry(plan.clone())
             .or_insert_with(|| Balance::new(&plan));
-        let outcome = self.compute(&mut pipeline, balance.plan(), inputs)?;
+        let outcome = self.compute(&mut pipeline, balance.plan(), origin, inputs)?;
         balance.observe(&outcome.stats.row_seconds());
         Ok(outcome)
     }
@@ -191,7 +197,7 @@ impl Session {
         let batch = inputs::check(&self.graph, inputs)?;
         plan.validate(batch, &self.devices)?;
         self.check_plan(plan)?;
-        self.compute(&mut self.pipeline(), plan, inputs)
+        self.compute(&mut self.pipeline(), plan, PlanOrigin::Asked, inputs)
     }
 
     /// The network as compiled.
@@ -262,6 +268,7 @@ impl Session {
         &self,
         pipeline: &mut Pipeline,
         plan: &Plan,
+        origin: PlanOrigin,
         inputs: &[Array],
     ) -> Result<Outcome, SessionError> {
         self.build(pipeline, plan)?;
@@ -275,6 +282,7 @@ impl Session {
         Ok(Outcome {
             outputs,
             plan: plan.clone(),
+            origin,
             stats,
         })
     }

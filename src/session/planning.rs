@@ -1,9 +1,60 @@
 //! Which plan a batch gets, and whether a plan is possible in this session.
 
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
 use super::{Session, SessionError};
 use crate::graph::Graph;
-use crate::plan::{Device, Plan, Share};
+use crate::plan::{Device, Plan, Share, Tuned};
 use crate::split::{batch_limit, internal_row_bytes, GpuReason};
+
+/// Where a plan is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanOrigin {
+    /// The session's configuration.
+    Asked,
+    /// A file of tuned plans.
+    File(String),
+    /// Embedded in the artifact.
+    Artifact,
+    /// There is none for this batch: its rows are dealt equally.
+    EqualDeal,
+}
+
+impl fmt::Display for PlanOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanOrigin::Asked => f.write_str("as asked for"),
+            PlanOrigin::File(path) => write!(f, "from {path}"),
+            PlanOrigin::Artifact => f.write_str("embedded in the artifact"),
+            PlanOrigin::EqualDeal => f.write_str("an equal deal"),
+        }
+    }
+}
+
+impl Serialize for PlanOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A plan, and where it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub plan: Plan,
+    pub origin: PlanOrigin,
+}
+
+impl Chosen {
+    fn new(plan: &Plan, origin: PlanOrigin) -> Chosen {
+        Chosen {
+            plan: plan.clone(),
+            origin,
+        }
+    }
+}
 
 impl Session {
     /// The plan that [`Session::run`] uses for `batch` rows: the configured one, else a tuned one or the artifact's if it
@@ -12,20 +63,60 @@ impl Session {
     /// # Errors
     /// A configured plan that does not add up to `batch`, batch 0, or a batch that a network of fixed batch cannot run.
     pub fn plan_for(&self, batch: usize) -> Result<Plan, SessionError> {
-        let hung = self.pipeline().hung();
-        self.plan_without(batch, &hung)
+        Ok(self.chosen(batch)?.plan)
     }
 
-    pub(super) fn plan_without(&self, batch: usize, hung: &[Device]) -> Result<Plan, SessionError> {
-        let defaults = self.config.tuned.iter().chain(&self.recorded);
-        let fits = |plan: &&Plan| plan.total() == batch && self.check_plan(plan).is_ok();
-        let plan = match (&self.config.plan, defaults.into_iter().find(fits)) {
-            (Some(plan), _) | (None, Some(plan)) => plan.clone(),
-            (None, None) => self.default_plan(batch, hung),
+    /// [`Session::plan_for`], and where the plan is from.
+    ///
+    /// # Errors
+    /// As [`Session::plan_for`].
+    pub fn chosen(&self, batch: usize) -> Result<Chosen, SessionError> {
+        let hung = self.pipeline().hung();
+        self.chosen_without(batch, &hung)
+    }
+
+    pub(super) fn chosen_without(
+        &self,
+        batch: usize,
+        hung: &[Device],
+    ) -> Result<Chosen, SessionError> {
+        let fits =
+            |chosen: &Chosen| chosen.plan.total() == batch && self.check_plan(&chosen.plan).is_ok();
+        let chosen = match &self.config.plan {
+            Some(plan) => Chosen::new(plan, PlanOrigin::Asked),
+            None => self.defaults().find(fits).unwrap_or_else(|| Chosen {
+                plan: self.default_plan(batch, hung),
+                origin: PlanOrigin::EqualDeal,
+            }),
         };
-        plan.validate(batch, &self.devices)?;
-        self.check_plan(&plan)?;
-        Ok(plan)
+        chosen.plan.validate(batch, &self.devices)?;
+        self.check_plan(&chosen.plan)?;
+        Ok(chosen)
+    }
+
+    /// The configured plan, which is for every run; without one those for single batches that are
+    /// possible here, one for each batch.
+    pub fn plans(&self) -> Vec<Chosen> {
+        match &self.config.plan {
+            Some(plan) => vec![Chosen::new(plan, PlanOrigin::Asked)],
+            None => {
+                let mut rows = HashSet::new();
+                let mut used = |chosen: &Chosen| {
+                    self.check_plan(&chosen.plan).is_ok() && rows.insert(chosen.plan.total())
+                };
+                self.defaults().filter(|chosen| used(chosen)).collect()
+            }
+        }
+    }
+
+    /// The plans for single batches that this session knows, in the order in which they are taken.
+    pub fn defaults(&self) -> impl Iterator<Item = Chosen> + '_ {
+        let Tuned { plans, from } = &self.config.tuned;
+        let tuned = plans
+            .iter()
+            .map(|plan| Chosen::new(plan, PlanOrigin::File(from.clone())));
+        let recorded = self.recorded.iter();
+        tuned.chain(recorded.map(|plan| Chosen::new(plan, PlanOrigin::Artifact)))
     }
 
     /// Whether `plan` is possible here for a batch of its own size.

@@ -1,13 +1,15 @@
 //! Items that arrive one after the other, answered within a latency bound.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{bounded, Receiver};
+use serde::{Serialize, Serializer};
 
-use super::{Session, SessionError};
+use super::{Chosen, PlanOrigin, Session, SessionError};
 use crate::engine::{Rows, StageKind};
 use crate::pipeline::{EngineKey, Pipeline, StreamAnswer, StreamInput, StreamJob, StreamStats};
 use crate::plan::{Cut, Device, Plan};
@@ -20,7 +22,8 @@ pub struct StreamConfig {
     pub max_latency: Option<Duration>,
     /// Most rows of an execution, where `plan` does not say. Engines are built for this and for powers of two below.
     pub max_batch: usize,
-    /// The devices and their batches; rounds, mode and engines mean nothing here. Default: all devices of the session.
+    /// The devices and their batches; rounds, mode and engines mean nothing here. Default: the session's plan, else the
+    /// devices of its tuned or the artifact's plan for most rows, with batches up to that plan's, else all devices.
     pub plan: Option<Plan>,
     /// Items in the stream before its source has to wait, or items are dropped; as many hand-overs may be on their
     /// way in.
@@ -52,7 +55,33 @@ pub struct SessionStream<T> {
     pub answers: Receiver<StreamAnswer<T>>,
     /// The engines it uses, with the times measured before it started.
     pub engines: Vec<StreamLane>,
+    /// Where the devices and their batches are from.
+    pub origin: BatchOrigin,
     pub handle: StreamHandle,
+}
+
+/// Where the devices and batches of a stream are from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchOrigin {
+    /// Those of a plan; where nobody asked for it, and smaller batches.
+    Plan(PlanOrigin),
+    /// All devices, in batches up to the configured one.
+    AllDevices,
+}
+
+impl fmt::Display for BatchOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BatchOrigin::Plan(origin) => write!(f, "those of a plan, {origin}"),
+            BatchOrigin::AllDevices => f.write_str("the usual ones on every device"),
+        }
+    }
+}
+
+impl Serialize for BatchOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Sees what a stream does, and waits for its end.
@@ -94,6 +123,9 @@ impl<T> SessionStream<T> {
     }
 }
 
+/// The batches of every device.
+type Batches = Vec<(Device, BTreeSet<usize>)>;
+
 impl Session {
     /// Starts a stream: builds the engines it needs, measures them, and answers items until the source closes.
     /// Runs of this session wait until the stream has ended.
@@ -105,7 +137,7 @@ impl Session {
         self: &Arc<Session>,
         config: &StreamConfig,
     ) -> Result<SessionStream<T>, SessionError> {
-        let batches = self.stream_batches(config)?;
+        let (batches, origin) = self.stream_batches(config)?;
         let mut pipeline = self.pipeline();
         let engines = self.lanes(&mut pipeline, &batches)?;
         drop(pipeline);
@@ -144,6 +176,7 @@ impl Session {
             input: StreamInput::new(&self.alone.route.inputs, groups),
             answers,
             engines,
+            origin,
             handle: StreamHandle { watch, thread },
         })
     }
@@ -152,7 +185,7 @@ impl Session {
     fn stream_batches(
         &self,
         config: &StreamConfig,
-    ) -> Result<Vec<(Device, BTreeSet<usize>)>, SessionError> {
+    ) -> Result<(Batches, BatchOrigin), SessionError> {
         if let Some(reason) = self.fixed.as_ref().filter(|_| self.graph.batch() > 1) {
             return Err(SessionError::NoStream {
                 batch: self.graph.batch(),
@@ -164,12 +197,7 @@ impl Session {
             if plan.cut != Cut::Longest {
                 return Err(SessionError::StreamCut(plan.clone()));
             }
-            let devices = plan.devices().into_iter();
-            let batches = |device| {
-                let shares = plan.prefix.iter().filter(|s| s.device == device);
-                shares.map(|s| s.batch).collect()
-            };
-            return Ok(devices.map(|device| (device, batches(device))).collect());
+            return Ok((shares(plan), BatchOrigin::Plan(PlanOrigin::Asked)));
         }
         let most = |device| match device {
             Device::Gpu if self.fixed.is_some() => 1,
@@ -178,11 +206,39 @@ impl Session {
                 .max_batch
                 .clamp(1, self.most_dla_rows(&self.longest().first)),
         };
+        if let Some(chosen) = self.stream_plan() {
+            let up_to = |(device, batches): (Device, BTreeSet<usize>)| {
+                let largest = batches.last().copied().unwrap_or(1);
+                (device, powers(largest.min(most(device))))
+            };
+            let batches = shares(&chosen.plan).into_iter().map(up_to).collect();
+            return Ok((batches, BatchOrigin::Plan(chosen.origin)));
+        }
         let able = |device: &Device| *device == Device::Gpu || self.shared.is_ok();
         let devices = self.devices().into_iter().filter(able);
-        Ok(devices
-            .map(|device| (device, powers(most(device))))
-            .collect())
+        let batches = devices.map(|device| (device, powers(most(device))));
+        Ok((batches.collect(), BatchOrigin::AllDevices))
+    }
+
+    /// Of the plans for single batches the one for most rows that a stream can follow.
+    fn stream_plan(&self) -> Option<Chosen> {
+        let devices = self.devices();
+        let here = |plan: &Plan| plan.devices().iter().all(|d| devices.contains(d));
+        let fits = |chosen: &Chosen| {
+            let plan = &chosen.plan;
+            plan.cut == Cut::Longest && here(plan) && self.check_plan(plan).is_ok()
+        };
+        let mut found: Option<Chosen> = None;
+        for chosen in self.defaults().filter(fits) {
+            // A file comes before the artifact.
+            let better = |old: &Chosen| {
+                old.origin == chosen.origin && old.plan.total() < chosen.plan.total()
+            };
+            if found.as_ref().is_none_or(better) {
+                found = Some(chosen);
+            }
+        }
+        found
     }
 
     /// Builds and measures the engines of every lane.
@@ -257,6 +313,16 @@ impl Session {
         };
         sizes.into_iter().map(zeros).collect()
     }
+}
+
+/// The batches of every device in a plan.
+fn shares(plan: &Plan) -> Batches {
+    let batches = |device| {
+        let shares = plan.prefix.iter().filter(|s| s.device == device);
+        shares.map(|s| s.batch).collect()
+    };
+    let devices = plan.devices().into_iter();
+    devices.map(|device| (device, batches(device))).collect()
 }
 
 /// `most`, and the powers of two below it.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::jetpack::{Jetson, Packages};
 use super::Finding;
-use crate::cli::engines::search;
+use crate::cli::environments::search;
 use crate::engine::trt::{built_for, Cuda, LibraryPaths, TensorRt};
 
 const NEEDED: &str = "backend tensorrt";

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::engines::{in_packages, search, BackendName};
+use super::engines::BackendName;
+use super::environments::{in_packages, search};
 use super::output::Output;
 use super::{Answer, Outcome};
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};

@@ -39,7 +39,7 @@ pub fn measured(
     cancel: Arc<AtomicBool>,
 ) -> Result<(Vec<Bar>, String), Box<dyn Error>> {
     let bundle = Artifact::read(artifact)?.whole()?.clone();
-    let session = engines.session(bundle, cancel)?;
+    let session = engines.untuned(bundle, cancel)?;
     let mut bars = Vec::new();
     for &batch in batches {
         let (shared, _) = best(

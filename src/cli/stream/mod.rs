@@ -26,7 +26,7 @@ use crate::schedule::{Order, Overflow};
 use crate::session::StreamConfig;
 use decode::Decoder;
 use feed::{feed, Rate};
-use report::Report;
+use report::{Begun, Report};
 use results::Results;
 use source::{Ended, Place};
 
@@ -91,11 +91,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn config(&self) -> Result<StreamConfig, Box<dyn std::error::Error>> {
-        Ok(StreamConfig {
+    fn config(&self) -> StreamConfig {
+        StreamConfig {
             max_latency: self.max_latency,
             max_batch: self.max_batch as usize,
-            plan: self.engines.plan()?,
             capacity: self.capacity as usize,
             overflow: match self.drop {
                 None => Overflow::Wait,
@@ -103,7 +102,8 @@ impl Arguments {
                 Some(Drop::Oldest) => Overflow::DropOldest,
             },
             order: Order::Arrival,
-        })
+            plan: None,
+        }
     }
 }
 
@@ -113,9 +113,10 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let compiled_for = bundle.options.target.precision.into();
     let numbers = arguments.engines.numbers.or(compiled_for);
     let numerics = numbers.computed(&bundle)?.numerics;
+    let (path, stop) = (&arguments.artifact, cancel.clone());
     let session = arguments
         .engines
-        .session_in(bundle, numerics, cancel.clone())?;
+        .session_in(bundle, numerics, path, stop, output)?;
     let session = Arc::new(session);
     let mut results = Results::create(arguments, session.clone())?;
     let decoder = Decoder {
@@ -126,10 +127,14 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let names: Vec<String> = session.devices().iter().map(|d| d.to_string()).collect();
     let devices = format!("{} {}", names.join(" + "), session.backend().describe());
     let source = source::open(arguments, decoder, cancel.clone(), output)?;
-    let stream = session.stream(&arguments.config()?)?;
+    let stream = session.stream(&arguments.config())?;
     let started = Instant::now();
     let pace = arguments.rate.map(|rate| rate.pace(arguments.seed));
     let (input, answers, handle) = (stream.input, stream.answers, stream.handle);
+    let begun = Begun {
+        engines: stream.engines,
+        origin: stream.origin,
+    };
     let stop = cancel.clone();
     let feeder = thread::Builder::new().name("tvm-dla source".to_string());
     let feeder = feeder.spawn(move || feed(source, pace, input, &stop))?;
@@ -144,7 +149,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         output.say(refused);
     }
     let interrupted = fed.ended == Ended::Interrupted;
-    let report = Report::new(arguments, devices, &stream.engines, &fed, &stats, seconds);
+    let report = Report::new(arguments, devices, &begun, &fed, &stats, seconds);
     let answer = match report.clean() {
         true => Answer::Yes,
         false => Answer::No,

@@ -12,6 +12,7 @@ use super::Arguments;
 use crate::cli::output::seconds;
 use crate::pipeline::{DeviceStats, StreamStats};
 use crate::schedule::StreamLane;
+use crate::session::BatchOrigin;
 
 #[derive(Serialize)]
 pub struct Report {
@@ -32,7 +33,14 @@ pub struct Report {
     /// Items computed later than the bound.
     late: u64,
     engines: Vec<Built>,
+    batches_from: BatchOrigin,
     stats: BTreeMap<String, DeviceStats>,
+}
+
+/// What a stream starts with.
+pub struct Begun {
+    pub engines: Vec<StreamLane>,
+    pub origin: BatchOrigin,
 }
 
 #[derive(Serialize)]
@@ -56,7 +64,7 @@ impl Report {
     pub fn new(
         arguments: &Arguments,
         devices: String,
-        engines: &[StreamLane],
+        begun: &Begun,
         fed: &Fed,
         stats: &StreamStats,
         seconds: f64,
@@ -93,7 +101,8 @@ impl Report {
             },
             bound_ms: arguments.max_latency.map(ms),
             late: stats.late,
-            engines: engines.iter().flat_map(built).collect(),
+            engines: begun.engines.iter().flat_map(built).collect(),
+            batches_from: begun.origin.clone(),
             stats: stats.devices.clone(),
         }
     }
@@ -109,6 +118,7 @@ impl Report {
         } = self.latency_ms;
         let mut lines = vec![
             format!("devices  {}", self.devices),
+            format!("batches  {}", self.batches_from),
             format!("source   {} items; {}", self.received, said(&self.source)),
             format!(
                 "answers  {} computed, {} dropped, {} failed",

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::log_file::LogFile;
 use super::measured::Bench;
 use super::{boarded, Arguments, Batch, Strategy};
-use crate::artifact::Artifact;
+use crate::artifact::{beside, Artifact};
 use crate::cli::output::{table, Output};
 use crate::cli::{helped, Answer, Outcome};
 use crate::engine::StageKind;
@@ -124,7 +124,7 @@ fn measured(
     let bundle = Artifact::read(path)?.whole()?.clone();
     let digest = crate::bundle::digest(&bundle.graph);
     let (graph, options) = (bundle.graph.clone(), bundle.options.clone());
-    let session = arguments.engines.session(bundle, cancel)?;
+    let session = arguments.engines.untuned(bundle, cancel)?;
     refuse_fixed(&session)?;
     let board = session.backend().name().to_string();
     let origin = session.backend().describe();
@@ -411,7 +411,7 @@ fn write(
     if plans.is_empty() {
         return Ok(None);
     }
-    let file = arguments.output.clone().unwrap_or_else(|| path.with_extension("plan.json"));
+    let file = arguments.output.clone().unwrap_or_else(|| beside(path));
     let content = PlanFile::new(
         tuned.network.clone(),
         tuned.board.clone(),

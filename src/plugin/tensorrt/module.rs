@@ -95,7 +95,7 @@ impl TensorRtModule {
         let mut settings = Settings::from_environment()?;
         // TVM's backend knows the GPU only.
         settings.devices.get_or_insert_with(|| "gpu".to_string());
-        let session = Arc::new(settings.session(bundle)?);
+        let session = Arc::new(settings.session(bundle, None)?);
         sessions.insert(rows, session.clone());
         Ok(session)
     }
