@@ -121,7 +121,14 @@ fn logs_and_goals_that_do_not_fit_are_refused() {
             "--batch 4 --threads 2 --log net2.jsonl --goal fast",
             "`fast` is not a goal",
         ),
-        ("--batch 4 --goal energy", "give --power idle=W,gpu=W,dla=W"),
+        (
+            "--batch 4 --goal energy --sysfs none",
+            "there is no power monitor in none/bus/i2c/drivers/ina3221",
+        ),
+        (
+            "--batch 4 --goal energy --board xavier-nx",
+            "give --power idle=W,gpu=W,dla=W",
+        ),
         (
             "--batch 4 --goal latency:0.0001ms",
             "help: the nearest bound that can be kept is",
@@ -138,7 +145,7 @@ fn logs_and_goals_that_do_not_fit_are_refused() {
             "--batch 4 --plan gpu=4x1",
             "tune finds a plan, and takes none",
         ),
-        ("--batch 4 --profile x.csv", "leave the artifact out"),
+        ("--batch 4 --profile x.csv", "cannot read x.csv"),
         (
             "--batch any --strategy paper",
             "--strategy paper needs a batch",
@@ -222,4 +229,179 @@ fn reports_are_written_as_a_page_and_as_csv() {
     assert!(!html.contains("<script") && !html.contains("src="));
     let csv = std::fs::read_to_string(folder.path("r.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 9, "{csv}");
+}
+
+/// A sysfs in which a monitor always shows 5 V and 1.2 A.
+fn sysfs(folder: &Folder) {
+    let monitor = folder.path("sys/bus/i2c/drivers/ina3221x/7-0040/iio:device0");
+    std::fs::create_dir_all(&monitor).unwrap();
+    for (file, content) in [
+        ("rail_name_0", "VDD_IN\n"),
+        ("in_voltage0_input", "5000\n"),
+        ("in_current0_input", "1200\n"),
+    ] {
+        std::fs::write(monitor.join(file), content).unwrap();
+    }
+}
+
+#[test]
+fn energy_is_measured_by_the_boards_sensors() {
+    let folder = Folder::new();
+    sysfs(&folder);
+    let line = "tune net.dla --batch 4 --goal energy --sysfs sys --measure 1 --json";
+    let json = folder.run(line).json();
+    assert_eq!(
+        json["goal"], "energy at 6 W idle, 0 W gpu, 0 W per dla",
+        "nothing takes more than doing nothing here"
+    );
+    let measured = json["points"][0]["measured"].as_array().unwrap();
+    let figure = |plan: &serde_json::Value, key: &str| plan[key].as_f64().unwrap();
+    for plan in measured {
+        let least = 6.0 / figure(plan, "rows_per_second");
+        let joules = figure(plan, "joules_per_row");
+        assert!(
+            joules > 0.9 * least,
+            "6 W for at least as long as a row takes: {plan}"
+        );
+        assert!(
+            joules >= figure(&measured[0], "joules_per_row"),
+            "best first: {plan}"
+        );
+    }
+    assert_eq!(
+        json["points"][0]["joules_per_row"],
+        measured[0]["joules_per_row"]
+    );
+    let log = std::fs::read_to_string(folder.path("net.energy.jsonl")).unwrap();
+    assert!(
+        log.contains("power of VDD_IN") && log.contains("{\"power\":{\"idle\":6.0"),
+        "{log}"
+    );
+    assert!(log.contains("\"joules\":"), "{log}");
+    // Resumed, nothing is measured again.
+    folder.run(line).expect(0);
+    let again = std::fs::read_to_string(folder.path("net.energy.jsonl")).unwrap();
+    let engines = |log: &str| log.lines().filter(|l| !l.contains("{\"run\"")).count();
+    assert_eq!(engines(&again), engines(&log));
+    for (options, want) in [
+        (
+            "--sysfs none",
+            "there is no power monitor in none/bus/i2c/drivers/ina3221/*/hwmon/hwmon*",
+        ),
+        (
+            "--sysfs sys --rails VDD_GPU",
+            "have no rail `VDD_GPU`: they have VDD_IN\nhelp: name the rails",
+        ),
+    ] {
+        let run = folder
+            .run(&format!("tune net.dla --batch 4 --goal energy {options}"))
+            .expect(2);
+        assert!(run.stderr.contains(want), "{options}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn what_a_boards_model_predicts_is_measured_when_asked() {
+    let folder = Folder::new();
+    let line = "tune net.dla --board xavier-nx --batch 12 --measure 3 --json";
+    let json = folder.run(line).json();
+    let origin = json["origin"].as_str().unwrap();
+    let said = "measured, after a prediction by Jetson Xavier NX";
+    assert!(
+        origin.starts_with(said) && origin.contains("emulated on the CPU"),
+        "{origin}"
+    );
+    let point = &json["points"][0];
+    let measured = point["measured"].as_array().unwrap();
+    assert!(
+        (2..=4).contains(&measured.len()),
+        "the best three and the GPU alone: {point}"
+    );
+    assert_eq!(point["text"], measured[0]["plan"]);
+    let log = std::fs::read_to_string(folder.path("net.tune.jsonl")).unwrap();
+    assert!(
+        log.contains("{\"run\"") && !log.contains("{\"engine\""),
+        "only plans run: {log}"
+    );
+    folder.npy("x.npy", &[12, 3, 6, 6]);
+    let run = folder.run("run net.dla --input x.npy --json").json();
+    assert_eq!(
+        run["plan_from"], "from net.plan.json",
+        "it is a plan for what measured it"
+    );
+    assert_eq!(run["plan"], point["text"]);
+}
+
+#[test]
+fn an_artifact_is_tuned_by_a_table_of_times() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[12, 3, 6, 6]);
+    let table = |rows: &str| format!("device,batch,time_per_item_ms\n{rows}");
+    let all = "gpu,1,1.0\ngpu,12,1.0\ngpu:whole,1,1.1\ngpu:whole,12,1.1\ngpu:suffix,1,0.1\n";
+    let dla = "dla0,1,1.0\ndla0,12,1.0\n";
+    for (dlas, want, why) in [
+        ("", "gpu=12x1,suffix=12", "no DLA has times"),
+        (
+            "dla0,1,9.0\ndla0,12,9.0\n",
+            "gpu=11x1,dla0=1x1,suffix=12",
+            "a DLA row costs nine of the GPU's",
+        ),
+        (
+            "dla0,1,50.0\n",
+            "gpu=12x1,suffix=12",
+            "a DLA row costs more than all on the GPU",
+        ),
+    ] {
+        folder.write("t.csv", table(&format!("{all}{dlas}")).as_bytes());
+        let json = folder
+            .run("tune net.dla --profile t.csv --batch 12 --json")
+            .json();
+        let plan: tvm_dla::plan::Plan =
+            json["points"][0]["text"].as_str().unwrap().parse().unwrap();
+        let wanted: tvm_dla::plan::Plan = want.parse().unwrap();
+        let rows = |plan: &tvm_dla::plan::Plan| {
+            plan.prefix
+                .iter()
+                .map(|s| (s.device, s.rows()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&plan), rows(&wanted), "{why}: {plan}");
+        assert!(json["origin"]
+            .as_str()
+            .unwrap()
+            .starts_with("by the times in t.csv"));
+    }
+    folder.write("t.csv", table(&format!("{all}{dla}")).as_bytes());
+    let json = folder
+        .run("tune net.dla --profile t.csv --batch 12 --measure 2 --json")
+        .json();
+    assert!(json["points"][0]["measured"].as_array().unwrap().len() >= 2);
+    let run = folder.run("run net.dla --input x.npy --json").json();
+    assert_eq!(run["plan_from"], "from net.plan.json");
+    for (rows, want) in [
+        (
+            dla,
+            "t.csv: the table has no times of gpu\nhelp: for an artifact the column device has gpu",
+        ),
+        (
+            "gpu,1,1.0\ndla0,1,1.0\n",
+            "the table has no times of gpu:suffix",
+        ),
+        (
+            "gpu,1,1.0\ngpu:suffix,1,1.0\n",
+            "the table has no times of gpu:whole",
+        ),
+        ("gpu,1,1.0\nnpu,1,1.0\n", "`npu` is no device of a plan"),
+        ("gpu,1,x\n", "t.csv: line 2: `x` is not a time"),
+    ] {
+        folder.write("t.csv", table(rows).as_bytes());
+        let run = folder
+            .run("tune net.dla --profile t.csv --batch 12")
+            .expect(2);
+        assert!(run.stderr.contains(want), "{rows}: {}", run.stderr);
+    }
+    let run = folder
+        .run("tune net.dla --profile t.csv --board xavier-nx --batch 4")
+        .expect(2);
+    assert!(run.stderr.contains("cannot be used with"), "{}", run.stderr);
 }

@@ -30,6 +30,16 @@ pub enum BackendName {
     TensorRt,
 }
 
+impl BackendName {
+    /// What [`Backend::name`] says.
+    pub fn name(self) -> &'static str {
+        match self {
+            BackendName::Cpu => "cpu",
+            BackendName::TensorRt => "tensorrt",
+        }
+    }
+}
+
 /// Where and how to run.
 #[derive(Args, Clone)]
 pub struct Engines {

@@ -71,7 +71,7 @@ enum Command {
     /// Write a plan into an artifact, where every program that loads it finds it
     EmbedPlan(embed::Arguments),
     /// Find the best plan for a batch
-    Tune(tune::Arguments),
+    Tune(Box<tune::Arguments>),
     /// Predict throughput, latency and busy times on a board, without the board
     Simulate(simulate::Arguments),
     /// Measure the GPU alone against GPU + DLA, in turn in one run

@@ -2,6 +2,7 @@
 //!
 //! No engine is built inside a measured run: [`Session::run`] first builds what its plan lacks, then starts the clock.
 
+mod batches;
 mod config;
 mod error;
 mod inputs;
@@ -14,11 +15,12 @@ mod stream;
 mod tests;
 mod way;
 
+pub use batches::BatchOrigin;
 pub use config::SessionConfig;
 pub use error::SessionError;
 pub use load::default_search;
 pub use planning::{Chosen, PlanOrigin};
-pub use stream::{BatchOrigin, SessionStream, StreamConfig, StreamHandle, StreamWatch};
+pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
 use way::{Cuts, Way};
 
 use std::collections::HashMap;

@@ -1,18 +1,17 @@
 //! Items that arrive one after the other, answered within a latency bound.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{bounded, Receiver};
-use serde::{Serialize, Serializer};
 
-use super::{Chosen, PlanOrigin, Session, SessionError};
+use super::batches::BatchOrigin;
+use super::{Session, SessionError};
 use crate::engine::{Rows, StageKind};
 use crate::pipeline::{EngineKey, Pipeline, StreamAnswer, StreamInput, StreamJob, StreamStats};
-use crate::plan::{Cut, Device, Plan};
+use crate::plan::{Device, Plan};
 use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, Timed};
 
 /// How a stream runs; frozen when it starts.
@@ -60,30 +59,6 @@ pub struct SessionStream<T> {
     pub handle: StreamHandle,
 }
 
-/// Where the devices and batches of a stream are from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BatchOrigin {
-    /// Those of a plan; where nobody asked for it, and smaller batches.
-    Plan(PlanOrigin),
-    /// All devices, in batches up to the configured one.
-    AllDevices,
-}
-
-impl fmt::Display for BatchOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BatchOrigin::Plan(origin) => write!(f, "those of a plan, {origin}"),
-            BatchOrigin::AllDevices => f.write_str("the usual ones on every device"),
-        }
-    }
-}
-
-impl Serialize for BatchOrigin {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Sees what a stream does, and waits for its end.
 pub struct StreamHandle {
     watch: StreamWatch,
@@ -122,9 +97,6 @@ impl<T> SessionStream<T> {
         self.handle.wait()
     }
 }
-
-/// The batches of every device.
-type Batches = Vec<(Device, BTreeSet<usize>)>;
 
 impl Session {
     /// Starts a stream: builds the engines it needs, measures them, and answers items until the source closes.
@@ -179,66 +151,6 @@ impl Session {
             origin,
             handle: StreamHandle { watch, thread },
         })
-    }
-
-    /// The batches of every device.
-    fn stream_batches(
-        &self,
-        config: &StreamConfig,
-    ) -> Result<(Batches, BatchOrigin), SessionError> {
-        if let Some(reason) = self.fixed.as_ref().filter(|_| self.graph.batch() > 1) {
-            return Err(SessionError::NoStream {
-                batch: self.graph.batch(),
-                reason: reason.clone(),
-            });
-        }
-        if let Some(plan) = config.plan.as_ref().or(self.config.plan.as_ref()) {
-            self.check_plan(plan)?;
-            if plan.cut != Cut::Longest {
-                return Err(SessionError::StreamCut(plan.clone()));
-            }
-            return Ok((shares(plan), BatchOrigin::Plan(PlanOrigin::Asked)));
-        }
-        let most = |device| match device {
-            Device::Gpu if self.fixed.is_some() => 1,
-            Device::Gpu => config.max_batch.max(1),
-            Device::Dla(_) => config
-                .max_batch
-                .clamp(1, self.most_dla_rows(&self.longest().first)),
-        };
-        if let Some(chosen) = self.stream_plan() {
-            let up_to = |(device, batches): (Device, BTreeSet<usize>)| {
-                let largest = batches.last().copied().unwrap_or(1);
-                (device, powers(largest.min(most(device))))
-            };
-            let batches = shares(&chosen.plan).into_iter().map(up_to).collect();
-            return Ok((batches, BatchOrigin::Plan(chosen.origin)));
-        }
-        let able = |device: &Device| *device == Device::Gpu || self.shared.is_ok();
-        let devices = self.devices().into_iter().filter(able);
-        let batches = devices.map(|device| (device, powers(most(device))));
-        Ok((batches.collect(), BatchOrigin::AllDevices))
-    }
-
-    /// Of the plans for single batches the one for most rows that a stream can follow.
-    fn stream_plan(&self) -> Option<Chosen> {
-        let devices = self.devices();
-        let here = |plan: &Plan| plan.devices().iter().all(|d| devices.contains(d));
-        let fits = |chosen: &Chosen| {
-            let plan = &chosen.plan;
-            plan.cut == Cut::Longest && here(plan) && self.check_plan(plan).is_ok()
-        };
-        let mut found: Option<Chosen> = None;
-        for chosen in self.defaults().filter(fits) {
-            // A file comes before the artifact.
-            let better = |old: &Chosen| {
-                old.origin == chosen.origin && old.plan.total() < chosen.plan.total()
-            };
-            if found.as_ref().is_none_or(better) {
-                found = Some(chosen);
-            }
-        }
-        found
     }
 
     /// Builds and measures the engines of every lane.
@@ -313,20 +225,4 @@ impl Session {
         };
         sizes.into_iter().map(zeros).collect()
     }
-}
-
-/// The batches of every device in a plan.
-fn shares(plan: &Plan) -> Batches {
-    let batches = |device| {
-        let shares = plan.prefix.iter().filter(|s| s.device == device);
-        shares.map(|s| s.batch).collect()
-    };
-    let devices = plan.devices().into_iter();
-    devices.map(|device| (device, batches(device))).collect()
-}
-
-/// `most`, and the powers of two below it.
-fn powers(most: usize) -> BTreeSet<usize> {
-    let powers = std::iter::successors(Some(1usize), |n| n.checked_mul(2));
-    powers.take_while(|n| *n < most).chain([most]).collect()
 }

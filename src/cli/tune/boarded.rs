@@ -1,15 +1,14 @@
-//! Tuning on a board's model: nothing runs.
+//! Tuning on a board's model: nothing runs, unless the best of it is to be measured.
 
 use std::error::Error;
-use std::path::Path;
 
 use clap::Args;
 
-use super::network::{picture, searched, Tuned};
-use super::Arguments;
-use crate::artifact::Artifact;
+use super::found::Tuned;
+use super::measured::Confirm;
+use super::searched::{picture, searched};
 use crate::board::{BoardCosts, Constants};
-use crate::bundle::{Bundle, Options};
+use crate::bundle::{digest, Bundle, Options};
 use crate::cli::board::{DlaPrecision, FrameworkName, GpuPrecision, Where};
 use crate::cli::helped;
 use crate::engine::Precision;
@@ -111,10 +110,10 @@ impl Modelled {
     }
 }
 
-pub fn tuned(arguments: &Arguments, place: &Where, path: &Path) -> Result<Tuned, Box<dyn Error>> {
-    let artifact = Artifact::read(path)?;
-    let bundle = artifact.whole()?;
-    let modelled = Modelled::new(place, bundle)?;
+pub fn tuned(confirm: &Confirm<'_>, place: &Where) -> Result<Tuned, Box<dyn Error>> {
+    let arguments = confirm.arguments;
+    let bundle = confirm.bundle()?;
+    let modelled = Modelled::new(place, &bundle)?;
     let goal = arguments.goal()?;
     let mut space = modelled.space();
     space.limits = arguments.limits(None);
@@ -124,16 +123,16 @@ pub fn tuned(arguments: &Arguments, place: &Where, path: &Path) -> Result<Tuned,
     if space.dlas.is_empty() {
         space.ways.clear();
     }
-    let origin = format!("simulated, not measured: {}", modelled.title);
     let points = searched(arguments, &space, &goal)?;
-    Ok(Tuned {
-        artifact: path.to_path_buf(),
-        network: crate::bundle::digest(&bundle.graph),
+    let tuned = Tuned {
+        artifact: confirm.path.to_path_buf(),
+        network: digest(&bundle.graph),
         board: modelled.title.clone(),
         timeline: picture(&space, &points)?,
-        origin,
+        origin: format!("simulated, not measured: {}", modelled.title),
         points,
         goal,
         file: None,
-    })
+    };
+    confirm.confirmed(bundle, &space, &modelled.title, tuned)
 }

@@ -1,30 +1,41 @@
 //! `tvm-dla tune`.
 
+mod bench;
 mod boarded;
+mod found;
 mod log_file;
 mod measured;
 mod network;
+mod pages;
+mod power;
+mod runs;
+mod searched;
 mod table;
+mod tabled;
+mod values;
+mod watts;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::engines::Engines;
 use super::output::Output;
 use super::{helped, Outcome};
-use crate::tune::search::Power;
+use crate::tune::search::{Goal, Limits, MOST_ROWS};
+use values::{Batch, Bytes, GoalName, Strategy, Time};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla. Left out with --profile
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla. Left out with --profile of
+    /// other devices
     artifact: Option<PathBuf>,
-    /// Split by a table of measured times (CSV: device, batch, time per row in ms; optionally model) instead
-    #[arg(long)]
+    /// Take times from a table (CSV: device, batch, time per row in ms; optionally model) and run nothing. For an artifact
+    /// devices are called gpu, dla0, dla1, and with a suffix also gpu:whole and gpu:suffix
+    #[arg(long, conflicts_with = "board")]
     profile: Option<PathBuf>,
     /// The model to plan for, when the table has several
     #[arg(long)]
@@ -38,18 +49,15 @@ pub struct Arguments {
     /// What is best: throughput, latency:30ms (most throughput with 99 of 100 batches answered within that), energy
     #[arg(long, default_value = "throughput")]
     goal: GoalName,
-    /// What the board takes, in watts: idle=3.5,gpu=6,dla=1.5
-    #[arg(long)]
-    power: Option<Power>,
     /// Memory that plans may take, e.g. 2GiB (default: what this machine has left)
     #[arg(long)]
     memory: Option<Bytes>,
     /// Engines that plans may need
     #[arg(long)]
     max_engines: Option<usize>,
-    /// Plans of a search that are measured
-    #[arg(long, default_value_t = 4)]
-    measure: usize,
+    /// Plans of a search that are measured, the best first (default: 4, and none with --board or --profile)
+    #[arg(long)]
+    measure: Option<usize>,
     /// Where measurements are written down, to be resumed (default: beside the artifact)
     #[arg(long)]
     log: Option<PathBuf>,
@@ -66,149 +74,51 @@ pub struct Arguments {
     #[arg(long)]
     csv: Option<PathBuf>,
     #[command(flatten)]
+    power: power::PowerOptions,
+    #[command(flatten)]
     board: boarded::Board,
     #[command(flatten)]
     engines: Engines,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Time {
-    /// Execution and input/output
-    Total,
-    /// Execution alone
-    Execution,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Strategy {
-    /// The best plan that a search of about a second finds
-    Search,
-    /// The best plan of all, to compare a search with; for batches that are small
-    Exhaustive,
-    /// The scheme of the KSC 2022 paper: equal rounds on both DLAs, one merged suffix
-    Paper,
-    /// The greedy search of KCC 2020 ("batch partitioning")
-    Kcc2020,
-    /// The fastest device alone
-    Single,
-}
-
-impl Strategy {
-    fn name(self) -> &'static str {
-        match self {
-            Strategy::Search => "search",
-            Strategy::Exhaustive => "exhaustive",
-            Strategy::Paper => "paper",
-            Strategy::Kcc2020 => "kcc2020",
-            Strategy::Single => "single",
-        }
-    }
-}
-
-/// Rows in total.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Batch {
-    /// Whatever is best.
-    Any,
-    /// In the order given, each once.
-    Of(Vec<usize>),
-}
-
-/// The name of a goal.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum GoalName {
-    Throughput,
-    /// Milliseconds.
-    Latency(f64),
-    Energy,
-}
-
-impl FromStr for GoalName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<GoalName, String> {
-        let wrong = || format!("`{text}` is not a goal: use throughput, latency:30ms or energy");
-        match text.split_once(':') {
-            None if text == "throughput" => Ok(GoalName::Throughput),
-            None if text == "energy" => Ok(GoalName::Energy),
-            Some(("latency", bound)) => {
-                let number = bound.strip_suffix("ms").unwrap_or(bound).trim();
-                let ms = number.parse::<f64>().ok();
-                let ms = ms.filter(|ms| ms.is_finite() && *ms > 0.0);
-                ms.map(GoalName::Latency).ok_or_else(wrong)
-            }
-            _ => Err(wrong()),
-        }
-    }
-}
-
-/// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bytes(u64);
-
-impl FromStr for Bytes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Bytes, String> {
-        let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("", 0)];
-        let unit = units
-            .iter()
-            .find_map(|(unit, power)| Some((text.strip_suffix(unit)?, power)));
-        let number = unit.and_then(|(number, power)| {
-            let bytes = number.trim().parse::<f64>().ok()? * f64::from(1u32 << power);
-            (1.0..1e18).contains(&bytes).then_some(bytes as u64)
-        });
-        number
-            .map(Bytes)
-            .ok_or_else(|| format!("`{text}` is no memory: write it like 512MiB or 2GiB"))
-    }
-}
-
-impl FromStr for Batch {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Batch, String> {
-        if text == "any" {
-            return Ok(Batch::Any);
-        }
-        let mut batches = Vec::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let (first, last) = (rows(first)?, rows(last)?);
-            if first > last {
-                return Err(format!("the range {part} ends before it starts"));
-            }
-            batches.extend(
-                (first..=last)
-                    .filter(|rows| !batches.contains(rows))
-                    .collect::<Vec<_>>(),
-            );
-        }
-        Ok(Batch::Of(batches))
-    }
-}
-
-/// Most rows of a total batch.
-const MOST_ROWS: usize = 65_536;
-
-fn rows(text: &str) -> Result<usize, String> {
-    let rows = text.trim().parse().ok();
-    rows.filter(|rows| (1..=MOST_ROWS).contains(rows))
-        .ok_or_else(|| format!("`{text}` is not a batch: use numbers from 1 to {MOST_ROWS}, or ranges such as 1-512"))
-}
-
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     match (&arguments.artifact, &arguments.profile) {
+        (Some(artifact), _) => network::run(arguments, artifact, output, cancel),
         (None, Some(profile)) => table::run(arguments, profile, output),
-        (Some(artifact), None) => network::run(arguments, artifact, output, cancel),
         (None, None) => Err(helped(
             "there is nothing to tune",
             "name an artifact, or a table with --profile",
         )),
-        (Some(_), Some(_)) => Err(helped(
-            "an artifact and --profile at the same time",
-            "leave the artifact out: a table is split as it is",
-        )),
+    }
+}
+
+impl Arguments {
+    /// The goal, where what it needs to know was given.
+    fn goal(&self) -> Result<Goal, Box<dyn Error>> {
+        match (self.goal, self.power.given()) {
+            (GoalName::Throughput, _) => Ok(Goal::Throughput),
+            (GoalName::Latency(p99_ms), _) => Ok(Goal::Latency { p99_ms }),
+            (GoalName::Energy, Some(power)) => Ok(Goal::Energy(power)),
+            (GoalName::Energy, None) => Err(helped(
+                "the goal energy needs to know what the board takes",
+                "give --power idle=W,gpu=W,dla=W; on the board itself, without --board and --profile, its sensors are read",
+            )),
+        }
+    }
+
+    /// The limits asked for; `memory` where none was.
+    fn limits(&self, memory: Option<u64>) -> Limits {
+        Limits {
+            memory: self.memory.map(|bytes| bytes.0).or(memory),
+            engines: self.max_engines,
+        }
+    }
+
+    fn most_rows(&self) -> usize {
+        match &self.batch {
+            Batch::Any => MOST_ROWS,
+            Batch::Of(batches) => batches.iter().copied().max().unwrap_or(1),
+        }
     }
 }
 

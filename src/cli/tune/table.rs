@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{read_text, Arguments, Batch, Strategy, Time};
+use super::values::{Batch, Strategy, Time};
+use super::{read_text, Arguments};
 use crate::cli::output::{table, Output};
 use crate::cli::{helped, Answer, Outcome};
-use crate::tune::profile::{kcc2020, optima, read, Measure, Part, Profile, Split};
+use crate::tune::profile::{kcc2020, optima, read, Measure, Part, Profile, ProfileError, Split};
 
 /// The optimum's time grows with the square of the largest batch.
 const MOST_ROWS: usize = 8_192;
@@ -61,14 +62,13 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
             format!("use at most {MOST_ROWS}, and run a larger batch in parts"),
         ));
     }
-    let measure = match arguments.time {
-        Time::Total => Measure::Total,
-        Time::Execution => Measure::Execution,
-    };
-    let place = path.display();
-    let profiles = read(&read_text(path)?, measure)
-        .map_err(|error| helped(format!("{place}: {error}"), COLUMNS))?;
-    let profile = choose(profiles, arguments.model.as_deref())?;
+    let text = read_text(path)?;
+    let profile = profile(
+        path,
+        &text,
+        measure(arguments.time),
+        arguments.model.as_deref(),
+    )?;
     let exact = |strategy: &Strategy| matches!(strategy, Strategy::Search | Strategy::Exhaustive);
     let best = match arguments.strategy.iter().any(exact) {
         true => optima(&profile, most),
@@ -103,6 +103,25 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
         model: profile.model,
         points,
     })
+}
+
+pub fn measure(time: Time) -> Measure {
+    match time {
+        Time::Total => Measure::Total,
+        Time::Execution => Measure::Execution,
+    }
+}
+
+/// The times of one model in the table at `path`.
+pub fn profile(
+    path: &Path,
+    text: &str,
+    measure: Measure,
+    model: Option<&str>,
+) -> Result<Profile, Box<dyn Error>> {
+    let place = path.display();
+    let wrong = |error: ProfileError| helped(format!("{place}: {error}"), COLUMNS);
+    choose(read(text, measure).map_err(wrong)?, model)
 }
 
 const COLUMNS: &str = "the columns are device, batch, time_per_item_ms (or exec_time_per_item_ms and io_time_per_item_ms) and optionally model";

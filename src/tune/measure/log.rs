@@ -59,7 +59,14 @@ pub enum Entry {
         overhead: f64,
     },
     /// One run of a plan.
-    Run { plan: Plan, seconds: f64 },
+    Run {
+        plan: Plan,
+        seconds: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        joules: Option<f64>,
+    },
+    /// Watts with nothing to do, and more with the GPU or one DLA at work.
+    Power { idle: f64, gpu: f64, dla: f64 },
 }
 
 /// [`StageKind`] in a log.

@@ -28,6 +28,17 @@ fn entries() -> Vec<Entry> {
         Entry::Run {
             plan: plan("gpu=4x2"),
             seconds: 0.0099,
+            joules: None,
+        },
+        Entry::Run {
+            plan: plan("gpu=4x2"),
+            seconds: 0.0099,
+            joules: Some(0.25),
+        },
+        Entry::Power {
+            idle: 3.0,
+            gpu: 6.5,
+            dla: 1.25,
         },
     ]
 }

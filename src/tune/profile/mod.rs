@@ -3,12 +3,14 @@
 //! Two strategies: the exact optimum over every way to run the rows of a unit in one or more executions, and the greedy
 //! search of KCC 2020, kept to compare with.
 
+mod costs;
 mod kcc;
 mod optimum;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use costs::{NoDevice, TableCosts};
 pub use kcc::kcc2020;
 pub use optimum::optima;
 pub use table::{read, Measure, Profile, ProfileError, Unit};
