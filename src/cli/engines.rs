@@ -160,7 +160,10 @@ impl Engines {
     ) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
         match self.backend {
             BackendName::TensorRt => self.tensorrt.backend(bundle, numerics, cancel),
-            BackendName::Cpu => emulated(self.onnxruntime.as_deref(), self.threads, numerics),
+            BackendName::Cpu => {
+                let library = self.onnxruntime.as_deref();
+                Ok(emulated(library, self.threads, numerics)?)
+            }
         }
     }
 }
@@ -182,7 +185,7 @@ pub fn emulated(
     named: Option<&Path>,
     threads: u16,
     numerics: Numerics,
-) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
+) -> Result<Arc<CpuBackend>, Box<dyn Error>> {
     let library = find_library(&search(named))
         .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
     let backend = CpuBackend::new(CpuOptions {

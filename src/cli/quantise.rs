@@ -17,9 +17,11 @@ use super::output::{seconds, table, Output};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::bundle::Bundle;
-use crate::engine::{Backend, Numerics, Ranges};
+use crate::engine::{Numerics, Ranges, Watching};
 use crate::graph::Graph;
-use crate::quantise::{cache, collect, probed, CalibrateError, Calibration, Distributions, Method};
+use crate::quantise::{
+    cache, collect, probed, CalibrateError, Calibration, Distributions, Method, Runs,
+};
 use crate::split::cut;
 
 #[derive(Args)]
@@ -38,9 +40,9 @@ pub struct Arguments {
     /// Rows that run at a time
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
     batch: u32,
-    /// Threads that the network runs on; counting has one of its own
-    #[arg(long, default_value_t = 1, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: u16,
+    /// Engines that run at once, one thread each (default: as many as the machine has cores)
+    #[arg(long, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// ONNX Runtime's library, or a folder to look in
     #[arg(long, env = "TVM_DLA_ONNXRUNTIME")]
     onnxruntime: Option<PathBuf>,
@@ -74,15 +76,15 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
     let inputs = super::inputs::of_graph(&bundle.graph, bundle.origin.as_ref());
     let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
-    let backend = emulated(
-        arguments.onnxruntime.as_deref(),
-        arguments.threads,
-        Numerics::default(),
-    )?;
+    let backend = emulated(arguments.onnxruntime.as_deref(), 1, Numerics::default())?;
     let started = Instant::now();
-    let size = batch_of(&bundle.graph, arguments.batch as usize);
+    let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
+    let runs = Runs {
+        rows: batch_of(&bundle.graph, arguments.batch as usize),
+        engines: arguments.threads.map_or_else(cores, usize::from),
+    };
     let graph = probed(&bundle.graph, &crossing(bundle)?);
-    let found = distributions(&data, &graph, &*backend, size, output, &cancel);
+    let found = distributions(&data, &graph, &*backend, runs, output, &cancel);
     let found = found.map_err(|e| named(e, &data))?;
     let ranges = found.ranges(arguments.method)?;
     let seconds = started.elapsed().as_secs_f64();
@@ -135,8 +137,8 @@ pub fn crossing(bundle: &Bundle) -> Result<Vec<String>, Box<dyn Error>> {
 pub fn distributions(
     data: &Data,
     graph: &Graph,
-    backend: &dyn Backend,
-    size: usize,
+    backend: &dyn Watching,
+    runs: Runs,
     output: &Output,
     cancel: &AtomicBool,
 ) -> Result<Distributions, CalibrateError> {
@@ -149,12 +151,12 @@ pub fn distributions(
         if start >= data.len() {
             return Ok(None);
         }
-        let rows = data.rows(start, size);
-        start += size;
+        let rows = data.rows(start, runs.rows);
+        start += runs.rows;
         rows.map(Some)
             .map_err(|e| CalibrateError::Data(e.to_string()))
     };
-    let found = collect(backend, graph, size, next, |rows| bar.inc(rows as u64));
+    let found = collect(backend, graph, runs, next, |rows| bar.inc(rows as u64));
     bar.finish_and_clear();
     found
 }

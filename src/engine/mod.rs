@@ -132,3 +132,20 @@ pub trait Engine: Send {
     /// Waits for the execution started last; one buffer per output, `batch()` rows each.
     fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError>;
 }
+
+/// A backend whose engines show tensors while they compute, without the memory and the time to store them all.
+pub trait Watching: Backend {
+    /// Like [`Backend::build`], but `watcher` sees the outputs of `graph`, and `wait` gives none of them.
+    fn build_watched(
+        &self,
+        graph: &Graph,
+        spec: &EngineSpec,
+        watcher: Arc<dyn Watcher>,
+    ) -> Result<Box<dyn Engine>, EngineError>;
+}
+
+/// Sees the outputs of a network, each once per execution, in no particular order.
+pub trait Watcher: Send + Sync {
+    /// All `batch()` rows of an output, which is counted from 0. Must not panic.
+    fn see(&self, output: usize, values: &[f32]);
+}

@@ -1,11 +1,15 @@
 //! Runs a network in float32 and counts what flows through it.
 
-use crossbeam_channel::{bounded, Receiver, Sender};
+use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
+
+use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 
 use super::histogram::Histogram;
+use super::tally::Tally;
 use super::{CalibrateError, Method};
 use crate::engine::precision::{folded, stored, Ranges};
-use crate::engine::{Array, Backend, Engine, EngineError, EngineSpec, Rows, StageKind};
+use crate::engine::{Array, Engine, EngineSpec, Rows, StageKind, Watching};
 use crate::graph::{Graph, TensorId};
 use crate::plan::Device;
 
@@ -52,112 +56,161 @@ pub fn probed(graph: &Graph, extra: &[String]) -> Graph {
     }
 }
 
-/// Runs every batch that `next` gives, at most `size` rows each, and counts inputs and outputs of the probed `graph`.
-/// `next` and the counting have the calling thread, the network has one of its own. `done` hears of every batch's rows.
+/// How a network runs over many batches.
+#[derive(Debug, Clone, Copy)]
+pub struct Runs {
+    /// Rows of a batch.
+    pub rows: usize,
+    /// Engines, each with a thread of its own.
+    pub engines: usize,
+}
+
+/// Runs every batch that `next` gives, at most `runs.rows` rows each, and counts inputs and outputs of the probed
+/// `graph`. `next` has the calling thread, the engines count what they compute. `done` hears of every batch's rows.
 ///
 /// # Errors
-/// What `next` fails with, an engine that cannot be built or run, a value that is no number, or no rows at all.
+/// What `next` fails with, an engine that cannot be built or run, a value that is no number (that of the first such
+/// batch), or no rows at all.
 pub fn collect(
-    backend: &dyn Backend,
+    backend: &dyn Watching,
     graph: &Graph,
-    size: usize,
+    runs: Runs,
+    next: impl FnMut() -> Result<Option<Batch>, CalibrateError>,
+    done: impl FnMut(usize),
+) -> Result<Distributions, CalibrateError> {
+    let resized = graph.with_batch(runs.rows);
+    let resized = resized.map_err(|e| CalibrateError::Batch(e.to_string()))?;
+    let names = resized.inputs.iter().chain(&resized.outputs);
+    let names: Vec<String> = names.map(|id| graph.tensor(*id).name.clone()).collect();
+    let engines = (0..runs.engines.max(1)).map(|_| Counting::new(backend, &resized, &names));
+    let engines: Vec<Counting> = engines.collect::<Result<_, _>>()?;
+    let (give, batches) = bounded::<Numbered>(engines.len());
+    let (tell, told) = unbounded();
+    let (rows, histograms) = std::thread::scope(|scope| {
+        let threads = engines.into_iter().map(|engine| {
+            let (batches, tell) = (batches.clone(), tell.clone());
+            scope.spawn(move || engine.work(&batches, &tell))
+        });
+        let threads = threads.collect();
+        // Channels end with the last of their other ends.
+        drop((batches, tell));
+        let rows = feed(next, done, give, &told)?;
+        merged(threads).map(|histograms| (rows, histograms))
+    })?;
+    match rows {
+        0 => Err(CalibrateError::NoRows),
+        rows => Ok(Distributions {
+            rows,
+            tensors: names.into_iter().zip(histograms).collect(),
+        }),
+    }
+}
+
+/// A batch, and the number of its first row.
+type Numbered = (usize, Batch);
+
+/// The rows of a batch that is counted, or its first row and what is wrong with it.
+type Told = Result<usize, (usize, CalibrateError)>;
+
+/// Gives batches out until there are no more or one fails. Gives the number of rows.
+fn feed(
     mut next: impl FnMut() -> Result<Option<Batch>, CalibrateError>,
     mut done: impl FnMut(usize),
-) -> Result<Distributions, CalibrateError> {
-    let resized = graph.with_batch(size);
-    let resized = resized.map_err(|e| CalibrateError::Batch(e.to_string()))?;
-    let spec = EngineSpec {
-        stage: StageKind::Whole,
-        device: Device::Gpu,
-        batch: size,
+    give: Sender<Numbered>,
+    told: &Receiver<Told>,
+) -> Result<usize, CalibrateError> {
+    let (mut first, mut failures) = (0, Vec::new());
+    let mut hear = |told: Told| match told {
+        Ok(rows) => {
+            done(rows);
+            true
+        }
+        Err(failure) => {
+            failures.push(failure);
+            false
+        }
     };
-    let mut engine = backend.build(&resized, &spec)?;
-    let mut counted = Counted::new(&resized);
-    std::thread::scope(|scope| {
-        let (give, batches) = bounded::<Batch>(1);
-        let (results, take) = bounded(1);
-        scope.spawn(move || work(&mut *engine, size, &batches, &results));
-        let mut running: Option<Batch> = None;
-        loop {
-            let batch = next()?;
-            if let Some(batch) = &batch {
-                let full = batch.iter().map(|x| x.padded(size)).collect();
-                give.send(full).map_err(|_| CalibrateError::Stopped)?;
-            }
-            if let Some(before) = running.take() {
-                let outputs = take.recv().map_err(|_| CalibrateError::Stopped)?;
-                done(counted.add(&before, &outputs?, size)?);
-            }
-            match batch {
-                Some(batch) => running = Some(batch),
-                None => break,
-            }
+    while let Some(batch) = next()? {
+        let rows = batch[0].shape[0];
+        let sent = give.send((first, batch)).is_ok();
+        first += rows;
+        if !sent || !told.try_iter().all(&mut hear) {
+            break;
         }
-        match counted.distributions {
-            Distributions { rows: 0, .. } => Err(CalibrateError::NoRows),
-            distributions => Ok(distributions),
-        }
-    })
+    }
+    drop(give);
+    told.iter().for_each(|told| {
+        hear(told);
+    });
+    match failures.into_iter().min_by_key(|(row, _)| *row) {
+        Some((_, error)) => Err(error),
+        None => Ok(first),
+    }
 }
 
-type Outputs = Result<Vec<Vec<f32>>, EngineError>;
+fn merged(
+    threads: Vec<ScopedJoinHandle<'_, Vec<Histogram>>>,
+) -> Result<Vec<Histogram>, CalibrateError> {
+    let mut all: Vec<Histogram> = Vec::new();
+    for thread in threads {
+        let counted = thread.join().map_err(|_| CalibrateError::Stopped)?;
+        match all.is_empty() {
+            true => all = counted,
+            false => all.iter_mut().zip(&counted).for_each(|(a, b)| a.merge(b)),
+        }
+    }
+    Ok(all)
+}
 
-fn work(
-    engine: &mut dyn Engine,
-    size: usize,
-    batches: &Receiver<Batch>,
-    results: &Sender<Outputs>,
-) {
-    debug_assert_eq!(engine.batch(), size);
-    for batch in batches {
-        let rows = batch.iter().map(|x| Rows {
-            data: x.data.clone(),
+/// An engine, and what it counts.
+struct Counting {
+    engine: Box<dyn Engine>,
+    tally: Arc<Tally>,
+}
+
+impl Counting {
+    fn new(
+        backend: &dyn Watching,
+        graph: &Graph,
+        names: &[String],
+    ) -> Result<Counting, CalibrateError> {
+        let spec = EngineSpec {
+            stage: StageKind::Whole,
+            device: Device::Gpu,
+            batch: graph.batch(),
+        };
+        let tally = Arc::new(Tally::new(names, graph.inputs.len(), graph.batch()));
+        Ok(Counting {
+            engine: backend.build_watched(graph, &spec, tally.clone())?,
+            tally,
+        })
+    }
+
+    /// Until there are no more batches or one fails.
+    fn work(mut self, batches: &Receiver<Numbered>, tell: &Sender<Told>) -> Vec<Histogram> {
+        for (first, batch) in batches {
+            let counted = self.count(first, &batch);
+            let failed = counted.is_err();
+            let told = tell.send(counted.map_err(|error| (first, error)));
+            if failed || told.is_err() {
+                break;
+            }
+        }
+        self.tally.histograms()
+    }
+
+    fn count(&mut self, first: usize, batch: &[Array]) -> Result<usize, CalibrateError> {
+        let rows = batch[0].shape[0];
+        self.tally.begin(rows, batch);
+        let full = batch.iter().map(|x| x.padded(self.engine.batch()));
+        let full = full.map(|x| Rows {
             offset: 0,
             len: x.data.len(),
+            data: x.data,
         });
-        let outputs = engine.enqueue(rows.collect()).and_then(|()| engine.wait());
-        if results.send(outputs).is_err() {
-            return;
-        }
-    }
-}
-
-struct Counted {
-    distributions: Distributions,
-}
-
-impl Counted {
-    fn new(graph: &Graph) -> Counted {
-        let ids = graph.inputs.iter().chain(&graph.outputs);
-        let tensors = ids.map(|id| (graph.tensor(*id).name.clone(), Histogram::default()));
-        Counted {
-            distributions: Distributions {
-                rows: 0,
-                tensors: tensors.collect(),
-            },
-        }
-    }
-
-    /// Counts the rows of `inputs` and as many of `outputs`; gives their number.
-    fn add(
-        &mut self,
-        inputs: &[Array],
-        outputs: &[Vec<f32>],
-        size: usize,
-    ) -> Result<usize, CalibrateError> {
-        let rows = inputs[0].shape[0];
-        let given = inputs.iter().map(|x| &x.data[..]);
-        let outputs = outputs.iter().map(|y| &y[..y.len() / size * rows]);
-        let all = self.distributions.tensors.iter_mut();
-        for ((tensor, histogram), values) in all.zip(given.chain(outputs)) {
-            histogram
-                .add(values)
-                .map_err(|at| CalibrateError::NotFinite {
-                    tensor: tensor.clone(),
-                    row: self.distributions.rows + at.0 * rows / values.len(),
-                })?;
-        }
-        self.distributions.rows += rows;
+        self.engine.enqueue(full.collect())?;
+        self.engine.wait()?;
+        self.tally.end(first)?;
         Ok(rows)
     }
 }

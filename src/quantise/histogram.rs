@@ -1,13 +1,12 @@
 //! How often each magnitude occurs, in bounded memory and whatever the order of the data.
 
+use super::tables::{largest, Tables};
+
 /// Bins of a histogram.
 pub const BINS: usize = 2048;
 
 /// Where the bins of an empty histogram end: 2^-100, below any magnitude that has an INT8 scale.
 const SMALLEST_END: f32 = f32::from_bits(27 << 23);
-
-/// Elements whose bins are worked out at a time.
-const CHUNK: usize = 1024;
 
 /// Counts of magnitudes in bins of equal width, from zero on. The bins end at a power of two above the largest
 /// magnitude: they double in width, merged in pairs, when larger data come, so that counts do not depend on order.
@@ -43,28 +42,33 @@ impl Histogram {
     /// # Errors
     /// [`NotFinite`] for infinities and NaN; nothing is counted then.
     pub fn add(&mut self, values: &[f32]) -> Result<(), NotFinite> {
-        let (max, zeros) = extremes(values);
-        if !max.is_finite() {
-            let at = values.iter().position(|v| !v.is_finite());
-            return Err(NotFinite(at.unwrap_or(0)));
-        }
-        self.max = self.max.max(max);
-        self.count += values.len() as u64;
-        self.zeros += zeros;
-        self.widen();
-        let scale = BINS as f32 / self.end;
-        // Several tables, because equal neighbours would wait for each other's increments.
-        let mut tables = vec![[0u32; BINS]; 4];
-        for chunk in values.chunks(u32::MAX as usize / 2) {
-            tables.iter_mut().for_each(|table| table.fill(0));
-            count(chunk, scale, &mut tables);
-            for table in &tables {
-                for (bin, more) in self.bins.iter_mut().zip(table) {
-                    *bin += u64::from(*more);
-                }
+        let tables = loop {
+            match Tables::of(values, BINS as f32 / self.end) {
+                Some(tables) => break tables,
+                // Something lies beyond the last bin, which happens once for data of any size.
+                None => self.widen(largest(values)?),
             }
+        };
+        self.max = self.max.max(tables.max);
+        self.count += values.len() as u64;
+        self.zeros += tables.zeros;
+        for (bin, more) in self.bins.iter_mut().zip(tables.bins()) {
+            *bin += more;
         }
         Ok(())
+    }
+
+    /// Counts what `other` has counted.
+    pub fn merge(&mut self, other: &Histogram) {
+        let mut other = other.clone();
+        other.widen(self.max);
+        self.widen(other.max);
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.zeros += other.zeros;
+        for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
+            *bin += more;
+        }
     }
 
     /// The largest magnitude.
@@ -93,62 +97,17 @@ impl Histogram {
         &self.bins[..used.map_or(0, |last| last + 1)]
     }
 
-    fn widen(&mut self) {
-        while self.end <= self.max {
+    /// Doubles the width of the bins until they hold `max`.
+    fn widen(&mut self, max: f32) {
+        while self.end <= max {
             // An empty histogram takes any width.
-            if self.bins.iter().any(|count| *count > 0) {
+            if self.count > 0 {
                 for at in 0..BINS / 2 {
                     self.bins[at] = self.bins[2 * at] + self.bins[2 * at + 1];
                 }
                 self.bins[BINS / 2..].fill(0);
             }
             self.end *= 2.0;
-        }
-    }
-}
-
-/// The largest magnitude, infinite or NaN when an element is, and the number of zeros.
-fn extremes(values: &[f32]) -> (f32, u64) {
-    let (mut largest, mut zeros) = (0u32, 0u64);
-    for chunk in values.chunks(CHUNK) {
-        let (mut lanes, mut empty) = ([0u32; 16], [0u32; 16]);
-        let mut rows = chunk.chunks_exact(16);
-        for row in &mut rows {
-            for (at, value) in row.iter().enumerate() {
-                // Without its sign bit, a float's bits order as its magnitude, with NaN above infinity.
-                let bits = value.to_bits() & 0x7fff_ffff;
-                lanes[at] = lanes[at].max(bits);
-                empty[at] += u32::from(bits == 0);
-            }
-        }
-        let rest = rows.remainder().iter();
-        let rest = rest.map(|v| v.to_bits() & 0x7fff_ffff);
-        zeros += rest.clone().filter(|bits| *bits == 0).count() as u64;
-        zeros += empty.iter().map(|n| u64::from(*n)).sum::<u64>();
-        largest = rest.chain(lanes).fold(largest, u32::max);
-    }
-    (f32::from_bits(largest), zeros)
-}
-
-/// `scale` is a power of two, so that products are exact and bins do not depend on when they were counted.
-fn count(values: &[f32], scale: f32, tables: &mut [[u32; BINS]]) {
-    let mut places = [0u16; CHUNK];
-    let [a, b, c, d] = tables else {
-        unreachable!("there are four tables")
-    };
-    for chunk in values.chunks(CHUNK) {
-        for (place, value) in places.iter_mut().zip(chunk) {
-            *place = (value.abs() * scale) as i32 as u16;
-        }
-        let mut quads = places[..chunk.len()].chunks_exact(4);
-        for quad in &mut quads {
-            a[usize::from(quad[0]) % BINS] += 1;
-            b[usize::from(quad[1]) % BINS] += 1;
-            c[usize::from(quad[2]) % BINS] += 1;
-            d[usize::from(quad[3]) % BINS] += 1;
-        }
-        for place in quads.remainder() {
-            a[usize::from(*place) % BINS] += 1;
         }
     }
 }
@@ -198,6 +157,29 @@ mod tests {
         let mut backwards = values.clone();
         backwards.reverse();
         assert_eq!(of(backwards.chunks(1000)), whole);
+    }
+
+    #[test]
+    fn parts_counted_apart_add_up() {
+        let values = values(4000);
+        let whole = of([&values[..]]);
+        let small: Vec<f32> = values.iter().map(|v| v / 1000.0).collect();
+        for (first, second, why) in [
+            (&values[..1234], &values[1234..], "of one magnitude"),
+            (&values[..], &[], "nothing to add"),
+            (&[], &values[..], "nothing there"),
+        ] {
+            let mut merged = of([first]);
+            merged.merge(&of([second]));
+            assert_eq!(merged, whole, "{why}");
+        }
+        let both = of([&small[..], &values[..]]);
+        let mut merged = of([&values[..]]);
+        merged.merge(&of([&small[..]]));
+        assert_eq!(merged, both, "finer bins into coarser ones");
+        merged = of([&small[..]]);
+        merged.merge(&whole);
+        assert_eq!(merged, both, "and the other way round");
     }
 
     #[test]

@@ -6,10 +6,12 @@ mod file;
 mod histogram;
 mod method;
 mod numerics;
+mod tables;
+mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use collect::{collect, probed, Batch, Distributions};
+pub use collect::{collect, probed, Batch, Distributions, Runs};
 pub use file::{digest, ranges, Calibration, FileError};
 pub use histogram::{Histogram, NotFinite, BINS};
 pub use method::Method;

@@ -49,15 +49,15 @@ fn rows(values: &[f32]) -> Batch {
     }]
 }
 
-fn counted(
-    graph: &Graph,
-    batches: &[&[f32]],
-    size: usize,
-) -> Result<Distributions, CalibrateError> {
+fn runs(rows: usize, engines: usize) -> Runs {
+    Runs { rows, engines }
+}
+
+fn counted(graph: &Graph, batches: &[&[f32]], runs: Runs) -> Result<Distributions, CalibrateError> {
     let mut batches = batches.iter();
     let next = || Ok(batches.next().map(|values| rows(values)));
     let mut seen = 0;
-    let counted = collect(&backend(), &probed(graph, &[]), size, next, |rows| {
+    let counted = collect(&backend(), &probed(graph, &[]), runs, next, |rows| {
         seen += rows
     })?;
     assert_eq!(seen, counted.rows, "progress hears of every row");
@@ -66,7 +66,7 @@ fn counted(
 
 #[test]
 fn every_stored_tensor_is_counted_once_per_row() {
-    let counted = counted(&net(2.0), &[&[1.0, -3.0], &[0.5]], 2).unwrap();
+    let counted = counted(&net(2.0), &[&[1.0, -3.0], &[0.5]], runs(2, 1)).unwrap();
     let names: Vec<&str> = counted.tensors.iter().map(|(n, _)| n.as_str()).collect();
     assert_eq!(
         names,
@@ -88,13 +88,14 @@ fn every_stored_tensor_is_counted_once_per_row() {
 #[test]
 fn the_same_images_give_the_same_ranges_however_they_are_batched() {
     let values: Vec<f32> = (0..50).map(|i| ((i * 37) % 50) as f32 - 20.0).collect();
-    let ranges = |size: usize| {
-        let batches: Vec<&[f32]> = values.chunks(size).collect();
-        let counted = counted(&net(1.0), &batches, size).unwrap();
+    let ranges = |rows: usize, engines: usize| {
+        let batches: Vec<&[f32]> = values.chunks(rows).collect();
+        let counted = counted(&net(1.0), &batches, runs(rows, engines)).unwrap();
         counted.ranges(Method::Entropy).unwrap()
     };
-    assert_eq!(ranges(1), ranges(8));
-    assert_eq!(ranges(8), ranges(8));
+    assert_eq!(ranges(1, 1), ranges(8, 1));
+    assert_eq!(ranges(8, 1), ranges(8, 1), "again");
+    assert_eq!(ranges(8, 1), ranges(3, 4), "by several engines");
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn refusals_name_the_tensor_and_the_row() {
         (&[], 1.0, "no rows", "nothing given"),
     ];
     for (batches, weight, want, why) in cases {
-        let ranges = counted(&net(weight), batches, 2);
+        let ranges = counted(&net(weight), batches, runs(2, 2));
         let ranges = ranges.and_then(|counted| counted.ranges(Method::Max));
         let error = ranges.unwrap_err().to_string();
         assert!(error.contains(want), "{why}: {error}");
@@ -131,7 +132,7 @@ fn refusals_name_the_tensor_and_the_row() {
 #[test]
 fn files_belong_to_one_network() {
     let graph = net(2.0);
-    let counted = counted(&graph, &[&[1.0, -3.0]], 2).unwrap();
+    let counted = counted(&graph, &[&[1.0, -3.0]], runs(2, 1)).unwrap();
     let found = counted.ranges(Method::Max).unwrap();
     let calibration = Calibration::new(&graph, Method::Max, 2, &found);
     let json = serde_json::to_string(&calibration).unwrap();

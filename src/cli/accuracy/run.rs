@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use super::super::data::Data;
 use super::super::engines::emulated;
@@ -14,9 +15,10 @@ use super::super::{helped, labels, truth};
 use super::Arguments;
 use crate::accuracy::{suggest, AccuracyError, Compared, Reference, Step};
 use crate::bundle::Bundle;
+use crate::engine::cpu::CpuBackend;
 use crate::engine::{Numerics, Precision, Ranges};
 use crate::graph::Graph;
-use crate::quantise::{int8, probed, ranges};
+use crate::quantise::{int8, probed, ranges, Runs};
 
 /// Images that suggestions are measured with.
 const SUGGESTED_WITH: usize = 16;
@@ -77,10 +79,7 @@ impl Comparison<'_> {
         })
     }
 
-    fn backend(
-        &self,
-        numerics: Numerics,
-    ) -> Result<std::sync::Arc<dyn crate::engine::Backend>, Box<dyn Error>> {
+    fn backend(&self, numerics: Numerics) -> Result<Arc<CpuBackend>, Box<dyn Error>> {
         let named = self.arguments.onnxruntime.as_deref();
         emulated(named, self.arguments.threads, numerics)
     }
@@ -113,8 +112,13 @@ impl Comparison<'_> {
             })?;
             return Ok((found, format!("ranges from {shown}")));
         }
-        let float = self.backend(Numerics::default())?;
-        let found = distributions(self.data, probe, &*float, size, self.output, self.cancel);
+        let library = self.arguments.onnxruntime.as_deref();
+        let float = emulated(library, 1, Numerics::default())?;
+        let runs = Runs {
+            rows: size,
+            engines: self.arguments.threads.into(),
+        };
+        let found = distributions(self.data, probe, &*float, runs, self.output, self.cancel);
         let found = found.map_err(|e| named(e, self.data))?;
         let method = self.arguments.method;
         let text = format!("ranges from these images, method {method}");

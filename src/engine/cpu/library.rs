@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
+use ort::operator::OperatorDomain;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::Session;
 
@@ -182,13 +183,22 @@ fn version(file: &str, build: &str) -> String {
 impl Library {
     /// A session with all graph optimisations on `threads` threads. Quantisation nodes stay as they are: fused into
     /// integer kernels they would round elsewhere.
-    pub fn session(&self, model: &[u8], threads: usize, spin: bool) -> Result<Session, ort::Error> {
+    pub fn session(
+        &self,
+        model: &[u8],
+        operators: Option<OperatorDomain>,
+        threads: usize,
+        spin: bool,
+    ) -> Result<Session, ort::Error> {
         let mut builder = Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(threads)?
             .with_inter_threads(1)?
             .with_intra_op_spinning(spin)?
             .with_config_entry("session.disable_quant_qdq", "1")?;
+        if let Some(operators) = operators {
+            builder = builder.with_operators(operators)?;
+        }
         builder.commit_from_memory(model)
     }
 }

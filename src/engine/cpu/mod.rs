@@ -5,14 +5,18 @@ mod library;
 mod onnx;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use library::{find_library, LibraryError, SearchPaths};
 pub use onnx::{onnx_layers, onnx_model, onnx_model_as, ModelError};
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use ort::operator::OperatorDomain;
 
 use super::precision::{Numerics, Precision};
-use super::{Backend, Engine, EngineError, EngineSpec};
+use super::{Backend, Engine, EngineError, EngineSpec, Watcher, Watching};
 use crate::graph::Graph;
 use crate::plan::Device;
 use engine::CpuEngine;
@@ -87,22 +91,63 @@ impl Backend for CpuBackend {
     }
 
     fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {
-        let fail = |message: String| spec.error(message);
+        self.check(graph, spec)?;
+        let model = onnx_model_as(graph, &self.numerics);
+        let model = model.map_err(|e| spec.error(e.to_string()))?;
+        self.engine(&model, None, graph, spec)
+    }
+}
+
+impl Watching for CpuBackend {
+    fn build_watched(
+        &self,
+        graph: &Graph,
+        spec: &EngineSpec,
+        watcher: Arc<dyn Watcher>,
+    ) -> Result<Box<dyn Engine>, EngineError> {
+        self.check(graph, spec)?;
+        let precision = self.numerics.precision;
+        if precision != Precision::F32 {
+            return Err(spec.error(format!(
+                "tensors are watched in float32, not in {precision}"
+            )));
+        }
+        let model = onnx::watched_model(graph).map_err(|e| spec.error(e.to_string()))?;
+        let operators = watch::operators(watcher).map_err(|e| spec.error(e.to_string()))?;
+        let silent = Graph {
+            outputs: Vec::new(),
+            ..graph.clone()
+        };
+        self.engine(&model, Some(operators), &silent, spec)
+    }
+}
+
+impl CpuBackend {
+    fn check(&self, graph: &Graph, spec: &EngineSpec) -> Result<(), EngineError> {
         if !self.devices.contains(&spec.device) {
-            return Err(fail("this backend does not emulate the device".into()));
+            return Err(spec.error("this backend does not emulate the device".into()));
         }
         if graph.batch() != spec.batch {
             let rows = graph.batch();
-            return Err(fail(format!(
+            return Err(spec.error(format!(
                 "the stage has {rows} rows instead of {}",
                 spec.batch
             )));
         }
-        let model = onnx_model_as(graph, &self.numerics).map_err(|e| fail(e.to_string()))?;
+        Ok(())
+    }
+
+    fn engine(
+        &self,
+        model: &[u8],
+        operators: Option<OperatorDomain>,
+        graph: &Graph,
+        spec: &EngineSpec,
+    ) -> Result<Box<dyn Engine>, EngineError> {
         let session = self
             .library
-            .session(&model, self.threads, self.may_spin())
-            .map_err(|e| fail(format!("ONNX Runtime refuses the stage: {e}")))?;
+            .session(model, operators, self.threads, self.may_spin())
+            .map_err(|e| spec.error(format!("ONNX Runtime refuses the stage: {e}")))?;
         Ok(Box::new(CpuEngine::new(session, graph, spec.clone())))
     }
 }

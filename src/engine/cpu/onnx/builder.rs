@@ -137,6 +137,7 @@ impl OnnxBuilder {
             name: output.clone(),
             op_type: op_type.into(),
             attribute,
+            domain: String::new(),
         });
         self.value(output, true)
     }

@@ -4,6 +4,7 @@ mod builder;
 mod names;
 mod precision;
 mod proto;
+mod watched;
 
 use prost::Message;
 
@@ -13,6 +14,7 @@ use crate::lower::{lower, LowerError, NetworkBuilder};
 use builder::OnnxBuilder;
 
 pub use precision::ModelError;
+pub use watched::{watched_model, DOMAIN, OUTPUT, WATCH};
 
 /// The serialised `ModelProto` of a network in float32 (opset 17, IR version 8), in the forms that ONNX Runtime fuses.
 ///

@@ -62,6 +62,7 @@ impl Emit {
             name: output.clone(),
             op_type: op.into(),
             attribute,
+            domain: String::new(),
         });
         output
     }

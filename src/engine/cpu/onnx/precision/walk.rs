@@ -265,6 +265,7 @@ impl Walk {
                 name: name.to_string(),
                 op_type: "Identity".into(),
                 attribute: vec![],
+                domain: String::new(),
             });
         }
         Ok(())
