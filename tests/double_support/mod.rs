@@ -1,6 +1,8 @@
 //! The libnvinfer double: built once per test program, loaded by the program under test, and asked what it saw.
 #![allow(dead_code)] // each test program uses its part
 
+pub mod board;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;

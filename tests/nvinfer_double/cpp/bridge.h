@@ -19,6 +19,8 @@ extern "C"
     int32_t double_version(int32_t compiled) noexcept;
     // Whether a fault makes the DLA refuse this layer.
     bool double_dla_refuses(char const* layer) noexcept;
+    // By what a fault multiplies the range of a layer's output or of an input; 0 forgets it.
+    float double_range_factor(char const* layer) noexcept;
     // Whether a fault makes the build of an engine for `core` (-1 is the GPU) fail.
     bool double_build_fails(int32_t core) noexcept;
     // Milliseconds that each step of a build takes longer.

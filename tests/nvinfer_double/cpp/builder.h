@@ -2,6 +2,8 @@
 #pragma once
 #include "config.h"
 
+#include <algorithm>
+
 namespace nvinfer1
 {
 
@@ -13,7 +15,7 @@ public:
 
     IHostMemory* run()
     {
-        if (!checkDevices() || !checkTypes() || !checkShapes() || !checkProgress())
+        if (!checkDevices() || !checkTypes() || !checkScales() || !checkShapes() || !checkProgress())
         {
             return nullptr;
         }
@@ -25,7 +27,7 @@ public:
         report();
         Json json;
         json.open(nullptr, '{').field("library", int64_t{double_version(version())});
-        json.field("dla", int64_t{mDla > 0});
+        json.field("dla", int64_t{mDla > 0}).field("int8", int64_t{implicitInt8()});
         mNetwork.describe(json);
         json.close('}');
         std::string bytes;
@@ -99,11 +101,50 @@ private:
         return mConfig.getDeviceType(layer) == DeviceType::kDLA && mConfig.canRunOnDLA(layer);
     }
 
+    // Ranges say what is INT8, where networks are not strongly typed.
+    bool implicitInt8() const
+    {
+#if DOUBLE_WEAK_TYPES
+        return mConfig.getFlag(BuilderFlag::kINT8);
+#else
+        return false;
+#endif
+    }
+
+    // What the DLA's documentation says of INT8: "scales must be equal" for these.
+    bool checkScales()
+    {
+        for (std::size_t i = 0; implicitInt8() && i < mNetwork.records.size(); ++i)
+        {
+            Record const* const record = mNetwork.records[i];
+            if (!onDla(mNetwork.layers[i]))
+            {
+                continue;
+            }
+            std::vector<std::optional<float>> ranges;
+            for (ITensor* input : record->inputs)
+            {
+                ranges.push_back(stateOf(*input).range);
+            }
+            bool const output = record->kind == LayerType::kPOOLING || record->kind == LayerType::kCONCATENATION;
+            if (output)
+            {
+                ranges.push_back(stateOf(*record->out).range);
+            }
+            bool const all = output || record->kind == LayerType::kELEMENTWISE;
+            if (all && std::any_of(ranges.begin(), ranges.end(), [&](auto const& range) { return range != ranges.front(); }))
+            {
+                return refuse(std::string("INT8 on the DLA: layer '") + record->getName() + "' needs equal scales") != nullptr;
+            }
+        }
+        return true;
+    }
+
     // A DLA computes in FP16 or INT8 and has no FP32.
     bool checkTypes()
     {
 #if DOUBLE_WEAK_TYPES
-        bool const int8 = mConfig.getFlag(BuilderFlag::kINT8);
+        bool const int8 = implicitInt8();
         if (mDla > 0 && !int8 && !mConfig.getFlag(BuilderFlag::kFP16))
         {
             return refuse("the DLA needs FP16 or INT8, and neither is enabled") != nullptr;

@@ -348,7 +348,7 @@ struct ResizeState : Record
     }
 };
 
-// A change of type. What it rounds, the double does not: it computes in float32.
+// A change of type.
 struct CastState : Record
 {
     std::optional<DataType> to;
@@ -369,7 +369,10 @@ struct CastState : Record
     {
         return to.value_or(Record::naturalType());
     }
-    void write(Json&) const override {}
+    void write(Json& json) const override
+    {
+        json.field("to", static_cast<int64_t>(naturalType()));
+    }
 };
 
 } // namespace nvinfer1

@@ -280,6 +280,7 @@ inline void NetworkState::describe(Json& json) const
     for (Record const* record : records)
     {
         json.open(nullptr, '{').field("kind", std::string(record->word)).field("name", record->name);
+        json.field("range", stateOf(*record->out).range.value_or(0)).field("half", int64_t{record->precision == DataType::kHALF});
         json.field("output", int64_t{stateOf(*record->out).index}).open("inputs", '[');
         for (ITensor* input : record->inputs)
         {

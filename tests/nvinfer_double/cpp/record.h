@@ -97,6 +97,22 @@ inline DataType TensorState::getType() const
     return producer == nullptr || typeIsSet ? type : producer->getOutputType(0);
 }
 
+// Ranges are as the program gives them, unless a fault forgets or falsifies one.
+inline bool TensorState::setDynamicRange(float least, float most)
+{
+    if (!(most > 0 && least == -most))
+    {
+        violation("dynamic range of `" + name + "` is not symmetric: DLA and implicit INT8 need -x to x");
+        return false;
+    }
+    float const given = most * double_range_factor(producer == nullptr ? name.c_str() : producer->getName());
+    if (given > 0)
+    {
+        range = given;
+    }
+    return true;
+}
+
 // Finds the record behind an ILayer that the program hands back.
 struct HasRecord
 {

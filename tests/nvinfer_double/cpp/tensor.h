@@ -43,16 +43,7 @@ struct TensorState
         typeIsSet = true;
     }
     DataType getType() const;
-    bool setDynamicRange(float least, float most)
-    {
-        if (!(most > 0 && least == -most))
-        {
-            violation("dynamic range of `" + name + "` is not symmetric: DLA and implicit INT8 need -x to x");
-            return false;
-        }
-        range = most;
-        return true;
-    }
+    bool setDynamicRange(float least, float most);
     bool dynamicRangeIsSet() const
     {
         return range.has_value();

@@ -57,6 +57,12 @@ unsafe extern "C" fn double_dla_refuses(layer: *const c_char) -> bool {
 }
 
 #[no_mangle]
+unsafe extern "C" fn double_range_factor(layer: *const c_char) -> f32 {
+    // SAFETY: as above.
+    faults::range_factor(&unsafe { text(layer) })
+}
+
+#[no_mangle]
 extern "C" fn double_build_fails(core: i32) -> bool {
     faults::build_fails(core)
 }

@@ -24,6 +24,10 @@ struct Faults {
     memory: Option<usize>,
     /// `refuse-layer=conv`: the DLA refuses layers whose name contains this.
     refuse_layer: Option<String>,
+    /// `forget-range=relu`: what the program says of the range of this layer's output is not heard.
+    forget_range: Option<String>,
+    /// `double-range=pool`: it is heard as twice as much.
+    double_range: Option<String>,
     /// `fail-build=dla0`.
     fail_build: Option<String>,
     /// `dla-cores=0`.
@@ -68,6 +72,8 @@ impl Faults {
             "hang" => self.hang = Some(counted()?),
             "out-of-memory" => self.memory = Some(value.parse().ok()?),
             "refuse-layer" => self.refuse_layer = Some(value.to_string()),
+            "forget-range" => self.forget_range = Some(value.to_string()),
+            "double-range" => self.double_range = Some(value.to_string()),
             "fail-build" => self.fail_build = Some(value.to_string()),
             "dla-cores" => self.cores = Some(value.parse().ok()?),
             "version" => self.version = Some(value.parse().ok()?),
@@ -120,6 +126,15 @@ pub fn memory_limit() -> usize {
 pub fn refuses_layer(name: &str) -> bool {
     let refused = faults().refuse_layer.as_deref();
     refused.is_some_and(|part| name.contains(part))
+}
+
+pub fn range_factor(layer: &str) -> f32 {
+    let meant = |fault: &Option<String>| fault.as_deref() == Some(layer);
+    match (meant(&faults().forget_range), meant(&faults().double_range)) {
+        (true, _) => 0.0,
+        (false, true) => 2.0,
+        (false, false) => 1.0,
+    }
 }
 
 pub fn build_fails(core: i32) -> bool {

@@ -10,6 +10,7 @@ use tvm_dla::lower::{
 };
 
 use crate::plan::{Kernel, Kind, Layer, Plan, Span};
+use crate::rounding::{self, Rounding};
 use crate::vocabulary::{
     activation, axes, binary, geometry, pooling, reduction, resize, unary, FILL,
 };
@@ -25,10 +26,20 @@ pub fn onnx(plan: &Plan) -> Result<Vec<u8>, String> {
             builder,
             values: HashMap::new(),
             constants: HashMap::new(),
+            ranges: HashMap::new(),
         };
         network.build()
     });
     built.map_err(|error| error.to_string())
+}
+
+/// `DataType::kHALF`.
+const HALF: i32 = 1;
+
+#[derive(Clone, Copy)]
+enum Way {
+    ToSteps,
+    ToValues,
 }
 
 struct Network<'a> {
@@ -37,16 +48,21 @@ struct Network<'a> {
     values: HashMap<usize, Value>,
     /// Constants by the tensor they fill: PReLU and slices take theirs as weights.
     constants: HashMap<usize, Weights>,
+    /// Of tensors that implicit INT8 rounds: the value that 127 stands for.
+    ranges: HashMap<usize, f32>,
 }
 
 impl Network<'_> {
     fn build(&mut self) -> Result<(), BuildError> {
         for port in &self.plan.inputs {
             let value = self.builder.input(&port.name, &port.shape)?;
+            let value = self.in_range(&port.name, port.tensor, value, port.range)?;
             self.values.insert(port.tensor, value);
         }
         for layer in &self.plan.layers {
             let built = self.layer(layer);
+            let built =
+                built.and_then(|x| self.in_range(&layer.name, layer.output, x, layer.range));
             let value = built.map_err(|e| BuildError(format!("layer `{}`: {e}", layer.name)))?;
             self.values.insert(layer.output, value);
         }
@@ -55,6 +71,25 @@ impl Network<'_> {
             self.builder.output(&port.name, value, &port.shape)?;
         }
         Ok(())
+    }
+
+    /// A tensor as implicit INT8 keeps it, if it has a range.
+    fn in_range(&mut self, name: &str, tensor: usize, x: Value, range: f32) -> Built {
+        if self.plan.int8 == 0 || range <= 0.0 {
+            return Ok(x);
+        }
+        self.ranges.insert(tensor, range);
+        let mut rounding = self.rounding(name, tensor);
+        let steps = rounding.quantise(x, range / 127.0)?;
+        rounding.dequantise(steps, range / 127.0)
+    }
+
+    fn rounding<'b>(&'b mut self, name: &'b str, tensor: usize) -> Rounding<'b> {
+        Rounding {
+            rank: self.plan.shapes[tensor].len(),
+            builder: &mut *self.builder,
+            name,
+        }
     }
 
     fn value(&self, tensor: i64) -> Built {
@@ -198,15 +233,40 @@ impl Network<'_> {
                 let layer = layer.ok_or_else(|| beyond("this way to resize"))?;
                 self.builder.resize(name, x, &layer)
             }
-            // Types are rounded at the ports only: between them the double computes in float32.
-            Kind::Quantize { .. } | Kind::Dequantize { .. } | Kind::Cast {} => {
-                let constant = self.constants.get(&(layer.inputs[0] as usize)).cloned();
-                if let Some(constant) = constant {
-                    self.constants.insert(layer.output, constant);
-                }
-                Ok(x)
-            }
+            Kind::Quantize { axis } => self.by_scale(layer, x, *axis, Way::ToSteps),
+            Kind::Dequantize { axis } => self.by_scale(layer, x, *axis, Way::ToValues),
+            Kind::Cast { to: HALF } => self.rounding(name, layer.output).halve(x),
+            Kind::Cast { .. } => Ok(x),
         }
+    }
+
+    /// Quantisation or its inverse: of a constant by a scale per channel, of a computed tensor by one.
+    fn by_scale(&mut self, layer: &Layer, x: Value, axis: i32, way: Way) -> Built {
+        let scales = self.constant(layer, 1)?.values();
+        if let Some(constant) = self.constants.get(&(layer.inputs[0] as usize)) {
+            let axis = usize::try_from(axis).unwrap_or(0);
+            let made = match way {
+                Way::ToSteps => rounding::quantised(constant, &scales, axis),
+                Way::ToValues => rounding::dequantised(constant, &scales, axis),
+            };
+            let value = self.builder.constant(&layer.name, &made)?;
+            self.constants.insert(layer.output, made);
+            return Ok(value);
+        }
+        let [scale] = scales[..] else {
+            return Err(beyond("a quantisation per channel of a computed tensor"));
+        };
+        let mut rounding = self.rounding(&layer.name, layer.output);
+        match way {
+            Way::ToSteps => rounding.quantise(x, scale),
+            Way::ToValues => rounding.dequantise(x, scale),
+        }
+    }
+
+    /// Whether implicit INT8 computes the layer in integers: it has a range at both ends and no other precision.
+    fn in_integers(&self, layer: &Layer) -> bool {
+        let input = self.ranges.contains_key(&(layer.inputs[0] as usize));
+        self.plan.int8 == 1 && layer.half == 0 && layer.range > 0.0 && input
     }
 
     /// The kernel lies in the layer, or comes in as a constant by way of its quantisation.
@@ -235,7 +295,11 @@ impl Network<'_> {
             vec![other, maps]
         };
         shape.extend(window);
-        Ok(weights.reshaped(shape))
+        let weights = weights.reshaped(shape);
+        match self.in_integers(layer) {
+            true => Ok(rounding::kernel(&weights, usize::from(!maps_first))),
+            false => Ok(weights),
+        }
     }
 
     fn convolution(&mut self, layer: &Layer, x: Value, kernel: &Kernel) -> Built {

@@ -5,7 +5,7 @@
 //! - `cpp/` has the classes of NvInfer. `build/` writes adaptors from any version's headers.
 //! - `journal` writes down what happened, `faults` reads what shall go wrong. Both come from the environment:
 //!   `NVINFER_DOUBLE_JOURNAL` names a file, `NVINFER_DOUBLE_FAULTS` lists faults.
-//! - `plan`, `layers`, `formats` and `engine` turn a recorded network into results, `cuda` is the CUDA runtime.
+//! - `plan`, `layers`, `rounding`, `formats` and `engine` turn a recorded network into results, `cuda` is the CUDA runtime.
 
 mod bridge;
 mod cuda;
@@ -17,4 +17,5 @@ mod journal;
 mod layers;
 mod life;
 mod plan;
+mod rounding;
 mod vocabulary;

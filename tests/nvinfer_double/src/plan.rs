@@ -15,6 +15,8 @@ pub struct Plan {
     pub library: i32,
     /// 1 when any layer runs on a DLA.
     pub dla: i32,
+    /// 1 when ranges say what is INT8.
+    pub int8: i32,
     pub name: String,
     pub inputs: Vec<Port>,
     pub outputs: Vec<Port>,
@@ -45,6 +47,10 @@ pub struct Layer {
     pub output: usize,
     /// -1 where an operand is left out.
     pub inputs: Vec<i64>,
+    /// INT8: the value that 127 stands for in the output; 0 when none was given.
+    pub range: f32,
+    /// 1 when it is to be computed in FP16.
+    pub half: i32,
     #[serde(flatten)]
     pub kind: Kind,
 }
@@ -129,7 +135,10 @@ pub enum Kind {
     Dequantize {
         axis: i32,
     },
-    Cast {},
+    Cast {
+        /// `DataType`.
+        to: i32,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
