@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
@@ -99,3 +100,17 @@ def test_a_stock_tvm_process_runs_it_on_gpu_and_dla(package: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert_right(package, np.load(tmp_path / "y.npy"))
     assert_three_devices(tmp_path / "journal")
+
+
+def test_what_runs_on_a_jetson_is_rehearsed_from_end_to_end(package: Path, tmp_path: Path) -> None:
+    """Build, doctor, hardware suite, measuring: all but the board is real."""
+    words = ("--rehearse", "--output", tmp_path / "rows.csv", package)
+    done = command(ROOT / "scripts/on_jetson", *words)
+    assert done.returncode == 0, done.stderr
+    assert "SKIPPED" not in done.stdout + done.stderr, "the suite runs, with two cores"
+    with open(tmp_path / "rows.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["processor"] for row in rows] == ["DLA0+GPU", "GPU", "GPU+DLA0+DLA1", "GPU"]
+    for row in rows:
+        assert row["kind"] == "emulated", "no figure of a board may come from here"
+        assert row["precision"] == "FP16" and float(row["value"]) > 0
