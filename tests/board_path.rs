@@ -275,3 +275,34 @@ fn ctrl_c_ends_a_build_between_two_steps() {
     let whole = usize::from(board.version() < (10, 0));
     assert!(board.plans() <= whole, "nothing half built is kept");
 }
+
+/// On a terminal, which `script` makes one of.
+#[test]
+fn a_build_shows_its_phases() {
+    let Some(board) = Board::new() else { return };
+    let call = board.command(
+        &format!("build net.dla --backend tensorrt {PLAN}"),
+        "slow-build=150",
+    );
+    let words = call.get_args().map(|word| word.to_str().unwrap());
+    let program = call.get_program().to_str().unwrap();
+    let line: Vec<&str> = std::iter::once(program).chain(words).collect();
+    let mut script = Command::new("script");
+    script.args(["-qec", &line.join(" "), "/dev/null"]);
+    script.current_dir(board.folder.path(""));
+    for (name, value) in call.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    let run = Run::of("build on a terminal", script.output().unwrap()).expect(0);
+    let phases = board.version() >= (10, 0);
+    assert_eq!(
+        run.stdout.contains("Building Engine 1/"),
+        phases,
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("prefix x2 on dla"), "{}", run.stdout);
+}

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::engines::Engines;
 use super::output::{seconds, table, Output};
+use super::phases::Phases;
 use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::{EngineSpec, StageKind};
@@ -65,6 +66,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let artifact = Artifact::read(&arguments.artifact)?;
     let mut options = arguments.engines.clone();
     options.tensorrt.must_keep = true;
+    let phases = Arc::new(Phases::default());
+    options.tensorrt.phases = Some(phases.clone());
     let bundle = artifact.whole()?.clone();
     let session = options.session(bundle, &arguments.artifact, cancel, output)?;
     let plans = match arguments.batch {
@@ -80,7 +83,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let mut engines = Vec::new();
     for Chosen { plan, origin } in &plans {
         output.say(&format!("building for {plan}, {origin}"));
-        engines.extend(build(&session, plan, output)?);
+        engines.extend(build(&session, plan, &phases, output)?);
     }
     let plan = |chosen: &Chosen| Planned {
         plan: chosen.plan.to_string(),
@@ -96,8 +99,14 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
 }
 
 /// Those engines of `plan` that the session lacks, and the time each took.
-fn build(session: &Session, plan: &Plan, output: &Output) -> Result<Vec<Engine>, Box<dyn Error>> {
+fn build(
+    session: &Session,
+    plan: &Plan,
+    phases: &Phases,
+    output: &Output,
+) -> Result<Vec<Engine>, Box<dyn Error>> {
     let progress = output.progress(session.engines(plan)?.len(), "engines");
+    phases.beside(&progress);
     let mut engines = Vec::new();
     let outcome = session.prepare_each(
         plan,

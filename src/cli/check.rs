@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -62,7 +64,7 @@ struct Engine {
     refused: Option<String>,
 }
 
-pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
     let [paths, _] = arguments.tensorrt.paths();
     arguments.tensorrt.listen();
@@ -72,7 +74,16 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     for bundle in &artifact.bundles {
         for (stage, graph) in stages(bundle, arguments.batch)? {
             output.say(&format!("building the {stage} stage of {}", graph.name));
-            engines.push(check(&tensorrt, arguments, bundle, stage, &graph));
+            engines.push(check(
+                &tensorrt,
+                arguments,
+                bundle,
+                (stage, &graph),
+                &cancel,
+            ));
+            if cancel.load(Ordering::Relaxed) {
+                return Err("the check was interrupted".into());
+            }
         }
     }
     let report = Report {
@@ -109,9 +120,10 @@ fn check(
     tensorrt: &TensorRt,
     arguments: &Arguments,
     bundle: &Bundle,
-    stage: StageKind,
-    graph: &Graph,
+    (stage, graph): (StageKind, &Graph),
+    cancel: &Arc<AtomicBool>,
 ) -> Engine {
+    let cancel = cancel.clone();
     let spec = EngineSpec {
         stage,
         device: Device::Gpu,
@@ -121,7 +133,7 @@ fn check(
         numerics: Numerics::of(arguments.precision),
         options: arguments.tensorrt.options(),
         target: bundle.options.target,
-        progress: None,
+        progress: Some(Arc::new(move |_| !cancel.load(Ordering::Relaxed))),
     };
     let start = Instant::now();
     let built = tensorrt.build(graph, &spec, &recipe);

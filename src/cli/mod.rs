@@ -21,6 +21,7 @@ mod inspect;
 mod labels;
 mod model;
 mod output;
+mod phases;
 mod plan;
 mod precision;
 mod quantise;
@@ -138,7 +139,7 @@ pub fn main() -> ExitCode {
         Command::Accuracy(arguments) => accuracy::run(&arguments, &output, cancel.clone()),
         Command::Calibrate(arguments) => quantise::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
-        Command::Check(arguments) => check::run(&arguments, &output),
+        Command::Check(arguments) => check::run(&arguments, &output, cancel.clone()),
         Command::Build(arguments) => build::run(&arguments, &output, cancel.clone()),
         Command::Cache(arguments) => cache::run(&arguments, &output),
         Command::Simulate(arguments) => simulate::run(&arguments, &output),

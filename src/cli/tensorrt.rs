@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::cache::Folder;
 use super::environments::search;
 use super::helped;
+use super::phases::Phases;
 use crate::bundle::Bundle;
 use crate::engine::trt::{
     listen, BuildOptions, DlaMemory, Keep, LibraryPaths, Recipe, Severity, Timing, TrtBackend,
@@ -80,6 +81,9 @@ pub struct TensorRtArguments {
     /// An engine that cannot be stored is an error: set by the command whose purpose is to store them.
     #[arg(skip)]
     pub must_keep: bool,
+    /// Who shows where a build has got to: set by the command that has a bar for it.
+    #[arg(skip)]
+    pub phases: Option<Arc<Phases>>,
 }
 
 /// KiB of a DLA's memory pool.
@@ -108,6 +112,7 @@ impl TensorRtArguments {
     ) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
         self.listen();
         let [tensorrt, cuda] = self.paths();
+        let phases = self.phases.clone();
         let backend = TrtBackend::new(TrtOptions {
             tensorrt,
             cuda,
@@ -115,7 +120,10 @@ impl TensorRtArguments {
                 numerics,
                 options: self.options(),
                 target: bundle.options.target,
-                progress: Some(Arc::new(move |_| !cancel.load(Ordering::Relaxed))),
+                progress: Some(Arc::new(move |step| {
+                    phases.iter().for_each(|phases| phases.hear(step));
+                    !cancel.load(Ordering::Relaxed)
+                })),
             },
         })
         .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
