@@ -13,7 +13,7 @@ import pytest
 import quantised_reference as reference
 import tflite
 import tvm
-from conftest import LLVM, evaluate, tvmc_dla
+from conftest import LLVM, command, evaluate, program, tvmc_dla
 from onnxruntime import quantization
 from quantised_onnx import Rounding, logits
 from tvm import relay
@@ -254,6 +254,32 @@ def test_qdq_models_of_onnx_runtime_compile_and_agree(
     # Both round, and steps without a zero point are up to twice as wide.
     np.testing.assert_allclose(rounded, want, atol=len(scales) * 3 * half_a_step)
     assert np.abs(rounded - got).max() > 0, "int8 rounds"
+
+
+def test_tvm_drives_the_rest_of_a_model_in_its_own_integers(tmp_path: Path) -> None:
+    """`tvm-dla run` takes the model's uint8 and gives it back; TVM keeps the tangent."""
+    x = relay.var("x", shape=(2, 3, 8, 8), dtype="uint8")
+    y = relay.nn.relu(relay.qnn.op.dequantize(x, f(0.01), i(120)))
+    y = relay.nn.relu(relay.tan(y))
+    y = relay.qnn.op.quantize(y, f(0.02), i(7), out_dtype="uint8")
+    original = tvm.IRModule.from_expr(relay.Function([x], y))
+    partitioned = tvm_dla.partition_for_dla(original)
+    report = tvm_dla.partition_report(partitioned)
+    assert [kept.op for kept in report.kept] == ["tan"] and len(report.regions) == 2
+    with tvm.transform.PassContext(opt_level=3):
+        tvm_dla.export_library(relay.build(partitioned, target=LLVM), tmp_path / "parts.so")
+    rows = np.random.default_rng(7).integers(0, 256, (3, 3, 8, 8)).astype("uint8")
+    np.save(tmp_path / "x.npy", rows)
+
+    run = command(
+        program(), "run", "parts.so", "--input", "x.npy", "--output", "y.npy", cwd=tmp_path
+    )
+
+    assert run.returncode == 0, run.stderr
+    filled = [rows[:2], rows[[2, 2]]]
+    want = np.concatenate([evaluate(original, {"x": part})[0] for part in filled])[:3]
+    assert want.std() > 5, "the integers are spread, so that a mistake shows"
+    assert np.abs(np.load(tmp_path / "y.npy") - want).max() <= 1, "where a rounding is a tie"
 
 
 @pytest.fixture(scope="session")
