@@ -127,17 +127,7 @@ impl Data {
                 let data = Arc::new(data);
                 Ok(vec![Array { shape, data }])
             }
-            Rows::Arrays(arrays) => Ok(arrays.iter().map(|x| part(x, start, end)).collect()),
+            Rows::Arrays(arrays) => Ok(arrays.iter().map(|x| x.part(start, end)).collect()),
         }
-    }
-}
-
-fn part(array: &Array, start: usize, end: usize) -> Array {
-    let width = array.data.len() / array.shape[0].max(1);
-    let mut shape = array.shape.clone();
-    shape[0] = end - start;
-    Array {
-        shape,
-        data: Arc::new(array.data[start * width..end * width].to_vec()),
     }
 }

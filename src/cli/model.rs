@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::engines::Engines;
 use super::environments::tvm_runtime;
-use super::inputs::{of_graph, repeat, Input};
+use super::inputs::{of_graph, Input};
 use super::precision::Report;
 use super::{helped, output::Output};
 use crate::artifact::{Artifact, ArtifactError, Executor};
@@ -137,21 +137,26 @@ fn emulated(
     Ok(Model::Session(Box::new(session), computed.report))
 }
 
-/// Runs any number of rows through an executor of a fixed batch; the last chunk is filled up by repetition.
+/// Runs any number of rows through an executor of a fixed batch; the last chunk is filled up.
 fn chunks(executor: &Executor, arrays: &[Array]) -> Result<Done, Box<dyn Error>> {
     let compiled = executor
         .inputs()
         .first()
         .and_then(|input| input.shape.first());
     let compiled = *compiled.ok_or("the model has no inputs")?;
-    let rows = arrays.first().and_then(|a| a.shape.first()).copied();
-    let rows = rows
-        .filter(|rows| *rows > 0)
-        .ok_or("the batch has no rows")?;
+    let counts = arrays.iter().map(|a| a.shape.first().copied().unwrap_or(0));
+    let counts: Vec<usize> = counts.collect();
+    let rows = counts.first().copied().filter(|rows| *rows > 0);
+    let rows = rows.ok_or("the batch has no rows")?;
+    if counts.iter().any(|count| *count != rows) {
+        return Err(format!("the inputs differ in their rows: {counts:?}").into());
+    }
     let started = Instant::now();
     let mut outputs: Vec<(Vec<usize>, Vec<f32>)> = Vec::new();
     for start in (0..rows).step_by(compiled) {
-        let chunk: Vec<Array> = arrays.iter().map(|a| slice(a, start, compiled)).collect();
+        let end = (start + compiled).min(rows);
+        let chunk = arrays.iter().map(|a| a.part(start, end).padded(compiled));
+        let chunk: Vec<Array> = chunk.collect();
         let results = executor.run(&chunk)?;
         outputs.resize_with(results.len(), Default::default);
         for (whole, result) in outputs.iter_mut().zip(&results) {
@@ -177,19 +182,6 @@ fn chunks(executor: &Executor, arrays: &[Array]) -> Result<Done, Box<dyn Error>>
         detail: None,
         seconds,
     })
-}
-
-fn slice(array: &Array, start: usize, rows: usize) -> Array {
-    let have = array.shape[0];
-    let width = array.data.len() / have;
-    let end = (start + rows).min(have);
-    let mut shape = array.shape.clone();
-    shape[0] = end - start;
-    let part = Array {
-        shape,
-        data: Arc::new(array.data[start * width..end * width].to_vec()),
-    };
-    repeat(&part, rows)
 }
 
 /// The preprocessing named by the user, else the artifact's, else what the integers of its input imply.

@@ -24,6 +24,17 @@ pub struct Array {
 }
 
 impl Array {
+    /// Rows `start..end` of an array that has rows.
+    pub fn part(&self, start: usize, end: usize) -> Array {
+        let width = self.data.len() / self.shape[0].max(1);
+        let mut shape = self.shape.clone();
+        shape[0] = end - start;
+        Array {
+            shape,
+            data: Arc::new(self.data[start * width..end * width].to_vec()),
+        }
+    }
+
     /// `size` rows, for an engine that takes no fewer: the last row again where there are fewer. At least one row.
     pub fn padded(&self, size: usize) -> Array {
         let have = self.shape[0];
