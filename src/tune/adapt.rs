@@ -217,11 +217,17 @@ mod tests {
             assert_eq!(early, 0, "{why}: noise alone moves nothing");
             let changes = (0..10).filter(|_| step(&mut balance, &slow).1).count();
             assert!((1..=5).contains(&changes), "{why}: {changes}");
+            let settled = simulate(balance.plan(), Flow::Prefix, &slow, Noise::NONE).unwrap();
+            let best = ideal(&slow, 512.0);
+            assert!(
+                settled.makespan_us < best * 1.1,
+                "{why}: {} us after ten runs, at best {best} us",
+                settled.makespan_us
+            );
             let later: Vec<(f64, bool)> = (0..50).map(|_| step(&mut balance, &slow)).collect();
             let moved = later.iter().filter(|(_, changed)| *changed).count();
             assert!(moved <= 1, "{why}: {moved} changes after it had settled");
             let mean = later.iter().map(|(us, _)| us).sum::<f64>() / later.len() as f64;
-            let best = ideal(&slow, 512.0);
             assert!(mean < best * 1.15, "{why}: {mean} us, at best {best} us");
             balance
                 .plan()

@@ -67,7 +67,7 @@ impl Stream {
     /// The suffix is never held back: it is short, and its items are the oldest.
     fn suffix_launch(&self) -> Option<Launch> {
         let lane = self.lanes.iter().position(|l| l.device == Device::Gpu)?;
-        let gpu = self.lanes.get(lane).filter(|l| !l.lost)?;
+        let gpu = self.lanes.get(lane).filter(|l| !l.is_lost())?;
         if self.merged.is_empty() || gpu.running.len() >= self.depth() {
             return None;
         }
@@ -85,7 +85,7 @@ impl Stream {
         let late = self.late(now);
         let lanes = self.lanes.iter().enumerate();
         let mut able: Vec<Able> = lanes
-            .filter(|(_, l)| !l.lost && l.running.len() < self.depth())
+            .filter(|(_, l)| !l.is_lost() && l.running.len() < self.depth())
             .filter_map(|(lane, l)| {
                 let sizes: Vec<&Sized> = match late {
                     true => l.first.iter().collect(),
@@ -106,7 +106,7 @@ impl Stream {
 
     /// Once the bound of the oldest is lost, or no engine keeps it, full speed is what helps the others.
     fn late(&self, now: Duration) -> bool {
-        let lanes = self.lanes.iter().filter(|l| !l.lost);
+        let lanes = self.lanes.iter().filter(|l| !l.is_lost());
         let through = |l: &Lane| {
             let size = self.usable(l).into_iter().next()?;
             Some(size.expected() + self.after(l, size.batch))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{StreamLane, StreamTask, Timed};
 use crate::plan::Device;
-use crate::schedule::{Phase, TaskId};
+use crate::schedule::{Loss, Phase, TaskId};
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -17,8 +17,23 @@ pub(super) struct Lane {
     pub running: VecDeque<StreamTask>,
     /// From when the time of the oldest running task counts.
     since: Duration,
-    pub lost: bool,
+    out: Option<Out>,
+    /// In a row.
+    failures: u32,
 }
+
+/// Why a lane takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Out {
+    /// Its device hangs.
+    ForGood,
+    /// It failed, and is tried again then.
+    Until(Duration),
+}
+
+/// How long a device that failed is left alone; after each further failure in a row twice as long, up to the most.
+const PAUSE: Duration = Duration::from_secs(1);
+const MOST_DOUBLINGS: u32 = 6;
 
 /// An engine's batch with the time of its executions.
 #[derive(Debug)]
@@ -63,7 +78,28 @@ impl Lane {
             suffix: sizes(&lane.suffix),
             running: VecDeque::new(),
             since: Duration::ZERO,
-            lost: false,
+            out: None,
+            failures: 0,
+        }
+    }
+
+    /// Takes the device out: for good when it hangs, for a while when it failed.
+    pub fn lose(&mut self, loss: Loss, now: Duration) {
+        self.out = Some(match loss {
+            Loss::TimedOut => Out::ForGood,
+            Loss::Failed => Out::Until(now + PAUSE * 2u32.pow(self.failures.min(MOST_DOUBLINGS))),
+        });
+        self.failures += 1;
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// Takes a device that has been left alone for long enough in again.
+    pub fn retry(&mut self, now: Duration) {
+        if matches!(self.out, Some(Out::Until(at)) if at <= now) {
+            self.out = None;
         }
     }
 
@@ -78,6 +114,7 @@ impl Lane {
     pub fn finish(&mut self, id: TaskId, now: Duration) -> Option<StreamTask> {
         let at = self.running.iter().position(|t| t.id == id)?;
         let task = self.running.remove(at)?;
+        self.failures = 0;
         let took = now.saturating_sub(self.since);
         self.since = now;
         let sizes = match task.phase {

@@ -106,11 +106,12 @@ impl Stream {
         if self.ended {
             return commands;
         }
+        self.lanes.iter_mut().for_each(|lane| lane.retry(now));
         match event {
             StreamEvent::Arrived { at, items } => (0..items).for_each(|_| self.arrive(at)),
             StreamEvent::Closed => self.closed = true,
             StreamEvent::Finished(id) => self.finish(id, now, &mut commands),
-            StreamEvent::Lost(device, loss) => self.lose(device, loss),
+            StreamEvent::Lost(device, loss) => self.lose(device, loss, now),
             StreamEvent::Taken => self.take(),
             StreamEvent::Tick => {}
         }
@@ -165,19 +166,19 @@ impl Stream {
     }
 
     /// Its items go back to where they were taken from.
-    fn lose(&mut self, device: Device, loss: Loss) {
+    fn lose(&mut self, device: Device, loss: Loss, now: Duration) {
         let lane = self.lanes.iter_mut().find(|l| l.device == device);
-        let Some(lane) = lane.filter(|l| !l.lost) else {
+        let Some(lane) = lane.filter(|l| !l.is_lost()) else {
             return;
         };
-        lane.lost = true;
+        lane.lose(loss, now);
         for task in lane.running.drain(..) {
             match task.phase {
                 Phase::Prefix => self.waiting.extend(task.items),
                 Phase::Suffix => self.merged.extend(task.items),
             }
         }
-        let left = |l: &&Lane| !l.lost && !l.first.is_empty();
+        let left = |l: &&Lane| !l.is_lost() && !l.first.is_empty();
         let merging = self.lanes.iter().any(|l| l.merges);
         match self.lanes.iter().find(left) {
             _ if device == Device::Gpu && merging => self.fail(Failure::SuffixNeedsGpu(loss)),

@@ -6,6 +6,10 @@
 //! A device that is free takes a full batch as soon as there is one. Fewer items wait for company until the oldest
 //! would otherwise miss its bound. How long executions take is learned from those that end. A network that is cut runs
 //! uncut on the GPU; a DLA's items go on to the suffix on the GPU, which comes before new items there.
+//!
+//! A device that fails is left alone for a second, and after each further failure in a row for twice as long; its items go
+//! to the others meanwhile. One that hangs is not used again. When no device is left, or not the GPU that others need, the
+//! stream has failed.
 
 mod choose;
 mod lane;

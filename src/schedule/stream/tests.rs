@@ -357,6 +357,77 @@ fn a_stream_without_devices_answers_every_item_with_the_reason() {
     }
 }
 
+#[test]
+fn a_device_that_failed_is_tried_again_and_one_that_hangs_is_not() {
+    let arrivals: Vec<f64> = (0..400).map(|n| f64::from(n) * 20.0).collect();
+    for (losses, want, why) in [
+        (
+            &[(100.0, Loss::Failed)][..],
+            &[(100.0, 1100.0)][..],
+            "a second later",
+        ),
+        (
+            &[(100.0, Loss::Failed), (3000.0, Loss::Failed)],
+            &[(100.0, 1100.0), (3000.0, 4000.0)],
+            "it worked in between, so that it is the first failure again",
+        ),
+        (&[(100.0, Loss::TimedOut)], &[(100.0, 9000.0)], "never"),
+    ] {
+        let mut world = around(at(&arrivals));
+        let loss = |(at, loss): &(f64, Loss)| (ms(*at), Device::Dla(0), *loss);
+        world.losses = losses.iter().map(loss).collect();
+        // The DLA is the faster one, so that it is used whenever it may be.
+        let quick = StreamLane {
+            first: timed(&[1], (0.1, 0.1)),
+            merges: false,
+            ..dla(0)
+        };
+        let seen = drive(&rules(vec![gpu(), quick], None), &world);
+        assert_eq!(seen.answers.len(), 400);
+        let used = |from: f64, to: f64| {
+            let inside = |at: &Duration| *at > ms(from) && *at < ms(to);
+            let tasks = seen.tasks.iter().filter(|(at, _)| inside(at));
+            tasks
+                .filter(|(_, task)| task.device == Device::Dla(0))
+                .count()
+        };
+        for (from, to) in want {
+            assert_eq!(used(*from, *to), 0, "{why}: not from {from} to {to} ms");
+        }
+        let last = want.last().map_or(0.0, |(_, to)| *to);
+        let all_day = last >= 9000.0;
+        assert_eq!(used(last, 8000.0) > 0, !all_day, "{why}");
+        assert!(used(0.0, 100.0) > 0, "{why}");
+    }
+}
+
+#[test]
+fn pauses_double_while_a_device_goes_on_failing() {
+    let mut lane = super::lane::Lane::new(&dla(0));
+    let mut now = Duration::ZERO;
+    for (pause, why) in [
+        (1, "the first failure"),
+        (2, "the second in a row"),
+        (4, "the third"),
+        (8, "and so on"),
+        (16, ""),
+        (32, ""),
+        (64, ""),
+        (64, "but no longer than this"),
+    ] {
+        lane.lose(Loss::Failed, now);
+        let back = now + Duration::from_secs(pause);
+        lane.retry(back - Duration::from_millis(1));
+        assert!(lane.is_lost(), "{pause} s: {why}");
+        lane.retry(back);
+        assert!(!lane.is_lost(), "{pause} s: {why}");
+        now = back;
+    }
+    lane.lose(Loss::TimedOut, now);
+    lane.retry(now + Duration::from_secs(1_000_000));
+    assert!(lane.is_lost());
+}
+
 /// Rows per second of full batches on every device, the suffix not counted.
 fn capacity(lanes: &[StreamLane]) -> f64 {
     let rate = |t: &Timed| t.batch as f64 / t.expected.as_secs_f64();
