@@ -13,6 +13,7 @@ use cli_support::{bundle, slow, Folder};
 use serde_json::{json, Value};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio_rustls::TlsConnector;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -390,21 +391,69 @@ fn a_server_drains_when_it_is_told_to_stop() {
     );
 }
 
-#[test]
-fn tls_encrypts_http() {
-    let folder = Folder::new();
+/// A server with a certificate for `localhost`, and clients that trust it.
+fn encrypted(folder: &Folder) -> (Served, ClientConfig) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
     folder.write("cert.pem", made.cert.pem().as_bytes());
     folder.write("key.pem", made.key_pair.serialize_pem().as_bytes());
-    let served = Served::start(
-        &folder,
-        "net.dla --tls cert.pem key.pem --header-timeout 5s",
-    );
+    let served = Served::start(folder, "net.dla --tls cert.pem key.pem --header-timeout 5s");
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+    (
+        served,
+        config.with_root_certificates(roots).with_no_client_auth(),
+    )
+}
+
+#[test]
+fn tls_encrypts_grpc() {
+    let folder = Folder::new();
+    let (served, mut config) = encrypted(&folder);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (answer, status) = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(&served.grpc).await.unwrap();
+        let name = "localhost".try_into().unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(name, stream).await.unwrap();
+        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let uri = "https://localhost/inference.GRPCInferenceService/ServerReady";
+        let request = http::Request::post(uri)
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        let mut sender = sender.ready().await.unwrap();
+        let request = request.body(()).unwrap();
+        let (response, mut body) = sender.send_request(request, false).unwrap();
+        // A message without fields: not compressed, of length 0.
+        body.send_data(vec![0; 5].into(), true).unwrap();
+        let mut body = response.await.unwrap().into_body();
+        let mut answer = Vec::new();
+        while let Some(chunk) = body.data().await {
+            answer.extend_from_slice(&chunk.unwrap());
+        }
+        let trailers = body.trailers().await.unwrap().unwrap();
+        (answer, trailers["grpc-status"].clone())
+    });
+    assert_eq!(status, "0");
+    assert_eq!(answer, [0, 0, 0, 0, 2, 8, 1], "field 1, ready, is true");
+    // In the clear the server says nothing but that it hangs up: at most a TLS alert.
+    let mut plain = served.connect(&served.grpc);
+    plain
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .unwrap();
+    let mut said = Vec::new();
+    let _ = plain.read_to_end(&mut said);
+    const ALERT: u8 = 21;
+    assert!(said.first().is_none_or(|first| *first == ALERT), "{said:?}");
+}
+
+#[test]
+fn tls_encrypts_http() {
+    let folder = Folder::new();
+    let (served, config) = encrypted(&folder);
     let name = "localhost".try_into().unwrap();
     let client = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut stream = StreamOwned::new(client, served.connect(&served.http));

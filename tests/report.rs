@@ -8,7 +8,7 @@ mod cli_support;
 
 use std::path::Path;
 
-use browser_support::{browse, is_there, keep, light_and_dark};
+use browser_support::{browse, is_there, light_and_dark, phone};
 use cli_support::Folder;
 
 use tvm_dla::engine::StageKind;
@@ -326,37 +326,9 @@ fn a_browser_shows_it_in_light_dark_and_on_a_phone() {
     let made = reproduced();
     let html = std::fs::read_to_string(made.path("made/report.html")).unwrap();
     phone(folder.path(), &html);
-}
-
-/// In a frame as wide as a phone, the page is no wider than the frame.
-fn phone(folder: &Path, report: &str) {
-    let measure =
-        "<script>document.title='wide '+document.documentElement.scrollWidth</script></body>";
-    std::fs::write(
-        folder.join("inner.html"),
-        report.replace(
-            "</body>",
-            &measure.replace("document.title", "parent.document.title"),
-        ),
-    )
-    .unwrap();
-    let outer = "<!doctype html><body style='margin:0'><iframe src='inner.html' style='border:0;width:390px;height:1500px'></iframe></body>";
-    let file = folder.join("phone.html");
-    std::fs::write(&file, outer).unwrap();
-    let url = format!("file://{}", file.display());
-    let free = "--allow-file-access-from-files".to_string();
-    let dom = browse(folder, &[free.clone(), "--dump-dom".into(), url.clone()]);
-    let dom = String::from_utf8_lossy(&dom.stdout).into_owned();
-    assert!(dom.contains("<title>wide 390</title>"), "{dom}");
-    let picture = folder.join("phone.png");
-    browse(
-        folder,
-        &[
-            free,
-            format!("--screenshot={}", picture.display()),
-            "--window-size=500,1500".into(),
-            url,
-        ],
-    );
-    keep(&picture);
+    let line = "tune net.dla --board xavier-nx --batch 4,16,64,256 --strategy search,paper,kcc2020,single --goal energy --power idle=3,gpu=6,dla=2 --report tune.html";
+    made.run(line).expect(0);
+    let tuned = made.path("tune.html");
+    light_and_dark(folder.path(), &tuned, 1900);
+    phone(folder.path(), &std::fs::read_to_string(tuned).unwrap());
 }

@@ -77,6 +77,39 @@ pub fn light_and_dark(folder: &Path, page: &Path, height: u32) {
     );
 }
 
+/// In a frame as wide as a phone, the page is no wider than the frame.
+pub fn phone(folder: &Path, report: &str) {
+    let measure =
+        "<script>document.title='wide '+document.documentElement.scrollWidth</script></body>";
+    std::fs::write(
+        folder.join("inner.html"),
+        report.replace(
+            "</body>",
+            &measure.replace("document.title", "parent.document.title"),
+        ),
+    )
+    .unwrap();
+    let outer = "<!doctype html><body style='margin:0'><iframe src='inner.html' style='border:0;width:390px;height:1500px'></iframe></body>";
+    let file = folder.join("phone.html");
+    std::fs::write(&file, outer).unwrap();
+    let url = format!("file://{}", file.display());
+    let free = "--allow-file-access-from-files".to_string();
+    let dom = browse(folder, &[free.clone(), "--dump-dom".into(), url.clone()]);
+    let dom = String::from_utf8_lossy(&dom.stdout).into_owned();
+    assert!(dom.contains("<title>wide 390</title>"), "{dom}");
+    let picture = folder.join("phone.png");
+    browse(
+        folder,
+        &[
+            free,
+            format!("--screenshot={}", picture.display()),
+            "--window-size=500,1500".into(),
+            url,
+        ],
+    );
+    keep(&picture);
+}
+
 pub fn keep(picture: &Path) {
     if let Some(folder) = std::env::var_os("KEEP_SCREENSHOTS") {
         std::fs::copy(

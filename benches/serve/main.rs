@@ -1,8 +1,10 @@
 //! What serving costs beside running in the same process: `cargo bench --bench serve [-- ARTIFACT]`.
 //!
-//! Eight clients, each with one request of eight rows in flight, in turn within this process and over HTTP with binary
-//! tensors, so that a noisy machine hurts both alike. Without an artifact the engines only wait, as a board's do for
+//! Eight clients, each with one request of eight rows in flight, in turn within this process, over HTTP and over gRPC, both
+//! with binary tensors, so that a noisy machine hurts all alike. Without an artifact the engines only wait, as a board's do for
 //! the CPU: three devices that take together 600 rows of 3 x 224 x 224 per second, the best rate the paper shows.
+
+mod grpc;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -186,12 +188,35 @@ fn over_http(session: &Arc<Session>, config: &StreamConfig) -> f64 {
     rate
 }
 
+fn over_grpc(session: &Arc<Session>, config: &StreamConfig) -> f64 {
+    let input = batch(session);
+    let name = &session.graph().tensor(session.graph().inputs[0]).name;
+    let message = grpc::message("m", name, &input);
+    let model = Model::start("m", session.clone(), config).unwrap();
+    let server = Server::start(vec![model], serve_config()).unwrap();
+    let address = server.addresses().grpc.unwrap();
+    let rate = turn(|stop, rows| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build();
+        runtime.unwrap().block_on(async {
+            let mut client = grpc::Client::connect(address).await;
+            while !stop.load(Ordering::Relaxed) {
+                client.ask(message.clone()).await;
+                rows.fetch_add(ROWS, Ordering::Relaxed);
+            }
+        });
+    });
+    server.drain();
+    rate
+}
+
 fn serve_config() -> ServeConfig {
     let limit = Duration::from_secs(60);
     ServeConfig {
         host: SocketAddr::from(([127, 0, 0, 1], 0)).ip(),
         http_port: Some(0),
-        grpc_port: None,
+        grpc_port: Some(0),
         tls: None,
         max_request: 64 << 20,
         request_timeout: limit,
@@ -232,13 +257,18 @@ fn main() {
         max_batch: ROWS,
         ..StreamConfig::default()
     };
-    let (mut inside, mut served) = (Vec::new(), Vec::new());
+    let [mut inside, mut http, mut grpc] = [const { Vec::new() }; 3];
     for _ in 0..TURNS {
         inside.push(in_process(&session, &config));
-        served.push(over_http(&session, &config));
+        http.push(over_http(&session, &config));
+        grpc.push(over_grpc(&session, &config));
     }
     let mean = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len() as f64;
-    println!("in process   {:.0} rows/s  {inside:.0?}", mean(&inside));
-    println!("over HTTP    {:.0} rows/s  {served:.0?}", mean(&served));
-    println!("ratio        {:.3}", mean(&served) / mean(&inside));
+    for (way, rates) in [("in process", &inside), ("HTTP", &http), ("gRPC", &grpc)] {
+        let ratio = mean(rates) / mean(&inside);
+        println!(
+            "{way:10} {:5.0} rows/s, ratio {ratio:.3}  {rates:.0?}",
+            mean(rates)
+        );
+    }
 }
