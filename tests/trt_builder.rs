@@ -12,7 +12,7 @@ use tvm_dla::engine::precision::{folded, stored};
 use tvm_dla::engine::trt::{
     built_for, BuildOptions, LibraryPaths, Product, Recipe, TensorRt, Timing, TrtVersion,
 };
-use tvm_dla::engine::{EngineSpec, Numerics, Precision, Ranges, StageKind};
+use tvm_dla::engine::{EngineSpec, Numerics, Precision, Ranges};
 use tvm_dla::graph::{
     Activation, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Padding2d, Pool2d, PoolKind, TensorId,
 };
@@ -36,24 +36,11 @@ fn tensorrt() -> Option<TensorRt> {
     }
 }
 
-fn spec(graph: &Graph, device: Device) -> EngineSpec {
-    EngineSpec {
-        stage: StageKind::Whole,
-        device,
-        batch: graph.batch(),
-    }
-}
-
+/// At the level that builds fastest.
 fn recipe(numerics: Numerics) -> Recipe {
-    Recipe {
-        numerics,
-        options: BuildOptions {
-            level: Some(0),
-            ..BuildOptions::default()
-        },
-        target: DlaTarget::default(),
-        progress: None,
-    }
+    let mut recipe = Recipe::new(numerics, DlaTarget::default());
+    recipe.options.level = Some(0);
+    recipe
 }
 
 /// A network under construction whose nodes are numbered.
@@ -246,7 +233,11 @@ fn whole_networks_become_engines_in_every_precision() {
         ] {
             let precision = numerics.precision;
             let what = format!("{name} x{} in {precision}", graph.batch());
-            let built = tensorrt.build(&graph, &spec(&graph, Device::Gpu), &recipe(numerics));
+            let built = tensorrt.build(
+                &graph,
+                &EngineSpec::whole(&graph, Device::Gpu),
+                &recipe(numerics),
+            );
             let plan = built.unwrap_or_else(|e| panic!("{what}: {e}"));
             assert!(plan.bytes.len() > 10_000, "{what}: {}", plan.bytes.len());
             // Every tensor but those of biases, which are part of their layer; INT8 folds batch norms too.
@@ -287,7 +278,7 @@ fn what_cannot_be_built_says_why() {
     ];
     for (device, recipe, want, why) in cases {
         let error = tensorrt
-            .build(&graph, &spec(&graph, device), &recipe)
+            .build(&graph, &EngineSpec::whole(&graph, device), &recipe)
             .unwrap_err();
         assert!(error.to_string().contains(want), "{why}: {error}");
         assert_eq!(error.device, device);
@@ -309,12 +300,12 @@ fn progress_is_reported_and_can_cancel() {
         true
     }));
     tensorrt
-        .build(&graph, &spec(&graph, Device::Gpu), &watched)
+        .build(&graph, &EngineSpec::whole(&graph, Device::Gpu), &watched)
         .unwrap();
     assert!(steps.load(Ordering::Relaxed) > 2, "{steps:?}");
     watched.progress = Some(Arc::new(|_| false));
     let error = tensorrt
-        .build(&graph, &spec(&graph, Device::Gpu), &watched)
+        .build(&graph, &EngineSpec::whole(&graph, Device::Gpu), &watched)
         .unwrap_err();
     assert!(error.to_string().contains("cancelled"), "{error}");
 }
@@ -335,7 +326,7 @@ fn kernel_times_are_kept_in_a_file() {
         ..recipe(Numerics::of(Precision::F16))
     };
     for round in ["made", "read"] {
-        let built = tensorrt.build(&graph, &spec(&graph, Device::Gpu), &recipe);
+        let built = tensorrt.build(&graph, &EngineSpec::whole(&graph, Device::Gpu), &recipe);
         built.unwrap_or_else(|e| panic!("{round}: {e}"));
         assert!(path.metadata().unwrap().len() > 0, "{round}");
     }

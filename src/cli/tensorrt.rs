@@ -16,7 +16,7 @@ use crate::engine::trt::{
     listen, BuildOptions, DlaMemory, Keep, LibraryPaths, Recipe, Severity, Timing, TrtBackend,
     TrtOptions,
 };
-use crate::engine::{Backend, EngineSpec, Numerics, StageKind};
+use crate::engine::{Backend, EngineSpec, Numerics};
 use crate::plan::Device;
 
 /// How much of TensorRT's log to print.
@@ -172,11 +172,7 @@ fn compare(backend: &TrtBackend, bundle: &Bundle) {
     let Some(device) = devices.into_iter().find(|device| *device != Device::Gpu) else {
         return;
     };
-    let spec = EngineSpec {
-        stage: StageKind::Whole,
-        device,
-        batch: bundle.graph.batch(),
-    };
+    let spec = EngineSpec::whole(&bundle.graph, device);
     let asked = backend
         .tensorrt()
         .disagreements(&bundle.graph, &spec, backend.recipe());

@@ -98,6 +98,15 @@ pub struct EngineSpec {
 }
 
 impl EngineSpec {
+    /// The network uncut, at the batch that it has.
+    pub fn whole(graph: &Graph, device: Device) -> EngineSpec {
+        EngineSpec {
+            stage: StageKind::Whole,
+            device,
+            batch: graph.batch(),
+        }
+    }
+
     /// A failure of this engine; `message` names the node where one is known.
     pub fn error(&self, message: String) -> EngineError {
         EngineError {

@@ -12,9 +12,7 @@ use crate::artifact::GivenPlans;
 use crate::bundle::Bundle;
 use crate::engine::cache::PlanCache;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
-use crate::engine::trt::{
-    listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
-};
+use crate::engine::trt::{listen, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions};
 use crate::engine::{Backend, Numerics, Precision};
 use crate::plan::Device;
 use crate::quantise::numerics;
@@ -168,12 +166,7 @@ impl Settings {
         let backend = TrtBackend::new(TrtOptions {
             tensorrt: LibraryPaths::system(self.tensorrt.clone(), roots.clone()),
             cuda: LibraryPaths::system(self.cudart.clone(), roots),
-            recipe: Recipe {
-                numerics: self.numerics(bundle, target.precision.into())?,
-                options: BuildOptions::default(),
-                target,
-                progress: None,
-            },
+            recipe: Recipe::new(self.numerics(bundle, target.precision.into())?, target),
         })?;
         say_once(&backend.describe());
         Ok(Arc::new(match kept() {

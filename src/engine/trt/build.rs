@@ -3,20 +3,19 @@
 use std::fmt;
 use std::path::Path;
 
-use super::dla::{self, Answer, Disagreement};
+use super::construction::Construction;
+use super::dla::{self, Disagreement};
 use super::error::TrtError;
 use super::find::LibraryPaths;
 use super::handle::Owned;
 use super::library::{self, Library};
-use super::log::{self, Severity};
 use super::monitor::Monitor;
 use super::network::{Finished, Inferred, TrtNetwork, Typing};
 use super::options::{BuildOptions, Progress, Timing};
 use super::ports::Ports;
-use super::sys;
 use super::types::{self, Types};
 use super::version::TrtVersion;
-use crate::engine::{EngineError, EngineSpec, Numerics, Precision};
+use crate::engine::{EngineError, EngineSpec, Numerics};
 use crate::graph::Graph;
 use crate::lower::lower;
 use crate::plan::Device;
@@ -34,6 +33,18 @@ pub struct Recipe {
     /// Whose rules TensorRT's opinion of a layer is compared with.
     pub target: DlaTarget,
     pub progress: Option<Progress>,
+}
+
+impl Recipe {
+    /// TensorRT's own defaults, and nobody hears of progress.
+    pub fn new(numerics: Numerics, target: DlaTarget) -> Recipe {
+        Recipe {
+            numerics,
+            options: BuildOptions::default(),
+            target,
+            progress: None,
+        }
+    }
 }
 
 /// A serialised engine, and what its building showed.
@@ -59,13 +70,6 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// Objects in the order in which TensorRT wants them destroyed.
-pub(super) struct Construction {
-    pub config: Owned<sys::Config>,
-    pub network: Owned<sys::Network>,
-    pub builder: Owned<sys::Builder>,
-}
-
 impl TensorRt {
     /// The first TensorRT that `paths` lead to and that this build was compiled for.
     ///
@@ -88,47 +92,11 @@ impl TensorRt {
         self.0
     }
 
-    /// DLA cores that TensorRT sees: none on anything but a Jetson Xavier or Orin (but for Orin Nano).
-    pub fn dla_cores(&self) -> Result<u8, TrtError> {
-        let builder = self.builder()?;
-        // SAFETY: the builder lives.
-        let cores = unsafe { (self.0.table.builder_dla_cores)(builder.as_ptr()) };
-        Ok(u8::try_from(cores).unwrap_or(0))
-    }
-
     pub(super) fn typing(&self) -> Typing {
         match self.0.table.weak_types {
             0 => Typing::Strong,
             _ => Typing::Weak,
         }
-    }
-
-    fn builder(&self) -> Result<Owned<sys::Builder>, TrtError> {
-        let destroy = self.0.table.builder_destroy;
-        // SAFETY: entry and logger are those of the library that the table is for.
-        Owned::new(self.0, "createInferBuilder", destroy, |table| unsafe {
-            (table.builder_create)(self.0.builder_entry, self.0.logger.as_ptr())
-        })
-    }
-
-    fn construction(&self) -> Result<Construction, TrtError> {
-        let builder = self.builder()?;
-        let strong = i32::from(self.typing() == Typing::Strong);
-        let destroy = self.0.table.network_destroy;
-        // SAFETY: the builder lives, and outlives both.
-        let network = Owned::new(self.0, "createNetworkV2", destroy, |table| unsafe {
-            (table.network_create)(builder.as_ptr(), strong)
-        })?;
-        let destroy = self.0.table.config_destroy;
-        // SAFETY: as above.
-        let config = Owned::new(self.0, "createBuilderConfig", destroy, |table| unsafe {
-            (table.config_create)(builder.as_ptr())
-        })?;
-        Ok(Construction {
-            config,
-            network,
-            builder,
-        })
     }
 
     /// Builds `graph`, whose activations have `spec.batch` rows.
@@ -195,30 +163,6 @@ impl TensorRt {
         Ok(dla::compare(graph, &recipe.target, &answers))
     }
 
-    fn check(
-        &self,
-        spec: &EngineSpec,
-        recipe: &Recipe,
-        builder: &Owned<sys::Builder>,
-    ) -> Result<(), String> {
-        let Device::Dla(core) = spec.device else {
-            return Ok(());
-        };
-        // SAFETY: the builder lives.
-        let cores = unsafe { (self.0.table.builder_dla_cores)(builder.as_ptr()) };
-        if i32::from(core) >= cores {
-            return Err(format!("{} sees {cores} DLA cores here", self.0.version));
-        }
-        match (recipe.numerics.precision, self.typing()) {
-            (Precision::F32, _) => Err("a DLA computes in fp16 or int8, not in fp32".into()),
-            (Precision::Int8, Typing::Strong) => Err(format!(
-                "a DLA takes int8 from ranges, which {} no longer has\nhelp: compile the network for fp16",
-                self.0.version
-            )),
-            (Precision::F16, _) | (Precision::Int8, Typing::Weak) => Ok(()),
-        }
-    }
-
     fn lower(
         &self,
         graph: &Graph,
@@ -229,44 +173,6 @@ impl TensorRt {
         let mut network = TrtNetwork::new(self.0, &parts.network, self.typing(), types, ports);
         lower(graph, &mut network).map_err(|e| e.to_string())?;
         network.finish().map_err(|e| e.to_string())
-    }
-
-    /// Makes sure of every layer's place before a long build: on the DLA, or on the GPU where that was asked for.
-    fn place(
-        &self,
-        graph: &Graph,
-        recipe: &Recipe,
-        parts: &Construction,
-        lowered: &Finished,
-    ) -> Result<Vec<Disagreement>, String> {
-        let answers = dla::ask(self.0, &parts.config, &lowered.layers);
-        let refused: Vec<&Answer> = answers.iter().filter(|answer| !answer.runs).collect();
-        let disagreements = dla::compare(graph, &recipe.target, &answers);
-        let refused_by_both = refused.len() - disagreements.iter().filter(|d| !d.tensorrt).count();
-        debug_assert_eq!(
-            refused_by_both, 0,
-            "split leaves nothing in a prefix that the table refuses"
-        );
-        if let Some(first) = disagreements.iter().find(|d| !d.tensorrt) {
-            if !recipe.options.gpu_fallback {
-                return Err(format!(
-                    "{first}\nhelp: keep it off the DLA with the compiler's option gpu_only={}, or let it run on the GPU within this engine with --gpu-fallback",
-                    first.node
-                ));
-            }
-        }
-        for layer in refused.iter().flat_map(|answer| &answer.refused) {
-            // SAFETY: config and layer live.
-            self.0
-                .status("setDeviceType", |table| unsafe {
-                    (table.config_layer_on_gpu)(parts.config.as_ptr(), *layer)
-                })
-                .map_err(|e| e.to_string())?;
-        }
-        for disagreement in &disagreements {
-            log::take(Severity::Warning, &disagreement.to_string());
-        }
-        Ok(disagreements)
     }
 
     fn serialised(

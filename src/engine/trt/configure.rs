@@ -1,6 +1,7 @@
 //! What a builder is told before it builds: flags, limits, the device.
 
-use super::build::{Construction, Recipe, TensorRt};
+use super::build::{Recipe, TensorRt};
+use super::construction::Construction;
 use super::error::TrtError;
 use super::network::Typing;
 use super::options::Timing;

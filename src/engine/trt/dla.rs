@@ -3,11 +3,17 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::log;
-use super::network::Added;
+use super::build::{Recipe, TensorRt};
+use super::construction::Construction;
+use super::error::TrtError;
+use super::handle::Owned;
+use super::library::Library;
+use super::log::{self, Severity};
+use super::network::{Added, Finished, Typing};
 use super::sys;
-use super::{handle::Owned, library::Library};
+use crate::engine::{EngineSpec, Precision};
 use crate::graph::Graph;
+use crate::plan::Device;
 use crate::split::{verdict, DlaTarget, Verdict};
 
 /// A node about whose place TensorRT and the rule table do not agree. On a board this is how the table learns.
@@ -92,4 +98,77 @@ pub(super) fn compare(graph: &Graph, target: &DlaTarget, answers: &[Answer]) -> 
         })
     });
     differing.collect()
+}
+
+impl TensorRt {
+    /// DLA cores that TensorRT sees: none on anything but a Jetson Xavier or Orin (but for Orin Nano).
+    pub fn dla_cores(&self) -> Result<u8, TrtError> {
+        let builder = self.builder()?;
+        // SAFETY: the builder lives.
+        let cores = unsafe { (self.0.table.builder_dla_cores)(builder.as_ptr()) };
+        Ok(u8::try_from(cores).unwrap_or(0))
+    }
+
+    /// Whether `recipe` can run where `spec` says.
+    pub(super) fn check(
+        &self,
+        spec: &EngineSpec,
+        recipe: &Recipe,
+        builder: &Owned<sys::Builder>,
+    ) -> Result<(), String> {
+        let Device::Dla(core) = spec.device else {
+            return Ok(());
+        };
+        // SAFETY: the builder lives.
+        let cores = unsafe { (self.0.table.builder_dla_cores)(builder.as_ptr()) };
+        if i32::from(core) >= cores {
+            return Err(format!("{} sees {cores} DLA cores here", self.0.version));
+        }
+        match (recipe.numerics.precision, self.typing()) {
+            (Precision::F32, _) => Err("a DLA computes in fp16 or int8, not in fp32".into()),
+            (Precision::Int8, Typing::Strong) => Err(format!(
+                "a DLA takes int8 from ranges, which {} no longer has\nhelp: compile the network for fp16",
+                self.0.version
+            )),
+            (Precision::F16, _) | (Precision::Int8, Typing::Weak) => Ok(()),
+        }
+    }
+
+    /// Makes sure of every layer's place before a long build: on the DLA, or on the GPU where that was asked for.
+    pub(super) fn place(
+        &self,
+        graph: &Graph,
+        recipe: &Recipe,
+        parts: &Construction,
+        lowered: &Finished,
+    ) -> Result<Vec<Disagreement>, String> {
+        let answers = ask(self.0, &parts.config, &lowered.layers);
+        let refused: Vec<&Answer> = answers.iter().filter(|answer| !answer.runs).collect();
+        let disagreements = compare(graph, &recipe.target, &answers);
+        let refused_by_both = refused.len() - disagreements.iter().filter(|d| !d.tensorrt).count();
+        debug_assert_eq!(
+            refused_by_both, 0,
+            "split leaves nothing in a prefix that the table refuses"
+        );
+        if let Some(first) = disagreements.iter().find(|d| !d.tensorrt) {
+            if !recipe.options.gpu_fallback {
+                return Err(format!(
+                    "{first}\nhelp: keep it off the DLA with the compiler's option gpu_only={}, or let it run on the GPU within this engine with --gpu-fallback",
+                    first.node
+                ));
+            }
+        }
+        for layer in refused.iter().flat_map(|answer| &answer.refused) {
+            // SAFETY: config and layer live.
+            self.0
+                .status("setDeviceType", |table| unsafe {
+                    (table.config_layer_on_gpu)(parts.config.as_ptr(), *layer)
+                })
+                .map_err(|e| e.to_string())?;
+        }
+        for disagreement in &disagreements {
+            log::take(Severity::Warning, &disagreement.to_string());
+        }
+        Ok(disagreements)
+    }
 }

@@ -3,8 +3,11 @@
 mod build;
 mod codes;
 mod configure;
+mod constants;
+mod construction;
 mod cuda;
 mod dla;
+mod ends;
 mod engine;
 mod error;
 mod find;

@@ -4,22 +4,19 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::sync::Arc;
 
-use half::f16;
-
+use super::constants::{Constants, CONSTANT};
 use super::error::TrtError;
 use super::handle::Owned;
-use super::layout::Layout;
 use super::library::Library;
 use super::ports::Ports;
-use super::sys::{self, Blob, Shape};
+use super::sys::{self, Shape};
 use super::types::Types;
 use crate::engine::Precision;
-use crate::lower::{BuildError, Built, Value, Weights};
+use crate::lower::{BuildError, Built, Value};
 
 /// TensorRT's numbers of element types.
 pub(super) const FLOAT: i32 = 0;
 pub(super) const HALF: i32 = 1;
-const CONSTANT: &str = "addConstant";
 
 /// How a network gets its types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +47,14 @@ pub(super) struct TrtNetwork<'a> {
     pub(super) network: &'a Owned<sys::Network>,
     pub(super) typing: Typing,
     pub(super) types: &'a Types,
-    ports: &'a Ports,
+    pub(super) ports: &'a Ports,
     /// Inputs and outputs so far: what an output may not be once more.
-    taken: HashSet<*mut sys::Tensor>,
-    inputs: usize,
-    outputs: usize,
+    pub(super) taken: HashSet<*mut sys::Tensor>,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
     pub(super) values: Vec<*mut sys::Tensor>,
     /// TensorRT reads constants until the engine is built.
-    constants: Vec<Arc<Vec<u8>>>,
+    pub(super) constants: Vec<Arc<Vec<u8>>>,
     pub(super) layers: Vec<Added>,
     pub(super) inferred: Vec<Inferred>,
     /// How many layers there were when the last tensor of the graph was complete.
@@ -65,9 +62,6 @@ pub(super) struct TrtNetwork<'a> {
     /// What [`Self::completed`] met; lowering only hears of it at its end.
     pub(super) failure: Option<BuildError>,
 }
-
-/// The constants of a network, which have to outlive its building.
-pub(super) struct Constants(#[allow(dead_code)] Vec<Arc<Vec<u8>>>);
 
 /// What lowering leaves behind.
 pub(super) struct Finished {
@@ -235,61 +229,6 @@ impl<'a> TrtNetwork<'a> {
         Ok(output.as_ptr())
     }
 
-    /// Constant elements as this network wants them: as they are, or rounded to FP16 where types are strong.
-    pub(super) fn blob(&mut self, weights: &Weights) -> Blob {
-        let count: usize = weights.shape.iter().product();
-        let (kind, data) = match self.halves() {
-            false => (FLOAT, weights.data.clone()),
-            true => {
-                let halves = weights.values().into_iter();
-                let bytes = halves
-                    .flat_map(|v| f16::from_f32(v).to_le_bytes())
-                    .collect();
-                (HALF, Arc::new(bytes))
-            }
-        };
-        self.keep(kind, data, count)
-    }
-
-    pub(super) fn float_blob(&mut self, values: &[f32]) -> Blob {
-        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.keep(FLOAT, Arc::new(bytes), values.len())
-    }
-
-    fn keep(&mut self, kind: i32, data: Arc<Vec<u8>>, count: usize) -> Blob {
-        let blob = Blob {
-            kind,
-            data: data.as_ptr().cast(),
-            count: count as i64,
-        };
-        self.constants.push(data);
-        blob
-    }
-
-    pub(super) fn optional_blob(&mut self, weights: Option<&Weights>) -> Blob {
-        match weights {
-            Some(weights) => self.blob(weights),
-            None => Blob {
-                kind: if self.halves() { HALF } else { FLOAT },
-                data: std::ptr::null(),
-                count: 0,
-            },
-        }
-    }
-
-    pub(super) fn constant_layer(&mut self, node: &str, weights: &Weights) -> Built {
-        let blob = self.blob(weights);
-        self.constant_of(node, &weights.shape, blob)
-    }
-
-    pub(super) fn constant_of(&mut self, node: &str, shape: &[usize], blob: Blob) -> Built {
-        let shape = dims(shape)?;
-        // SAFETY: the network lives, and `self.constants` keeps the elements until it is built.
-        self.add(CONSTANT, node, |table, net| unsafe {
-            (table.add_constant)(net, &shape, &blob)
-        })
-    }
-
     pub(super) fn cast(&mut self, node: &str, x: Value, kind: i32) -> Built {
         let x = self.pointer(x);
         // SAFETY: network and tensor live.
@@ -297,67 +236,10 @@ impl<'a> TrtNetwork<'a> {
             (table.add_cast)(net, x, kind)
         })
     }
-
-    /// The engine's next input; what the network reads follows from its types.
-    pub(super) fn input_tensor(&mut self, node: &str, shape: &[usize]) -> Built {
-        let port = &self.ports.inputs[self.inputs];
-        self.inputs += 1;
-        let (layout, name, at) = (port.layout, text(&port.name), dims(shape)?);
-        let kind = match self.typing {
-            Typing::Weak => FLOAT,
-            Typing::Strong => layout.kind(),
-        };
-        let net = self.net();
-        // SAFETY: the network lives; TensorRT copies name and shape.
-        let tensor = self.library.object("addInput", |table| unsafe {
-            (table.network_input)(net, name.as_ptr(), kind, &at)
-        })?;
-        let tensor = tensor.as_ptr();
-        self.place(tensor, layout)?;
-        self.taken.insert(tensor);
-        let value = self.value(tensor);
-        match self.halves() && kind == FLOAT {
-            true => self.cast(node, value, HALF),
-            false => Ok(value),
-        }
-    }
-
-    /// The engine's next output.
-    pub(super) fn output_tensor(&mut self, node: &str, x: Value) -> Result<(), BuildError> {
-        let port = &self.ports.outputs[self.outputs];
-        self.outputs += 1;
-        let (layout, name) = (port.layout, text(&port.name));
-        let x = match (
-            self.halves() && layout.kind() == FLOAT,
-            self.taken.contains(&self.pointer(x)),
-        ) {
-            (true, _) | (false, true) => self.cast(node, x, FLOAT)?,
-            (false, false) => x,
-        };
-        let (tensor, net) = (self.pointer(x), self.net());
-        self.library.status("markOutput", |table| {
-            // SAFETY: network and tensor live; TensorRT copies the name.
-            unsafe {
-                (table.tensor_name)(tensor, name.as_ptr());
-                (table.network_output)(net, tensor)
-            }
-        })?;
-        self.taken.insert(tensor);
-        self.place(tensor, layout)
-    }
-
-    fn place(&self, tensor: *mut sys::Tensor, layout: Layout) -> Result<(), BuildError> {
-        let (kind, format) = (layout.kind(), layout.format());
-        // SAFETY: the tensor lives.
-        let placed = self.library.status("setAllowedFormats", |table| unsafe {
-            (table.tensor_io)(tensor, kind, format)
-        });
-        Ok(placed?)
-    }
 }
 
 /// A name as C reads it: what follows a zero would be lost anyway.
-fn text(name: &str) -> CString {
+pub(super) fn text(name: &str) -> CString {
     let name: Vec<u8> = name.bytes().take_while(|byte| *byte != 0).collect();
     CString::new(name).unwrap_or_default()
 }

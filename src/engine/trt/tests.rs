@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::*;
-use crate::engine::{Numerics, Precision, Ranges, StageKind};
+use crate::engine::{Numerics, Precision, Ranges};
 use crate::graph::TensorId;
 use crate::split::DlaTarget;
 
@@ -30,24 +30,11 @@ fn tensorrt() -> Option<TensorRt> {
     *LOADED.get_or_init(load)
 }
 
-fn spec(graph: &Graph) -> EngineSpec {
-    EngineSpec {
-        stage: StageKind::Whole,
-        device: Device::Gpu,
-        batch: graph.batch(),
-    }
-}
-
+/// At the level that builds fastest.
 fn recipe(numerics: Numerics) -> Recipe {
-    Recipe {
-        numerics,
-        options: BuildOptions {
-            level: Some(0),
-            ..BuildOptions::default()
-        },
-        target: DlaTarget::default(),
-        progress: None,
-    }
+    let mut recipe = Recipe::new(numerics, DlaTarget::default());
+    recipe.options.level = Some(0);
+    recipe
 }
 
 /// Every tensor in -1..1; `None` where names repeat, as INT8 goes by names.
@@ -79,7 +66,11 @@ pub(in crate::engine) fn builds(graph: &Graph, why: &str) {
     }
     for numerics in all {
         let precision = numerics.precision;
-        let plan = tensorrt.build(graph, &spec(graph), &recipe(numerics));
+        let plan = tensorrt.build(
+            graph,
+            &EngineSpec::whole(graph, Device::Gpu),
+            &recipe(numerics),
+        );
         let plan = plan.unwrap_or_else(|e| panic!("{why}, {precision}: {e}"));
         assert!(
             plan.bytes.len() > 1000,

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::build::{Construction, TensorRt};
+use super::build::TensorRt;
+use super::construction::Construction;
 use super::error::TrtError;
 use super::handle::Owned;
 use super::sys;
