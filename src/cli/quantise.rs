@@ -16,13 +16,11 @@ use super::model::preprocess;
 use super::output::{seconds, table, Output};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
-use crate::bundle::Bundle;
 use crate::engine::{Numerics, Ranges, Watching};
 use crate::graph::Graph;
 use crate::quantise::{
-    cache, collect, probed, CalibrateError, Calibration, Distributions, Method, Runs,
+    cache, collect, crossing, probed, CalibrateError, Calibration, Distributions, Method, Runs,
 };
-use crate::split::cut;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -120,17 +118,6 @@ pub fn batch_of(graph: &Graph, asked: usize) -> usize {
         Ok(_) => asked,
         Err(_) => graph.batch(),
     }
-}
-
-/// Tensors that go from the prefix to the suffix are stored, whatever layers they lie between.
-pub fn crossing(bundle: &Bundle) -> Result<Vec<String>, Box<dyn Error>> {
-    let options = &bundle.options;
-    let stages = cut(&bundle.graph, &options.target, &options.gpu_only)?;
-    let names = stages.prefix.iter().flat_map(|prefix| {
-        let outputs = prefix.outputs.iter();
-        outputs.map(|id| prefix.tensor(*id).name.clone())
-    });
-    Ok(names.collect())
 }
 
 /// What flows through `graph` when it runs over all of `data`.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::ends;
 use super::module::PluginModule;
 use super::origin;
-use super::settings::Settings;
+use super::settings::{Asked, Settings};
 use crate::bundle::{Bundle, BundleError, Origin};
 use crate::engine::Array;
 use crate::session::Session;
@@ -45,7 +45,7 @@ impl DlaModule {
             None => (self.bundle.clone(), None),
         };
         let settings = Settings::from_environment()?;
-        let session = settings.session(bundle, library.as_deref())?;
+        let session = settings.session(bundle, library.as_deref(), Asked::default())?;
         Ok(self.session.get_or_init(|| session))
     }
 }
@@ -66,6 +66,12 @@ impl PluginModule for DlaModule {
 
 /// Runs a network in TVM's convention: the inputs, then the outputs to write, all as the model declares them.
 pub fn run(session: &Session, arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let arrays = inputs(session, arguments)?;
+    run_over(session, &arrays, arguments)
+}
+
+/// The inputs among the arguments, of which there must be the right number.
+pub fn inputs(session: &Session, arguments: &Arguments<'_>) -> Result<Vec<Array>, CallError> {
     let (graph, origin) = (session.graph(), session.origin());
     let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
     if arguments.len() != inputs + outputs {
@@ -76,13 +82,21 @@ pub fn run(session: &Session, arguments: &Arguments<'_>) -> Result<Value, CallEr
         )
         .into());
     }
-    let arrays: Result<Vec<Array>, CallError> = (0..inputs)
+    (0..inputs)
         .map(|i| ends::read(&arguments.tensor(i)?, Origin::port(origin, i)))
-        .collect();
-    let outcome = session.run(&arrays?)?;
+        .collect()
+}
+
+/// Runs a network over `arrays`, and writes the outputs among the arguments.
+pub fn run_over(
+    session: &Session,
+    arrays: &[Array],
+    arguments: &Arguments<'_>,
+) -> Result<Value, CallError> {
+    let outcome = session.run(arrays)?;
     for (index, array) in outcome.outputs.iter().enumerate() {
-        let integer = origin.and_then(|origin| origin.outputs[index]);
-        let mut output = arguments.output(inputs + index)?;
+        let integer = session.origin().and_then(|origin| origin.outputs[index]);
+        let mut output = arguments.output(arrays.len() + index)?;
         ends::write(&mut output, integer, &array.data)?;
     }
     Ok(Value::Null)

@@ -9,7 +9,7 @@ use super::ends;
 use super::ffi::make_module;
 use super::module::PluginModule;
 use super::run::array;
-use super::settings::Settings;
+use super::settings::{Asked, Settings};
 use crate::artifact::Artifact;
 use crate::bundle::Origin;
 use crate::engine::Array;
@@ -33,7 +33,7 @@ pub fn register() -> Result<(), CallError> {
         let path = Path::new(&path);
         let artifact = Artifact::read(path)?;
         let settings = Settings::from_json(&arguments.text(1)?)?;
-        let session = settings.session(artifact.whole()?.clone(), Some(path))?;
+        let session = settings.session(artifact.whole()?.clone(), Some(path), Asked::default())?;
         let count = session.graph().inputs.len();
         let module = SessionModule {
             session,

@@ -1,5 +1,6 @@
 //! How networks run inside TVM: from the environment, or from a session's configuration.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +13,25 @@ use crate::artifact::GivenPlans;
 use crate::bundle::Bundle;
 use crate::engine::cache::PlanCache;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
-use crate::engine::trt::{listen, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions};
+use crate::engine::trt::{
+    listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
+};
 use crate::engine::{Backend, Numerics, Precision};
 use crate::plan::Device;
 use crate::quantise::numerics;
+use crate::relay::json::Computed;
 use crate::session::{Chosen, Session, SessionConfig};
 use crate::tvm::CallError;
+
+/// What a network asks for where the user says nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    pub numerics: Option<Numerics>,
+    /// Scratch memory of a TensorRT engine, in bytes.
+    pub workspace: Option<u64>,
+    /// Where TensorRT engines are kept.
+    pub cache: Option<PathBuf>,
+}
 
 /// What a user can say; everything has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -83,8 +97,18 @@ impl Settings {
         })
     }
 
+    /// Whether the user says what is computed in.
+    pub fn names_precision(&self) -> bool {
+        self.precision.is_some() || self.calibration.is_some()
+    }
+
     /// A session for `bundle`; `artifact` is the file that it is from, if that is known.
-    pub fn session(&self, bundle: Bundle, artifact: Option<&Path>) -> Result<Session, CallError> {
+    pub fn session(
+        &self,
+        bundle: Bundle,
+        artifact: Option<&Path>,
+        asked: Asked,
+    ) -> Result<Session, CallError> {
         let mut config = SessionConfig::default();
         if let Some(seconds) = self.time_limit {
             config.time_limit = Duration::from_secs(seconds);
@@ -93,11 +117,11 @@ impl Settings {
             let devices: Result<Vec<Device>, String> = text.split(',').map(str::parse).collect();
             config.devices = Some(devices?);
         }
-        let backend = self.backend(&bundle)?;
+        let backend = self.backend(&bundle, asked)?;
         if self.plan.is_some() || artifact.is_some() {
-            let asked = self.plan.as_deref();
+            let named = self.plan.as_deref();
             let path = artifact.unwrap_or(Path::new(""));
-            let given = GivenPlans::find(asked, path, &bundle, backend.name())?;
+            let given = GivenPlans::find(named, path, &bundle, backend.name())?;
             if let Some(reason) = &given.passed_over {
                 eprintln!("tvm-dla: {reason}");
             }
@@ -108,11 +132,20 @@ impl Settings {
         Ok(session)
     }
 
-    /// In `unnamed` where neither a precision nor a calibration is given.
-    fn numerics(&self, bundle: &Bundle, unnamed: Precision) -> Result<Numerics, CallError> {
+    /// Where neither a precision nor a calibration is given, what the network asks for, or else `usual`.
+    fn numerics(
+        &self,
+        bundle: &Bundle,
+        asked: Option<Numerics>,
+        usual: Precision,
+    ) -> Result<Numerics, CallError> {
         let named = self.precision.as_deref().map(str::parse).transpose()?;
         let implied = self.calibration.as_ref().map(|_| Precision::Int8);
-        let precision = named.or(implied).unwrap_or(unnamed);
+        let precision = match (named.or(implied), asked) {
+            (Some(precision), _) => precision,
+            (None, Some(numerics)) => return Ok(numerics),
+            (None, None) => usual,
+        };
         let text = self.calibration.as_ref().map(|path| {
             let text = std::fs::read_to_string(path);
             text.map_err(|e| format!("cannot read {}: {e}", path.display()))
@@ -121,67 +154,87 @@ impl Settings {
         Ok(numerics(bundle, precision, text.as_deref(), &[])?.0)
     }
 
-    fn backend(&self, bundle: &Bundle) -> Result<Arc<dyn Backend>, CallError> {
-        let site_packages = own_folder().and_then(|own| own.parent().map(PathBuf::from));
-        let roots: Vec<PathBuf> = site_packages.into_iter().collect();
+    /// Who computes.
+    pub fn computed(&self) -> Result<Computed, CallError> {
         match self.backend.as_deref() {
-            None | Some("cpu") => {
-                let numerics = self.numerics(bundle, Precision::default())?;
-                self.emulated(roots, numerics)
-            }
-            Some("tensorrt") => self.board(roots, bundle),
+            None | Some("cpu") => Ok(Computed::OnCpu),
+            Some("tensorrt") => Ok(Computed::ByTensorRt),
             Some(other) => {
                 Err(format!("there is no backend `{other}`: use cpu or tensorrt").into())
             }
         }
     }
 
-    fn emulated(
-        &self,
-        roots: Vec<PathBuf>,
-        numerics: Numerics,
-    ) -> Result<Arc<dyn Backend>, CallError> {
+    fn backend(&self, bundle: &Bundle, asked: Asked) -> Result<Arc<dyn Backend>, CallError> {
+        match self.computed()? {
+            Computed::OnCpu => {
+                let numerics = self.numerics(bundle, asked.numerics, Precision::default())?;
+                let backend = self.emulated(numerics)?;
+                say_once(&format!("GPU and DLA {}", backend.describe()));
+                Ok(Arc::new(backend))
+            }
+            Computed::ByTensorRt => self.board(bundle, asked),
+        }
+    }
+
+    /// The CPU backend.
+    pub fn emulated(&self, numerics: Numerics) -> Result<CpuBackend, CallError> {
         let paths = SearchPaths {
             environment: self.onnxruntime.clone(),
-            roots,
+            roots: site_packages(),
             ..crate::session::default_search()
         };
         let backend = CpuBackend::new(CpuOptions {
             library: find_library(&paths)?,
             threads_per_device: self.threads.unwrap_or(1),
             devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
-        })?
-        .with_numerics(numerics);
-        say_once(&backend.describe());
-        Ok(Arc::new(backend))
+        })?;
+        Ok(backend.with_numerics(numerics))
     }
 
-    fn board(&self, roots: Vec<PathBuf>, bundle: &Bundle) -> Result<Arc<dyn Backend>, CallError> {
+    fn board(&self, bundle: &Bundle, asked: Asked) -> Result<Arc<dyn Backend>, CallError> {
         listen(Arc::new(|severity, text| {
             if severity <= Severity::Warning {
                 eprintln!("tvm-dla: tensorrt: {severity}: {text}");
             }
         }));
         let target = bundle.options.target;
+        let roots = site_packages();
         let backend = TrtBackend::new(TrtOptions {
             tensorrt: LibraryPaths::system(self.tensorrt.clone(), roots.clone()),
             cuda: LibraryPaths::system(self.cudart.clone(), roots),
-            recipe: Recipe::new(self.numerics(bundle, target.precision.into())?, target),
+            recipe: Recipe {
+                options: BuildOptions {
+                    workspace: asked.workspace,
+                    ..BuildOptions::default()
+                },
+                ..Recipe::new(
+                    self.numerics(bundle, asked.numerics, target.precision.into())?,
+                    target,
+                )
+            },
         })?;
-        say_once(&backend.describe());
-        Ok(Arc::new(match kept() {
+        say_once(&format!("GPU and DLA {}", backend.describe()));
+        Ok(Arc::new(match kept(asked.cache) {
             Some(keep) => backend.keeping(keep),
             None => backend,
         }))
     }
 }
 
-/// The folder that the command uses too, so that engines built by one are found by the other. `TVM_DLA_CACHE` names one.
-fn kept() -> Option<Keep> {
+/// Beside this library, pip puts what it needs.
+fn site_packages() -> Vec<PathBuf> {
+    let folder = own_folder().and_then(|own| own.parent().map(PathBuf::from));
+    folder.into_iter().collect()
+}
+
+/// The folder that the command uses too, so that engines built by one are found by the other. `TVM_DLA_CACHE` names one,
+/// or else the network does.
+fn kept(asked: Option<PathBuf>) -> Option<Keep> {
     let variable = |name: &str| env::var_os(name).filter(|path| !path.is_empty());
     let place = |name: &str| variable(name).map(PathBuf::from);
     let folder = PlanCache::usual(
-        place("TVM_DLA_CACHE"),
+        place("TVM_DLA_CACHE").or(asked),
         place("XDG_CACHE_HOME"),
         place("HOME"),
     );
@@ -212,11 +265,12 @@ fn say_plans(plans: &[Chosen]) {
     }
 }
 
-/// Whoever runs a network through TVM should know what computes it; once per process is enough.
-fn say_once(text: &str) {
-    static SAID: Mutex<bool> = Mutex::new(false);
+/// To standard error: whoever runs a network through TVM should know what computes it and what is not heeded. The same
+/// once per process is enough.
+pub fn say_once(text: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    if !std::mem::replace(&mut *said, true) {
-        eprintln!("tvm-dla: GPU and DLA {text}");
+    if said.insert(text.to_string()) {
+        eprintln!("tvm-dla: {text}");
     }
 }

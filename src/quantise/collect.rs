@@ -8,10 +8,12 @@ use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 use super::histogram::Histogram;
 use super::tally::Tally;
 use super::{CalibrateError, Method};
+use crate::bundle::Bundle;
 use crate::engine::precision::{folded, stored, Ranges};
 use crate::engine::{Array, Engine, EngineSpec, Rows, StageKind, Watching};
 use crate::graph::{Graph, TensorId};
 use crate::plan::Device;
+use crate::split::{cut, SplitError};
 
 /// Rows of every input of the network, equally many.
 pub type Batch = Vec<Array>;
@@ -54,6 +56,20 @@ pub fn probed(graph: &Graph, extra: &[String]) -> Graph {
         outputs: outputs.filter(wanted).collect(),
         ..graph.clone()
     }
+}
+
+/// Tensors that go from the prefix to the suffix: they are stored, whatever layers they lie between.
+///
+/// # Errors
+/// A network that cannot be cut.
+pub fn crossing(bundle: &Bundle) -> Result<Vec<String>, SplitError> {
+    let options = &bundle.options;
+    let stages = cut(&bundle.graph, &options.target, &options.gpu_only)?;
+    let names = stages.prefix.iter().flat_map(|prefix| {
+        let outputs = prefix.outputs.iter();
+        outputs.map(|id| prefix.tensor(*id).name.clone())
+    });
+    Ok(names.collect())
 }
 
 /// How a network runs over many batches.

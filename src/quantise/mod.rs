@@ -11,7 +11,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use collect::{collect, probed, Batch, Distributions, Runs};
+pub use collect::{collect, crossing, probed, Batch, Distributions, Runs};
 pub use file::{digest, ranges, Calibration, FileError};
 pub use histogram::{Histogram, NotFinite, BINS};
 pub use method::Method;

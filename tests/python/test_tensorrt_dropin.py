@@ -194,6 +194,105 @@ def test_float16_is_computed_and_returned_as_float16(rng: np.random.Generator) -
     assert names >= {"nn.conv2d", "nn.batch_norm", "nn.relu"}
 
 
+def test_a_convolution_over_nhwc_is_taken(rng: np.random.Generator) -> None:
+    """In TVM 0.16 only at opt_level 3, below which its partitioner converts no layout."""
+    x = relay.var("x", shape=(1, 8, 8, 4))
+    layouts = {"data_layout": "NHWC", "kernel_layout": "HWIO"}
+    out = relay.nn.conv2d(x, const(rng, 3, 3, 4, 5), channels=5, kernel_size=(3, 3), **layouts)
+    assert "nn.conv2d" in check([out], {"x": positive(rng, 1, 8, 8, 4)})
+
+
+def small(rng: np.random.Generator, shape: tuple[int, ...] = MAP) -> relay.Expr:
+    x = relay.var("x", shape=shape)
+    out = relay.nn.conv2d(x, const(rng, 3, 4, 3, 3), channels=3, kernel_size=(3, 3))
+    return relay.nn.relu(out)
+
+
+@pytest.mark.parametrize(
+    ("option", "variables", "half"),
+    [
+        (False, {}, False),
+        (True, {}, True),
+        (False, {"TVM_TENSORRT_USE_FP16": "1"}, True),
+        (True, {"TVM_DLA_PRECISION": "fp32"}, False),
+    ],
+)
+def test_fp16_is_computed_where_it_is_asked_for(
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    option: bool,
+    variables: dict[str, str],
+    half: bool,
+) -> None:
+    network, data = small(rng), positive(rng, *MAP)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    want = evaluate(module_of([network]), {"x": data})[0]
+    _, built = build(module_of([network]), use_fp16=option)
+    got = run(built, {"x": data})[0]
+    assert np.array_equal(got, got.astype("float16").astype("float32")) == half
+    # 36 products of rounded operands, and the rounding of the sum: units of 2^-11.
+    tolerance = 3 * 2**-11 * np.abs(want).max() if half else 1e-5
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=tolerance)
+
+
+def test_int8_is_calibrated_by_the_first_runs(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TVM_TENSORRT_USE_INT8", "1")
+    monkeypatch.setenv("TENSORRT_NUM_CALI_INT8", "2")
+    # Magnitudes around zero: of data that keep away from it, the entropy method finds no range.
+    shape = (2, 4, 20, 20)
+    network = small(rng, shape)
+    rows = [rng.standard_normal(shape).astype("float32") for _ in range(3)]
+    mod = module_of([network])
+    _, built = build(module_of([network]))
+    executor = graph_executor.GraphModule(built["default"](tvm.cpu()))
+    for index, data in enumerate(rows):
+        executor.run(x=data)
+        got = executor.get_output(0).numpy()
+        want = evaluate(mod, {"x": data})[0]
+        close = np.allclose(got, want, rtol=1e-5, atol=1e-5)
+        assert close == (index < 2), f"run {index}"
+    # After them, outputs are steps of one scale.
+    step = np.diff(np.unique(got)).min()
+    np.testing.assert_allclose(got / step, np.round(got / step), atol=1e-2)
+    assert np.abs(got - want).mean() < 0.05 * np.abs(want).mean()
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"TVM_TENSORRT_USE_INT8": "1"}, "TENSORRT_NUM_CALI_INT8"),
+        ({"TVM_TENSORRT_USE_FP16": "maybe"}, "TVM_TENSORRT_USE_FP16 is `maybe`"),
+    ],
+)
+def test_variables_that_cannot_be_are_refused_by_name(
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    message: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    _, built = build(module_of([small(rng)]))
+    with pytest.raises(tvm.TVMError, match=message):
+        run(built, {"x": positive(rng, *MAP)})
+
+
+def test_variables_without_effect_are_named_once(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TVM_TENSORRT_USE_FP61", "1")
+    monkeypatch.setenv("TVM_TENSORRT_CACHE_DIR", "/nowhere")
+    for _ in range(2):
+        _, built = build(module_of([small(rng)]))
+        run(built, {"x": positive(rng, *MAP)})
+    said = capfd.readouterr().err
+    assert said.count("not heeded: TVM_TENSORRT_USE_FP61") == 1
+    assert said.count("not heeded: TVM_TENSORRT_CACHE_DIR") == 1
+
+
 def test_a_saved_module_is_loaded_by_a_stock_tvm(tmp_path: Path, rng: np.random.Generator) -> None:
     x = relay.var("x", shape=MAP)
     conv = relay.nn.conv2d(x, const(rng, 3, 4, 3, 3), channels=3, kernel_size=(3, 3))

@@ -10,7 +10,7 @@ use super::super::data::Data;
 use super::super::engines::emulated;
 use super::super::output::Output;
 use super::super::precision::Report;
-use super::super::quantise::{batch_of, crossing, distributions, named};
+use super::super::quantise::{batch_of, distributions, named};
 use super::super::{helped, labels, truth};
 use super::Arguments;
 use crate::accuracy::{suggest, AccuracyError, Compared, Reference, Step};
@@ -18,7 +18,7 @@ use crate::bundle::Bundle;
 use crate::engine::cpu::CpuBackend;
 use crate::engine::{Numerics, Precision, Ranges};
 use crate::graph::Graph;
-use crate::quantise::{int8, probed, ranges, Runs};
+use crate::quantise::{crossing, int8, probed, ranges, Runs};
 
 /// Images that suggestions are measured with.
 const SUGGESTED_WITH: usize = 16;

@@ -4,6 +4,7 @@
 mod codegen;
 mod module;
 mod options;
+mod runner;
 
 use super::ffi::{make_module, register_tensorrt_loader};
 use crate::split::DlaTarget;

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::runner::Runner;
 use super::texts;
 use crate::bundle::{Bundle, Options};
 use crate::plugin::module::{ModuleKind, PluginModule};
-use crate::plugin::run::run;
-use crate::plugin::settings::Settings;
 use crate::relay::json::Document;
 use crate::relay::RelayError;
-use crate::session::Session;
 use crate::tvm::{Arguments, CallError, NDArray, Value};
 
 pub struct TensorRtModule {
@@ -22,7 +20,7 @@ pub struct TensorRtModule {
     /// What TVM hands over before the first run.
     constants: OnceLock<HashMap<String, NDArray>>,
     /// By the rows that a dynamic graph was called with; 0 for a graph of fixed shapes.
-    sessions: Mutex<HashMap<usize, Arc<Session>>>,
+    runners: Mutex<HashMap<usize, Arc<Runner>>>,
 }
 
 impl TensorRtModule {
@@ -38,7 +36,7 @@ impl TensorRtModule {
             text,
             names,
             constants: OnceLock::new(),
-            sessions: Mutex::new(HashMap::new()),
+            runners: Mutex::new(HashMap::new()),
         })
     }
 
@@ -68,13 +66,13 @@ impl TensorRtModule {
             true => arguments.tensor(0)?.shape().first().copied().unwrap_or(1),
             false => 0,
         };
-        run(&*self.session(rows)?, arguments)
+        self.runner(rows)?.run(arguments)
     }
 
-    fn session(&self, rows: usize) -> Result<Arc<Session>, CallError> {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(&rows) {
-            return Ok(session.clone());
+    fn runner(&self, rows: usize) -> Result<Arc<Runner>, CallError> {
+        let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runner) = runners.get(&rows) {
+            return Ok(runner.clone());
         }
         let none = HashMap::new();
         let constants = match (self.constants.get(), self.names.is_empty()) {
@@ -92,12 +90,9 @@ impl TensorRtModule {
             plan: None,
             origin: None,
         };
-        let mut settings = Settings::from_environment()?;
-        // TVM's backend knows the GPU only.
-        settings.devices.get_or_insert_with(|| "gpu".to_string());
-        let session = Arc::new(settings.session(bundle, None)?);
-        sessions.insert(rows, session.clone());
-        Ok(session)
+        let runner = Arc::new(Runner::new(bundle, &self.document.options())?);
+        runners.insert(rows, runner.clone());
+        Ok(runner)
     }
 }
 

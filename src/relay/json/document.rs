@@ -57,4 +57,15 @@ impl Document {
         let mut shapes = parameters.filter_map(|node| node.attrs.get("shape"));
         shapes.any(|shape| shape.to_string().contains("-1"))
     }
+
+    /// The options that the graph was compiled with: attributes of every operator that hold one text.
+    pub fn options(&self) -> BTreeMap<String, String> {
+        let kernel = self.nodes.iter().find(|node| node.op == NodeKind::Kernel);
+        let attrs = kernel.iter().flat_map(|node| &node.attrs);
+        let single = attrs.filter_map(|(name, value)| {
+            let [[text]]: [[String; 1]; 1] = serde_json::from_value(value.clone()).ok()?;
+            Some((name.clone(), text))
+        });
+        single.collect()
+    }
 }

@@ -2,7 +2,9 @@
 
 mod document;
 mod read;
+mod request;
 mod write;
 
 pub use document::Document;
+pub use request::{Arithmetic, Computed, Request, RequestError};
 pub use write::{texts_of, write, Written};
