@@ -1,22 +1,21 @@
 //! Obeys the stream's commands and tells it what happened.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Select, Sender};
+use crossbeam_channel::{Receiver, Sender};
 
-use super::super::error::PipelineError;
 use super::super::order::{End, EngineKey, Report, Ticket};
 use super::super::route::Route;
 use super::super::workers::{Next, Workers};
+use super::listen::{Heard, HungUp};
 use super::slots::Slots;
 use super::stats::StreamStats;
 use super::{StreamAnswer, StreamError, StreamItem};
 use crate::engine::StageKind;
-use crate::plan::Device;
 use crate::schedule::{
-    Failure, Fate, Item, Loss, Phase, Stream, StreamCommand, StreamEvent, StreamTask, TaskId,
+    Fate, Item, Loss, Phase, Stream, StreamCommand, StreamEvent, StreamTask, TaskId,
 };
 
 /// A stream to run. Engines exist for every lane.
@@ -32,9 +31,6 @@ pub struct StreamJob<T> {
     pub answers: Sender<StreamAnswer<T>>,
     pub stats: Arc<Mutex<StreamStats>>,
 }
-
-/// How long the driver sleeps at most, whatever happens.
-const SLEEP: Duration = Duration::from_secs(1);
 
 /// Runs a stream as number `id` until its source has closed and every item is answered, or nobody takes answers.
 pub(in crate::pipeline) fn drive<T>(workers: &mut Workers, id: u64, job: StreamJob<T>) {
@@ -65,39 +61,26 @@ pub(in crate::pipeline) fn drive<T>(workers: &mut Workers, id: u64, job: StreamJ
     driver.workers.open(0);
 }
 
-struct Driver<'a, T> {
-    workers: &'a mut Workers,
-    reports: Receiver<Report>,
-    id: u64,
-    stream: Stream,
-    bound: Option<Duration>,
-    slots: Slots<T>,
-    groups: Receiver<Vec<StreamItem<T>>>,
+pub(super) struct Driver<'a, T> {
+    pub(super) workers: &'a mut Workers,
+    pub(super) reports: Receiver<Report>,
+    pub(super) id: u64,
+    pub(super) stream: Stream,
+    pub(super) bound: Option<Duration>,
+    pub(super) slots: Slots<T>,
+    pub(super) groups: Receiver<Vec<StreamItem<T>>>,
     /// Came in, but the stream had no room for them yet.
-    pending: VecDeque<StreamItem<T>>,
-    closed: bool,
-    answers: Sender<StreamAnswer<T>>,
+    pub(super) pending: VecDeque<StreamItem<T>>,
+    pub(super) closed: bool,
+    pub(super) answers: Sender<StreamAnswer<T>>,
     /// Answers not taken yet; the stream's capacity bounds them.
-    outbox: VecDeque<StreamAnswer<T>>,
-    running: HashMap<TaskId, StreamTask>,
-    stats: Arc<Mutex<StreamStats>>,
-    arrived: u64,
+    pub(super) outbox: VecDeque<StreamAnswer<T>>,
+    pub(super) running: HashMap<TaskId, StreamTask>,
+    pub(super) stats: Arc<Mutex<StreamStats>>,
+    pub(super) arrived: u64,
     /// Where the stream's time begins.
-    start: Instant,
-    done: bool,
-}
-
-/// Nobody takes answers any more.
-struct HungUp;
-
-/// What a wait ended with.
-enum Heard<T> {
-    Report(Report),
-    Group(Vec<StreamItem<T>>),
-    Closed,
-    Taken,
-    HungUp,
-    Nothing,
+    pub(super) start: Instant,
+    pub(super) done: bool,
 }
 
 impl<T> Driver<'_, T> {
@@ -124,69 +107,6 @@ impl<T> Driver<'_, T> {
         Ok(())
     }
 
-    fn listen(&mut self) -> Heard<T> {
-        let now = Instant::now();
-        let wake = self
-            .stream
-            .wake_at(now.saturating_duration_since(self.start));
-        let wake = wake.and_then(|at| self.start.checked_add(at));
-        let limit = self.workers.limit_at();
-        let until = [wake, limit].into_iter().flatten().min();
-        let until = until.unwrap_or(now + SLEEP).min(now + SLEEP);
-        let mut select = Select::new_biased();
-        let report = select.recv(&self.reports);
-        let sent = (!self.outbox.is_empty()).then(|| select.send(&self.answers));
-        let takes = !self.closed && self.pending.is_empty() && self.stream.room() > 0;
-        let group = takes.then(|| select.recv(&self.groups));
-        let Ok(ready) = select.select_deadline(until) else {
-            return Heard::Nothing;
-        };
-        match ready.index() {
-            at if at == report => match ready.recv(&self.reports) {
-                Ok(report) => Heard::Report(report),
-                // The workers are gone; those that were busy are overdue.
-                Err(_) => Heard::Nothing,
-            },
-            at if Some(at) == group => match ready.recv(&self.groups) {
-                Ok(group) => Heard::Group(group),
-                Err(_) => Heard::Closed,
-            },
-            at => {
-                debug_assert_eq!(Some(at), sent);
-                match self.outbox.pop_front() {
-                    Some(answer) => match ready.send(&self.answers, answer) {
-                        Ok(()) => Heard::Taken,
-                        Err(_) => Heard::HungUp,
-                    },
-                    None => Heard::Nothing,
-                }
-            }
-        }
-    }
-
-    /// Lets items in while there is room: those that arrived together at once.
-    fn admit(&mut self) {
-        while self.pending.len() < self.stream.room() {
-            match self.groups.try_recv() {
-                Ok(group) => self.pending.extend(group),
-                Err(_) => break,
-            }
-        }
-        while let Some(arrived) = self.pending.front().map(|item| item.arrived) {
-            let room = self.pending.iter().take(self.stream.room());
-            let items = room.take_while(|item| item.arrived == arrived).count();
-            if items == 0 {
-                break;
-            }
-            for item in self.pending.drain(..items) {
-                self.slots.insert(Item(self.arrived), item);
-                self.arrived += 1;
-            }
-            let at = arrived.saturating_duration_since(self.start);
-            self.tell(StreamEvent::Arrived { at, items }, None);
-        }
-    }
-
     fn on_report(&mut self, report: Report) {
         let known = report.ticket.run == self.id;
         let task = self.running.remove(&report.ticket.task).filter(|_| known);
@@ -206,27 +126,7 @@ impl<T> Driver<'_, T> {
         }
     }
 
-    fn hung(&mut self, device: Device) {
-        let message =
-            "did not finish a round within the time limit; this session does not use it again";
-        self.stats(|stats| stats.device(device).hung = true);
-        self.lose(device, Loss::TimedOut, message.to_string());
-    }
-
-    fn lose(&mut self, device: Device, loss: Loss, message: String) {
-        let lost = |task: &StreamTask| task.device == device;
-        let items = self.running.values().filter(|t| lost(t));
-        let redealt: usize = items.map(|t| t.items.len()).sum();
-        self.running.retain(|_, task| !lost(task));
-        self.stats(|stats| {
-            let stats = stats.device(device);
-            stats.redealt += redealt;
-            stats.failure.get_or_insert(message);
-        });
-        self.tell(StreamEvent::Lost(device, loss), None);
-    }
-
-    fn tell(&mut self, event: StreamEvent, mut outputs: Option<Vec<Vec<f32>>>) {
+    pub(super) fn tell(&mut self, event: StreamEvent, mut outputs: Option<Vec<Vec<f32>>>) {
         let mut refused = Vec::new();
         let commands = self.stream.handle(self.start.elapsed(), event);
         for command in commands {
@@ -294,53 +194,5 @@ impl<T> Driver<'_, T> {
             outputs,
             latency,
         });
-    }
-
-    fn count(&mut self, task: &StreamTask, busy: Duration) {
-        let (rows, padding) = (task.items.len(), task.padding());
-        self.stats(|stats| {
-            let stats = stats.device(task.device);
-            stats.rounds += 1;
-            stats.padding += padding;
-            stats.busy += busy.as_secs_f64();
-            match task.phase {
-                Phase::Prefix => stats.rows += rows,
-                Phase::Suffix => {
-                    stats.suffix_rows += rows;
-                    stats.suffix_rounds += 1;
-                    stats.suffix_busy += busy.as_secs_f64();
-                }
-            }
-        });
-    }
-
-    fn stats<R>(&self, change: impl FnOnce(&mut StreamStats) -> R) -> R {
-        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut stats)
-    }
-
-    fn failure(&self, failure: Failure) -> PipelineError {
-        let failures = self.stats(|stats| {
-            let said = stats.devices.iter();
-            let said = said.filter_map(|(name, d)| Some((name.clone(), d.failure.clone()?)));
-            said.collect::<Vec<(String, String)>>()
-        });
-        let gpu = Device::Gpu.to_string();
-        match failure {
-            Failure::SuffixNeedsGpu(_) => PipelineError::GpuLost {
-                reason: failures
-                    .into_iter()
-                    .find_map(|(name, message)| (name == gpu).then_some(message))
-                    .unwrap_or_default(),
-            },
-            Failure::NoDeviceLeft { rows } => PipelineError::NoDeviceLeft {
-                rows,
-                reason: failures
-                    .iter()
-                    .map(|(name, message)| format!("{name}: {message}"))
-                    .collect::<Vec<_>>()
-                    .join("; "),
-            },
-        }
     }
 }

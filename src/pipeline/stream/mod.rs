@@ -1,7 +1,9 @@
 //! Drives a [`Stream`](crate::schedule::Stream) for real: items in through one channel, answers out through another.
 
+mod account;
 mod driver;
 mod input;
+mod listen;
 mod slots;
 mod stats;
 
