@@ -3,8 +3,8 @@
 //! The GPU and one DLA are emulated with one thread each. Their rates are measured alone, and side by side without any
 //! pipeline between them, each in a loop of its own: two engines on one processor share its caches, memory and clock,
 //! which no plan can change. All are measured in turn, several times; ratios are of neighbours in time, and their median
-//! counts. Then a stream at 80 % of the tuned rate, items arriving as a Poisson process. Without an artifact the network
-//! is MobileNet V2 by its shapes. It needs a processor of two cores to itself.
+//! counts. Then a stream at 80 % of the tuned rate on the same devices, items arriving as a Poisson process. Without an
+//! artifact the network is MobileNet V2 by its shapes. It needs a processor of two cores to itself.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,6 +20,8 @@ use tvm_dla::plan::Plan;
 use tvm_dla::session::Session;
 
 const ROWS: usize = 256;
+/// As many as the processor has cores, each with one thread.
+const DEVICES: &str = "--devices gpu,dla0";
 const TURNS: usize = 7;
 const ASKED: f64 = 0.97;
 /// Of the tuned rate, and the bound that the stream is given.
@@ -47,7 +49,7 @@ fn main() {
     }
     let tuned = program(
         folder.path(),
-        &format!("tune net.dla --batch {ROWS} --devices gpu,dla0"),
+        &format!("tune net.dla --batch {ROWS} {DEVICES}"),
     );
     let text = tuned["points"][0]["text"].as_str().unwrap();
     println!("tuned for {ROWS} rows: {text}");
@@ -178,7 +180,7 @@ fn stream(folder: &Path, tuned: f64) {
     let rate = LOAD * tuned;
     let report = program(
         folder,
-        &format!("stream net.dla --source x.npy --count {ITEMS} --rate poisson:{rate:.1} --max-latency {BOUND_MS}ms --precision fp32"),
+        &format!("stream net.dla --source x.npy --count {ITEMS} --rate poisson:{rate:.1} --max-latency {BOUND_MS}ms {DEVICES} --precision fp32"),
     );
     let latency = |key: &str| report["latency_ms"][key].as_f64().unwrap();
     let (p50, p99, late) = (latency("p50"), latency("p99"), &report["late"]);
