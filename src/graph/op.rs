@@ -170,6 +170,20 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether the result is elements of the operands in other places, and nothing else.
+    pub fn only_moves(&self) -> bool {
+        matches!(
+            self,
+            Op::Concat { .. }
+                | Op::Flatten
+                | Op::Reshape { .. }
+                | Op::Squeeze { .. }
+                | Op::ExpandDims { .. }
+                | Op::Slice { .. }
+                | Op::Transpose { .. }
+        )
+    }
+
     /// The operator's name in reports: Relay's own, without the `nn.` prefix.
     pub fn name(&self) -> &'static str {
         match self {

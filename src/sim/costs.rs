@@ -15,6 +15,15 @@ pub struct ExecutionCost {
 }
 
 impl ExecutionCost {
+    /// Nothing but this time on the device, in microseconds.
+    pub fn time(alone_us: f64) -> ExecutionCost {
+        ExecutionCost {
+            alone_us,
+            submit_us: 0.0,
+            bytes: 0,
+        }
+    }
+
     /// DRAM bandwidth it takes when alone, in GB/s.
     pub fn demand(&self) -> f64 {
         match self.alone_us > 0.0 {
@@ -47,14 +56,19 @@ pub trait Costs {
     ) -> Result<ExecutionCost, String>;
 
     /// How many times longer each of these engines takes while all of them run; demands in GB/s. Each factor is at
-    /// least 1.
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64>;
+    /// least 1. Unless a model says otherwise, engines side by side cost each other nothing.
+    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
+        vec![1.0; demands.len()]
+    }
 
     /// What the DRAM delivers at most, in GB/s, where it is known.
     fn bandwidth(&self) -> Option<f64> {
         None
     }
 
-    /// What the runtime adds to a run with (`shared`) or without a merge of several devices' rows.
-    fn host(&self, shared: bool) -> HostCosts;
+    /// What the runtime adds to a run with (`shared`) or without a merge of several devices' rows; nothing unless a model says
+    /// otherwise.
+    fn host(&self, _shared: bool) -> HostCosts {
+        HostCosts::default()
+    }
 }

@@ -118,7 +118,7 @@ mod tests {
     use crate::engine::StageKind;
     use crate::plan::Device;
     use crate::schedule::{Order, Overflow, StreamRules};
-    use crate::sim::{simulate_stream, stream_lanes, ExecutionCost, Flow, HostCosts};
+    use crate::sim::{simulate_stream, stream_lanes, ExecutionCost, Flow};
 
     /// A fixed part and a part per row, in microseconds.
     struct Line(f64, f64);
@@ -130,19 +130,7 @@ mod tests {
             _: Device,
             batch: usize,
         ) -> Result<ExecutionCost, String> {
-            Ok(ExecutionCost {
-                alone_us: self.0 + self.1 * batch as f64,
-                submit_us: 0.0,
-                bytes: 0,
-            })
-        }
-
-        fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-            vec![1.0; demands.len()]
-        }
-
-        fn host(&self, _: bool) -> HostCosts {
-            HostCosts::default()
+            Ok(ExecutionCost::time(self.0 + self.1 * batch as f64))
         }
     }
 

@@ -139,7 +139,7 @@ fn dealt(rounds: usize, speeds: &[(Device, f64)]) -> BTreeMap<Device, usize> {
 mod tests {
     use super::*;
     use crate::engine::StageKind;
-    use crate::sim::{simulate, Costs, ExecutionCost, Flow, HostCosts, Noise};
+    use crate::sim::{simulate, Costs, ExecutionCost, Flow, Noise};
 
     /// Microseconds per row.
     struct Board {
@@ -158,19 +158,7 @@ mod tests {
                 Device::Gpu => self.gpu,
                 Device::Dla(core) => self.dla[usize::from(core)],
             };
-            Ok(ExecutionCost {
-                alone_us: row * batch as f64,
-                submit_us: 0.0,
-                bytes: 0,
-            })
-        }
-
-        fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-            vec![1.0; demands.len()]
-        }
-
-        fn host(&self, _: bool) -> HostCosts {
-            HostCosts::default()
+            Ok(ExecutionCost::time(row * batch as f64))
         }
     }
 

@@ -19,29 +19,10 @@ impl Device {
     pub const CPU: Device = Device { kind: 1, id: 0 };
 }
 
-const FLOAT32: DataType = DataType {
-    code: 2,
-    bits: 32,
-    lanes: 1,
-};
-
-const FLOAT16: DataType = DataType {
-    code: 2,
-    bits: 16,
-    lanes: 1,
-};
-
-const INT8: DataType = DataType {
-    code: 0,
-    bits: 8,
-    lanes: 1,
-};
-
-const UINT8: DataType = DataType {
-    code: 1,
-    bits: 8,
-    lanes: 1,
-};
+const FLOAT32: DataType = DataType::scalar(2, 32);
+const FLOAT16: DataType = DataType::scalar(2, 16);
+const INT8: DataType = DataType::scalar(0, 8);
+const UINT8: DataType = DataType::scalar(1, 8);
 
 /// An array that TVM owns; clones share it.
 #[derive(Clone)]

@@ -34,6 +34,17 @@ pub struct DataType {
     pub lanes: u16,
 }
 
+impl DataType {
+    /// One number per element: `code` is 0 for signed integers, 1 for unsigned, 2 for floats.
+    pub const fn scalar(code: u8, bits: u8) -> DataType {
+        DataType {
+            code,
+            bits,
+            lanes: 1,
+        }
+    }
+}
+
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DlDevice {

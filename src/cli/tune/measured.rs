@@ -19,7 +19,7 @@ use crate::cli::output::Output;
 use crate::engine::StageKind;
 use crate::plan::Device;
 use crate::session::Session;
-use crate::sim::{Costs, ExecutionCost, HostCosts};
+use crate::sim::{Costs, ExecutionCost};
 use crate::tune::measure::Head;
 use crate::tune::search::{Goal, Space};
 use crate::tune::Sites;
@@ -163,14 +163,6 @@ struct Nothing;
 impl Costs for Nothing {
     fn execution(&self, _: StageKind, _: Device, _: usize) -> Result<ExecutionCost, String> {
         Err("no times are known".to_string())
-    }
-
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-        vec![1.0; demands.len()]
-    }
-
-    fn host(&self, _: bool) -> HostCosts {
-        HostCosts::default()
     }
 }
 

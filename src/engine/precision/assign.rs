@@ -138,16 +138,7 @@ pub(super) fn has_int8(graph: &Graph, node: &Node) -> bool {
 pub(super) fn moves(op: &Op) -> bool {
     match op {
         Op::Pad(pad) => pad.value == 0.0,
-        op => matches!(
-            op,
-            Op::Concat { .. }
-                | Op::Flatten
-                | Op::Reshape { .. }
-                | Op::Squeeze { .. }
-                | Op::ExpandDims { .. }
-                | Op::Slice { .. }
-                | Op::Transpose { .. }
-        ),
+        op => op.only_moves(),
     }
 }
 

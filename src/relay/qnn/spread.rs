@@ -54,22 +54,16 @@ pub fn never_negative(graph: &Graph, tensor: TensorId) -> bool {
 
 /// Every element of the result is one of an operand.
 fn keeps_elements(op: &Op) -> bool {
-    matches!(
+    let chooses = matches!(
         op,
-        Op::Concat { .. }
-            | Op::Flatten
-            | Op::Reshape { .. }
-            | Op::Squeeze { .. }
-            | Op::ExpandDims { .. }
-            | Op::Transpose { .. }
-            | Op::Slice { .. }
-            | Op::GlobalPool(PoolKind::Max)
+        Op::GlobalPool(PoolKind::Max)
             | Op::AdaptivePool {
                 kind: PoolKind::Max,
                 ..
             }
             | Op::Binary(BinaryKind::Max | BinaryKind::Min)
-    ) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Max)
+    ) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Max);
+    op.only_moves() || chooses
 }
 
 fn averages(op: &Op) -> bool {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Profile, Unit};
 use crate::engine::StageKind;
 use crate::plan::Device;
-use crate::sim::{Costs, ExecutionCost, HostCosts};
+use crate::sim::{Costs, ExecutionCost};
 
 /// Times by stage and device. A table says nothing of what devices side by side cost each other.
 #[derive(Debug, Clone)]
@@ -71,18 +71,6 @@ impl Costs for TableCosts {
         let unit = self
             .unit(stage, device)
             .ok_or("the table has no times of it")?;
-        Ok(ExecutionCost {
-            alone_us: unit.ms(batch) * 1e3,
-            submit_us: 0.0,
-            bytes: 0,
-        })
-    }
-
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-        vec![1.0; demands.len()]
-    }
-
-    fn host(&self, _: bool) -> HostCosts {
-        HostCosts::default()
+        Ok(ExecutionCost::time(unit.ms(batch) * 1e3))
     }
 }

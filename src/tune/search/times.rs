@@ -71,11 +71,7 @@ impl<'a> Times<'a> {
     pub fn suffix(&self, at: usize, rows: usize) -> Result<ExecutionCost, SimError> {
         match self.way(at).suffix {
             true => self.cost(Some(at), StageKind::Suffix, Device::Gpu, rows),
-            false => Ok(ExecutionCost {
-                alone_us: 0.0,
-                submit_us: 0.0,
-                bytes: 0,
-            }),
+            false => Ok(ExecutionCost::time(0.0)),
         }
     }
 
