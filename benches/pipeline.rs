@@ -3,66 +3,20 @@
 //! Ratios within one run. The engines compute nothing: one answers at once, the other spins for a fixed time, so that
 //! two of them show how well two devices run at once on this machine.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tvm_dla::bundle::{Bundle, Options};
-use tvm_dla::engine::{Array, Backend, Engine, EngineError, EngineSpec, Rows};
-use tvm_dla::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d};
-use tvm_dla::plan::{Device, Plan};
-use tvm_dla::session::{Session, SessionConfig};
+use support::Timed;
+use tvm_dla::engine::Array;
+use tvm_dla::graph::{Activation, Conv2d, GraphBuilder, Op, Padding2d};
+use tvm_dla::plan::Plan;
+use tvm_dla::session::Session;
 
-const DEVICES: [Device; 3] = [Device::Gpu, Device::Dla(0), Device::Dla(1)];
+mod support;
 
-/// Engines that take `time` per row.
-struct Spinning {
-    time: Duration,
-}
-
-struct Spinner {
-    batch: usize,
-    outputs: Vec<usize>,
-    time: Duration,
-}
-
-impl Backend for Spinning {
-    fn name(&self) -> &'static str {
-        "spinning"
-    }
-
-    fn describe(&self) -> String {
-        format!("engines that spin for {:?} per row", self.time)
-    }
-
-    fn devices(&self) -> Vec<Device> {
-        DEVICES.to_vec()
-    }
-
-    fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {
-        let size = |id| graph.tensor(id).shape.iter().product();
-        Ok(Box::new(Spinner {
-            batch: spec.batch,
-            outputs: graph.outputs.iter().map(|id| size(*id)).collect(),
-            time: self.time * spec.batch as u32,
-        }))
-    }
-}
-
-impl Engine for Spinner {
-    fn batch(&self) -> usize {
-        self.batch
-    }
-
-    fn enqueue(&mut self, _: Vec<Rows>) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
-        let started = Instant::now();
-        while started.elapsed() < self.time {
-            std::hint::spin_loop();
-        }
-        Ok(self.outputs.iter().map(|size| vec![0.0; *size]).collect())
+fn spin(time: Duration) {
+    let started = Instant::now();
+    while started.elapsed() < time {
+        std::hint::spin_loop();
     }
 }
 
@@ -80,18 +34,8 @@ fn session(time: Duration) -> Session {
     let relu = Op::Activation(Activation::Relu);
     let y = b.node("relu", relu, &[conv]).unwrap();
     b.output(y);
-    let bundle = Bundle {
-        graph: b.finish().unwrap(),
-        options: Options::default(),
-        plan: None,
-        origin: None,
-    };
-    Session::from_bundle(
-        bundle,
-        Arc::new(Spinning { time }),
-        SessionConfig::default(),
-    )
-    .unwrap()
+    let backend = Timed { time, spend: spin };
+    support::session(b.finish().unwrap(), backend)
 }
 
 /// Median microseconds of `runs` runs.

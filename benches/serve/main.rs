@@ -5,6 +5,8 @@
 //! the CPU: three devices that take together 600 rows of 3 x 224 x 224 per second, the best rate the paper shows.
 
 mod grpc;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,64 +17,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{bounded, Sender};
-use tvm_dla::bundle::{Bundle, Options};
-use tvm_dla::engine::{Array, Backend, Engine, EngineError, EngineSpec, Rows};
-use tvm_dla::graph::{Conv2d, Graph, GraphBuilder, Op, Padding2d};
+use support::Timed;
+use tvm_dla::engine::Array;
+use tvm_dla::graph::{Conv2d, GraphBuilder, Op, Padding2d};
 use tvm_dla::pipeline::StreamItem;
-use tvm_dla::plan::Device;
 use tvm_dla::serve::{Model, ServeConfig, Server};
-use tvm_dla::session::{Session, SessionConfig, StreamConfig};
+use tvm_dla::session::{Session, StreamConfig};
 
 const CLIENTS: usize = 8;
 const ROWS: usize = 8;
 const TURNS: usize = 3;
 const TURN: Duration = Duration::from_secs(4);
 const PER_ROW: Duration = Duration::from_millis(5);
-
-/// Engines that wait for a fixed time per row.
-struct Waiting;
-
-struct Waiter {
-    outputs: Vec<usize>,
-    batch: usize,
-}
-
-impl Backend for Waiting {
-    fn name(&self) -> &'static str {
-        "waiting"
-    }
-
-    fn describe(&self) -> String {
-        format!("engines that wait for {PER_ROW:?} per row")
-    }
-
-    fn devices(&self) -> Vec<Device> {
-        vec![Device::Gpu, Device::Dla(0), Device::Dla(1)]
-    }
-
-    fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {
-        let size = |id| graph.tensor(id).shape.iter().product();
-        Ok(Box::new(Waiter {
-            outputs: graph.outputs.iter().map(|id| size(*id)).collect(),
-            batch: spec.batch,
-        }))
-    }
-}
-
-impl Engine for Waiter {
-    fn batch(&self) -> usize {
-        self.batch
-    }
-
-    fn enqueue(&mut self, _: Vec<Rows>) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
-        thread::sleep(PER_ROW * self.batch as u32);
-        Ok(self.outputs.iter().map(|size| vec![0.0; *size]).collect())
-    }
-}
 
 fn waiting() -> Arc<Session> {
     let mut b = GraphBuilder::new("net");
@@ -86,13 +42,11 @@ fn waiting() -> Arc<Session> {
     };
     let y = b.node("conv", Op::Conv2d(conv), &[x, w]).unwrap();
     b.output(y);
-    let bundle = Bundle {
-        graph: b.finish().unwrap(),
-        options: Options::default(),
-        plan: None,
-        origin: None,
+    let backend = Timed {
+        time: PER_ROW,
+        spend: thread::sleep,
     };
-    Arc::new(Session::from_bundle(bundle, Arc::new(Waiting), SessionConfig::default()).unwrap())
+    Arc::new(support::session(b.finish().unwrap(), backend))
 }
 
 fn batch(session: &Session) -> Array {
