@@ -131,6 +131,35 @@ def save_onnx(
     return path
 
 
+# The whole program of a user who has TVM and the artifact, and nothing of ours in the source.
+STOCK = """
+import sys, numpy as np, tvm
+from tvm.contrib import graph_executor
+lib, graph, params, inputs, outputs = sys.argv[1:]
+module = graph_executor.create(open(graph).read(), tvm.runtime.load_module(lib), tvm.cpu())
+module.load_params(open(params, "rb").read())
+module.run(**np.load(inputs))
+np.save(outputs, module.get_output(0).numpy())
+assert "tvm_dla" not in sys.modules
+"""
+
+
+def stock(
+    package: Path,
+    directory: Path,
+    inputs: dict[str, np.ndarray],
+    env: dict[str, str] | None = None,
+) -> np.ndarray:
+    """A tvmc package's first output in a stock TVM process; files go to `directory`."""
+    library_in(package, directory)
+    np.savez(directory / "inputs.npz", **inputs)
+    names = ("mod.so", "mod.json", "mod.params", "inputs.npz", "outputs.npy")
+    files = [directory / name for name in names]
+    done = command(sys.executable, "-c", STOCK, *files, cwd=directory, env=env)
+    assert done.returncode == 0, done.stderr
+    return np.asarray(np.load(directory / "outputs.npy"))
+
+
 def library_in(package: Path, directory: Path) -> Path:
     """`mod.so` out of a tvmc package."""
     with tarfile.open(package) as tar:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import tvm
-from conftest import LLVM, ROOT, command, library_in, program, tvmc_dla
+from conftest import LLVM, ROOT, command, program, stock, tvmc_dla
 
 sys.path.insert(0, str(ROOT / "scripts/models"))
 
@@ -22,16 +23,6 @@ DOUBLE = ROOT / "target/debug/libnvinfer_double.so"
 PLAN = "gpu=2x1,dla0=1x2,dla1=1x2,suffix=6"
 # FP16 has 11 significant bits. The double rounds where engines meet and sums in float32.
 LIMIT = 2.0**-10
-
-STOCK = """
-import sys, numpy as np, tvm
-from tvm.contrib import graph_executor
-lib, graph, params, inputs, outputs = sys.argv[1:]
-module = graph_executor.create(open(graph).read(), tvm.runtime.load_module(lib), tvm.cpu())
-module.load_params(open(params, "rb").read())
-module.run(**{"input": np.load(inputs)})
-np.save(outputs, module.get_output(0).numpy())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +53,7 @@ def images() -> np.ndarray:
 def board(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
+        "TVM_DLA_ONNXRUNTIME": str(Path(onnxruntime.__file__).parent / "capi"),
         "TVM_DLA_BACKEND": "tensorrt",
         "TVM_DLA_TENSORRT": str(DOUBLE),
         "TVM_DLA_CUDART": str(DOUBLE),
@@ -94,11 +86,8 @@ def test_the_program_runs_it_on_gpu_and_dla(package: Path, tmp_path: Path) -> No
 
 
 def test_a_stock_tvm_process_runs_it_on_gpu_and_dla(package: Path, tmp_path: Path) -> None:
-    parts = [library_in(package, tmp_path), tmp_path / "mod.json", tmp_path / "mod.params"]
-    ends = [package.parent / "x.npy", tmp_path / "y.npy"]
-    done = command(sys.executable, "-c", STOCK, *parts, *ends, env=board(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert_right(package, np.load(tmp_path / "y.npy"))
+    x = np.load(package.parent / "x.npy")
+    assert_right(package, stock(package, tmp_path, {"input": x}, env=board(tmp_path)))
     assert_three_devices(tmp_path / "journal")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +10,10 @@ import onnx
 import onnxruntime
 import pytest
 import tvm
-from conftest import BIN, INPUT_SHAPE, LLVM, command, library_in, tvmc_dla
+from conftest import BIN, INPUT_SHAPE, LLVM, command, library_in, stock, tvmc_dla
 from tvm import relay
 
 import tvm_dla
-
-# The whole program of a user who has TVM and the artifact, and nothing of ours in the source.
-STOCK = """
-import sys, numpy as np, tvm
-from tvm.contrib import graph_executor
-lib, graph, params, inputs, outputs = sys.argv[1:]
-module = graph_executor.create(open(graph).read(), tvm.runtime.load_module(lib), tvm.cpu())
-module.load_params(open(params, "rb").read())
-module.run(**{"x": np.load(inputs)})
-np.save(outputs, module.get_output(0).numpy())
-assert "tvm_dla" not in sys.modules
-"""
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +111,8 @@ def test_weights_are_stored_once(package: Path, tmp_path: Path) -> None:
 def test_artifact_runs_in_a_process_that_never_imports_ours(
     package: Path, model: Path, tmp_path: Path
 ) -> None:
-    library_in(package, tmp_path)
     x = images()
-    np.save(tmp_path / "x.npy", x)
-    files = [tmp_path / name for name in ("mod.so", "mod.json", "mod.params", "x.npy", "y.npy")]
-    done = command(sys.executable, "-c", STOCK, *files, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    got = np.load(tmp_path / "y.npy")
+    got = stock(package, tmp_path, {"x": x})
     np.testing.assert_allclose(got, reference(model, x), rtol=1e-4, atol=1e-6)
 
 
