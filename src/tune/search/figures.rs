@@ -14,6 +14,9 @@ const RUNS: u64 = 100;
 /// Plans whose costs differ by less are equal; the one with fewer engines to build is taken.
 const EQUAL: f64 = 1e-6;
 
+/// Plans with the same shares that are kept: costs that err, err alike for them.
+const ALIKE: usize = 2;
+
 /// Plans of a long list that are kept on the way.
 const REMEMBERED: usize = 4096;
 
@@ -173,7 +176,9 @@ impl<'a> Judge<'a> {
         self.judged[..equal].sort_by_key(|judged| judged.2.engines);
         let mut best: Vec<Figures> = Vec::new();
         for (_, _, figures) in self.judged {
-            if best.len() < KEPT {
+            let alike: Vec<&Figures> = best.iter().filter(|kept| alike(kept, &figures)).collect();
+            let again = alike.iter().any(|kept| kept.plan == figures.plan);
+            if best.len() < KEPT && alike.len() < ALIKE && !again {
                 best.push(figures);
             }
         }
@@ -192,6 +197,11 @@ impl<'a> Judge<'a> {
             exhaustive,
         })
     }
+}
+
+/// Whether two plans differ only in how the suffix runs.
+fn alike(one: &Figures, other: &Figures) -> bool {
+    (&one.plan.cut, &one.plan.prefix) == (&other.plan.cut, &other.plan.prefix)
 }
 
 fn cost(figures: &Figures, goal: &Goal) -> f64 {

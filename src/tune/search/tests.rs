@@ -136,6 +136,26 @@ fn never_worse_than_the_named_strategies_nor_better_than_the_bound() {
 }
 
 #[test]
+fn the_best_plans_are_not_one_plan_in_disguise() {
+    let space = space(&PAPER, vec![way("", &PAPER)]);
+    for rows in [3, 12, 24, 256] {
+        let best = search(&space, rows, &Goal::Throughput).unwrap().best;
+        for (at, one) in best.iter().enumerate() {
+            let rest = &best[at + 1..];
+            assert!(
+                rest.iter().all(|f| f.plan != one.plan),
+                "{rows}: {}",
+                one.plan
+            );
+            let same = rest.iter().filter(|f| f.plan.prefix == one.plan.prefix);
+            assert!(same.count() <= 1, "{rows}: {}", one.plan);
+        }
+        let prefixes: Vec<_> = best.iter().map(|f| &f.plan.prefix).collect();
+        assert!(prefixes.iter().any(|p| *p != prefixes[0]), "{rows}");
+    }
+}
+
+#[test]
 fn small_batches_stay_on_the_gpu_and_large_ones_are_shared() {
     let space = space(&PAPER, vec![way("", &PAPER)]);
     for (rows, alone, why) in [
