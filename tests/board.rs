@@ -15,7 +15,7 @@ use tvm_dla::engine::StageKind;
 use tvm_dla::graph::{Conv2d, DType, Graph, GraphBuilder, Op, Padding2d};
 use tvm_dla::plan::Device;
 use tvm_dla::report::{published, Bar, Comparison};
-use tvm_dla::sim::{best, sweep, Choice, Costs, Network, Noise};
+use tvm_dla::sim::{best, sweep, Choice, Costs, Load, Network, Noise};
 use tvm_dla::split::{cut, Chip, DlaTarget, Precision, Version};
 
 const NX: &str = include_str!("../data/boards/xavier-nx.json");
@@ -420,13 +420,18 @@ fn without_contention_each_device_takes_the_time_it_takes_alone() {
             Constants::fitted(),
         )
     };
-    let demands = [
+    let loads = [
         (Device::Gpu, 60.0),
         (Device::Dla(0), 30.0),
         (Device::Dla(1), 30.0),
     ];
-    assert_eq!(with(false).slow_down(&demands), [1.0; 3]);
-    assert!(with(true).slow_down(&demands).iter().all(|f| *f > 1.0));
+    let loads = loads.map(|(device, demand)| Load {
+        device,
+        rows: 1,
+        demand,
+    });
+    assert_eq!(with(false).slow_down(&loads), [1.0; 3]);
+    assert!(with(true).slow_down(&loads).iter().all(|f| *f > 1.0));
     let refused = [
         (StageKind::Whole, Device::Dla(0), "GPU only"),
         (StageKind::Suffix, Device::Dla(0), "GPU only"),

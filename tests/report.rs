@@ -15,7 +15,8 @@ use tvm_dla::engine::StageKind;
 use tvm_dla::plan::Device;
 use tvm_dla::report::{lines, published, Bar, Comparison, Page, Series, Tone};
 use tvm_dla::sim::{
-    arrivals, crossover, sweep, Arriving, Choice, Costs, ExecutionCost, HostCosts, Network, Noise,
+    arrivals, crossover, sweep, Arriving, Choice, Costs, ExecutionCost, HostCosts, Load, Network,
+    Noise,
 };
 
 const LABEL: &str = "Made-up costs for a test of the report; not figures of a board.";
@@ -42,8 +43,8 @@ impl Costs for Linear {
         })
     }
 
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-        vec![1.0 + 0.02 * (demands.len() - 1) as f64; demands.len()]
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        vec![1.0 + 0.02 * (loads.len() - 1) as f64; loads.len()]
     }
 
     fn host(&self, shared: bool) -> HostCosts {

@@ -11,7 +11,9 @@ use proptest::prelude::*;
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::{Device, Mode, Plan};
 use tvm_dla::schedule::{Command, Event, Phase, Schedule};
-use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, HostCosts, Noise, SimError, Simulated};
+use tvm_dla::sim::{
+    simulate, Costs, ExecutionCost, Flow, HostCosts, Load, Noise, SimError, Simulated,
+};
 use tvm_dla::trace::{Track, Work};
 
 /// Time per row is known exactly; engines that run together share a bandwidth.
@@ -60,9 +62,9 @@ impl Costs for Fake {
         })
     }
 
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-        let total: f64 = demands.iter().map(|(_, demand)| demand).sum();
-        vec![(total / self.bandwidth).max(1.0); demands.len()]
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        let total: f64 = loads.iter().map(|load| load.demand).sum();
+        vec![(total / self.bandwidth).max(1.0); loads.len()]
     }
 
     fn host(&self, shared: bool) -> HostCosts {

@@ -7,8 +7,8 @@ use tvm_dla::engine::StageKind;
 use tvm_dla::plan::Device;
 use tvm_dla::schedule::{Fate, Order, Overflow, Pace, StreamRules};
 use tvm_dla::sim::{
-    best, simulate_stream, stream_lanes, Choice, Costs, ExecutionCost, Flow, HostCosts, Network,
-    Noise, SimulatedStream,
+    best, simulate_stream, stream_lanes, Choice, Costs, ExecutionCost, Flow, HostCosts, Load,
+    Network, Noise, SimulatedStream,
 };
 
 const GPU: Device = Device::Gpu;
@@ -42,9 +42,9 @@ impl Costs for Fake {
         })
     }
 
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-        let total: f64 = demands.iter().map(|(_, demand)| demand).sum();
-        vec![(total / 40.0).max(1.0); demands.len()]
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        let total: f64 = loads.iter().map(|load| load.demand).sum();
+        vec![(total / 40.0).max(1.0); loads.len()]
     }
 
     fn host(&self, _: bool) -> HostCosts {

@@ -10,7 +10,7 @@ use super::work::{layers, Layer, Target};
 use crate::engine::StageKind;
 use crate::graph::{Graph, TensorId};
 use crate::plan::Device;
-use crate::sim::{Costs, ExecutionCost, HostCosts};
+use crate::sim::{Costs, ExecutionCost, HostCosts, Load};
 use crate::split::{Precision, Stages};
 
 /// Where and how a network runs.
@@ -143,10 +143,11 @@ impl Costs for BoardCosts {
             .map_err(|e| e.to_string())
     }
 
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        let demands: Vec<(Device, f64)> = loads.iter().map(|l| (l.device, l.demand)).collect();
         match self.setting.contention {
-            true => contention::slow_down(&self.setting.machine, &self.constants, demands),
-            false => vec![1.0; demands.len()],
+            true => contention::slow_down(&self.setting.machine, &self.constants, &demands),
+            false => vec![1.0; loads.len()],
         }
     }
 

@@ -1,6 +1,6 @@
 //! How long an execution of an engine takes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::PipelineError;
 use super::order::{End, EngineKey, Ticket};
@@ -9,32 +9,38 @@ use crate::engine::Rows;
 use crate::plan::Device;
 use crate::schedule::TaskId;
 
-/// Executions that count, after one that warms the engine up.
-const COUNTED: u64 = 2;
+/// Executions that count at least, after one that warms the engine up.
+const COUNTED: u32 = 2;
 
-/// The mean time of an execution with the devices to itself.
+/// The mean time of an execution with the devices to itself, of as many as take `long`.
 pub(super) fn measure(
     workers: &mut Workers,
     run: u64,
     device: Device,
     key: EngineKey,
     inputs: &[Rows],
+    long: Duration,
 ) -> Result<Duration, PipelineError> {
     workers.open(run);
-    let mut total = Duration::ZERO;
-    for round in 0..=COUNTED {
-        let task = TaskId(round);
+    let mut rounds = 0..;
+    let mut once = || {
+        let task = TaskId(rounds.next().unwrap_or_default());
         let busy = execute(workers, device, key, inputs, Ticket { run, task });
-        let busy = busy.map_err(|reason| PipelineError::Measure {
+        busy.map_err(|reason| PipelineError::Measure {
             stage: key.stage,
             batch: key.batch,
             device,
             reason,
-        })?;
-        total += if round > 0 { busy } else { Duration::ZERO };
+        })
+    };
+    once()?;
+    let (start, mut total, mut count) = (Instant::now(), Duration::ZERO, 0);
+    while count < COUNTED || start.elapsed() < long {
+        total += once()?;
+        count += 1;
     }
     workers.open(0);
-    Ok(total / COUNTED as u32)
+    Ok(total / count)
 }
 
 fn execute(

@@ -93,14 +93,15 @@ impl Pipeline {
         run::run(&mut self.workers, self.runs, job, &self.cancel)
     }
 
-    /// The seconds one execution takes with the devices to itself, each engine in turn. The first execution of an
-    /// engine warms it up.
+    /// The time one execution takes with the devices to itself, each engine in turn, for `long` or two executions. The
+    /// first of an engine warms it up.
     ///
     /// # Errors
     /// [`PipelineError::Measure`] when an engine fails or hangs.
     pub fn measure(
         &mut self,
         engines: &[(Device, EngineKey)],
+        long: Duration,
         inputs: impl Fn(EngineKey) -> Vec<Rows>,
     ) -> Result<Vec<Duration>, PipelineError> {
         self.workers.settle();
@@ -108,7 +109,9 @@ impl Pipeline {
         let id = self.runs;
         let engines = engines.iter().copied();
         engines
-            .map(|(device, key)| measure::measure(&mut self.workers, id, device, key, &inputs(key)))
+            .map(|(device, key)| {
+                measure::measure(&mut self.workers, id, device, key, &inputs(key), long)
+            })
             .collect()
     }
 

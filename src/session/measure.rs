@@ -7,6 +7,9 @@ use crate::engine::StageKind;
 use crate::pipeline::EngineKey;
 use crate::plan::Device;
 
+/// What else a machine does comes in moments that are longer than an execution of few rows.
+const LONG: Duration = Duration::from_millis(50);
+
 impl Session {
     /// The time of one execution with the devices to itself, on rows of zeros, cut after the longest prefix. The engine
     /// is built if need be.
@@ -22,7 +25,7 @@ impl Session {
         let engine = (device, EngineKey::new(stage, batch));
         let mut pipeline = self.pipeline();
         self.build_engines(&mut pipeline, self.longest(), std::iter::once(engine))?;
-        let times = pipeline.measure(&[engine], |key| self.zeros(key))?;
+        let times = pipeline.measure(&[engine], LONG, |key| self.zeros(key))?;
         Ok(times.into_iter().sum())
     }
 

@@ -179,7 +179,7 @@ impl Session {
                 .map(|&batch| (Device::Gpu, EngineKey::new(stage, batch))),
         );
         self.build_engines(pipeline, self.longest(), keys.iter().copied())?;
-        let times = pipeline.measure(&keys, |key| self.zeros(key))?;
+        let times = pipeline.measure(&keys, Duration::ZERO, |key| self.zeros(key))?;
         let timed = |device: Device, suffix: bool| {
             let mine = keys
                 .iter()

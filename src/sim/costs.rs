@@ -33,6 +33,16 @@ impl ExecutionCost {
     }
 }
 
+/// An engine that computes while others do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    pub device: Device,
+    /// Of its execution.
+    pub rows: usize,
+    /// DRAM bandwidth it takes when alone, in GB/s.
+    pub demand: f64,
+}
+
 /// What the runtime adds, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct HostCosts {
@@ -55,10 +65,10 @@ pub trait Costs {
         batch: usize,
     ) -> Result<ExecutionCost, String>;
 
-    /// How many times longer each of these engines takes while all of them run; demands in GB/s. Each factor is at
-    /// least 1. Unless a model says otherwise, engines side by side cost each other nothing.
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-        vec![1.0; demands.len()]
+    /// How many times longer each of these engines takes while all of them run. Each factor is at least 1. Unless a
+    /// model says otherwise, engines side by side cost each other nothing.
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        vec![1.0; loads.len()]
     }
 
     /// What the DRAM delivers at most, in GB/s, where it is known.

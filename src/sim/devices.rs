@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::lane::{Active, Lane, Waiting};
-use super::{Costs, ExecutionCost, Noise, SimError};
+use super::{Costs, ExecutionCost, Load, Noise, SimError};
 use crate::engine::StageKind;
 use crate::plan::Device;
 use crate::schedule::TaskId;
@@ -61,7 +61,12 @@ impl<'a, T> Devices<'a, T> {
         } = execution;
         let mut cost = self.cost(stage, device, batch)?;
         cost.alone_us *= self.noise.factor(id);
-        let waiting = Waiting { task, ready, cost };
+        let waiting = Waiting {
+            task,
+            ready,
+            rows: batch,
+            cost,
+        };
         let lane = self.lanes.iter_mut().find(|l| l.device == device);
         match lane {
             Some(lane) => lane.queue.push_back(waiting),
@@ -139,14 +144,12 @@ impl<'a, T> Devices<'a, T> {
     /// Gives every computing engine its rate beside the others.
     fn rate(&mut self) -> Result<(), SimError> {
         let lanes = self.lanes.iter();
-        let demands: Vec<(Device, f64)> = lanes
-            .filter_map(|l| Some((l.device, l.demand()?)))
-            .collect();
-        if demands.is_empty() {
+        let loads: Vec<Load> = lanes.filter_map(Lane::load).collect();
+        if loads.is_empty() {
             return Ok(());
         }
-        let factors = self.costs.slow_down(&demands);
-        for (index, (device, _)) in demands.iter().enumerate() {
+        let factors = self.costs.slow_down(&loads);
+        for (index, Load { device, .. }) in loads.iter().enumerate() {
             let factor = factors.get(index).copied().unwrap_or(f64::NAN);
             if !(factor.is_finite() && factor >= 1.0) {
                 let device = *device;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{ExecutionCost, Use};
+use super::{ExecutionCost, Load, Use};
 use crate::plan::Device;
 
 /// Times closer than this many microseconds are the same moment.
@@ -23,6 +23,8 @@ pub(super) struct Waiting<T> {
     pub task: T,
     /// The moment from which it may start.
     pub ready: f64,
+    /// Of the engine.
+    pub rows: usize,
     pub cost: ExecutionCost,
 }
 
@@ -34,6 +36,7 @@ pub(super) struct Active<T> {
     /// Microseconds of work left if it had the board to itself.
     pub work_left: f64,
     pub slow: f64,
+    pub rows: usize,
     pub cost: ExecutionCost,
 }
 
@@ -74,6 +77,7 @@ impl<T> Lane<T> {
             submit_left: waiting.cost.submit_us,
             work_left: waiting.cost.alone_us,
             slow: 1.0,
+            rows: waiting.rows,
             cost: waiting.cost,
         })
     }
@@ -94,10 +98,14 @@ impl<T> Lane<T> {
         front.map_or(step, |w| step.min(w.ready - now))
     }
 
-    /// The bandwidth it takes now, in GB/s; `None` when it computes nothing.
-    pub fn demand(&self) -> Option<f64> {
+    /// What it computes now, if anything.
+    pub fn load(&self) -> Option<Load> {
         let computing = self.active.as_ref().filter(|a| a.submit_left == 0.0);
-        computing.map(|active| active.cost.demand())
+        computing.map(|active| Load {
+            device: self.device,
+            rows: active.rows,
+            demand: active.cost.demand(),
+        })
     }
 
     /// Lets `step` microseconds pass; gives the execution that ended.

@@ -14,7 +14,7 @@ mod search;
 mod stream;
 mod sweep;
 
-pub use costs::{Costs, ExecutionCost, HostCosts};
+pub use costs::{Costs, ExecutionCost, HostCosts, Load};
 pub use devices::Use;
 pub use driver::{simulate, Flow, Simulated};
 pub use error::SimError;

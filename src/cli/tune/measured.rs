@@ -9,6 +9,7 @@ use super::bench::Bench;
 use super::found::{Point, Tuned};
 use super::log_file::LogFile;
 use super::power::Meter;
+use super::refined::Field;
 use super::searched::{picture, searched};
 use super::values::{GoalName, Strategy};
 use super::Arguments;
@@ -118,7 +119,11 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
     let mut bench = confirm.bench(&session, &network, meter)?;
     let limits = arguments.limits(available());
     let sizes = sites.space(&Nothing, [&Nothing as &dyn Costs], &session.devices());
-    let fits = |stage: StageKind, batch: usize| {
+    let fits = |device: Device, stage: StageKind, batch: usize| {
+        let most = match (device, sizes.ways.first()) {
+            (Device::Dla(_), Some(way)) => way.dla_rows,
+            (Device::Dla(_) | Device::Gpu, _) => usize::MAX,
+        };
         let bytes = match (stage, sizes.ways.first()) {
             (StageKind::Prefix, Some(way)) => way.prefix_bytes.engine(batch),
             (StageKind::Suffix, Some(way)) => way.suffix_bytes.engine(batch),
@@ -126,24 +131,30 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
                 sizes.whole_bytes.engine(batch)
             }
         };
-        limits.memory.is_none_or(|memory| bytes <= memory)
+        batch <= most && limits.memory.is_none_or(|memory| bytes <= memory)
     };
-    let costs = bench.profile(arguments.most_rows(), fits)?;
+    bench.profile(arguments.most_rows(), fits)?;
     let goal = match bench.power()? {
         Some(power) => Goal::Energy(power),
         None => arguments.goal()?,
     };
-    let space = Space {
+    let field = Field {
+        sites: &sites,
         limits,
-        ..sites.space(&costs, [&costs as &dyn Costs], &session.devices())
+        goal: &goal,
+        count: arguments.measure.unwrap_or(MEASURED),
     };
+    let costs = bench.costs(0, 0);
+    let space = field.space(&costs, &session);
     let mut points: Vec<Point> = Vec::new();
     for point in searched(arguments, &space, &goal)? {
-        let count = match point.strategy == Strategy::Search.name() {
-            true => arguments.measure.unwrap_or(MEASURED),
-            false => 1,
-        };
-        points.push(bench.best(&space, point, &goal, count)?);
+        points.push(match point.strategy == Strategy::Search.name() {
+            true => {
+                let first = bench.best(&space, point, &goal, field.count)?;
+                field.refined(&mut bench, first)?
+            }
+            false => bench.best(&space, point, &goal, 1)?,
+        });
     }
     Ok(Tuned {
         artifact: confirm.path.to_path_buf(),

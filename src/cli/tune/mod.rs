@@ -8,6 +8,8 @@ mod measured;
 mod network;
 mod pages;
 mod power;
+mod profile;
+mod refined;
 mod runs;
 mod searched;
 mod table;

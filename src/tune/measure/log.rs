@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::StageKind;
 use crate::plan::Plan;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a log is about: measurements of anything else do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,15 +53,19 @@ pub enum Entry {
     /// Devices side by side.
     Together {
         plan: Plan,
-        /// Seconds per execution by device.
-        round: BTreeMap<String, f64>,
+        /// Seconds per prefix row by device.
+        row_seconds: BTreeMap<String, f64>,
         /// What the run took beyond its executions.
         overhead: f64,
     },
-    /// One run of a plan.
+    /// One run of a plan in a race.
     Run {
         plan: Plan,
+        /// Which race of plans for as many rows, from 0: plans of a later one were found by what the earlier ones showed.
+        race: usize,
         seconds: f64,
+        /// Seconds per prefix row by device.
+        row_seconds: BTreeMap<String, f64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         joules: Option<f64>,
     },
@@ -99,6 +103,14 @@ impl From<Stage> for StageKind {
 }
 
 impl Entry {
+    /// Whether this was known to whoever chose the plans of race `number` for `rows` rows.
+    pub fn before(&self, rows: usize, number: usize) -> bool {
+        match self {
+            Entry::Run { plan, race, .. } => plan.total() == rows && *race < number,
+            Entry::Engine { .. } | Entry::Together { .. } | Entry::Power { .. } => true,
+        }
+    }
+
     pub fn line(&self) -> String {
         line(self)
     }

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::engine::StageKind;
 use crate::plan::{Device, Plan};
-use crate::sim::{simulate, Costs, Flow, Noise};
+use crate::sim::{simulate, Costs, Flow, Load, Noise};
 
 fn head() -> Head {
     Head::new("abc".into(), "cpu".into(), "threads=1".into())
@@ -22,17 +24,21 @@ fn entries() -> Vec<Entry> {
         engine("gpu", StageKind::Suffix, 12, 0.001),
         Entry::Together {
             plan: plan("gpu=4x2,dla0=4x1"),
-            round: [("gpu".to_string(), 0.0075), ("dla0".to_string(), 0.012)].into(),
+            row_seconds: rows(&[("gpu", 0.001875), ("dla0", 0.003)]),
             overhead: 0.0002,
         },
         Entry::Run {
             plan: plan("gpu=4x2"),
+            race: 0,
             seconds: 0.0099,
+            row_seconds: rows(&[("gpu", 0.0012)]),
             joules: None,
         },
         Entry::Run {
             plan: plan("gpu=4x2"),
+            race: 0,
             seconds: 0.0099,
+            row_seconds: rows(&[("gpu", 0.0012)]),
             joules: Some(0.25),
         },
         Entry::Power {
@@ -41,6 +47,11 @@ fn entries() -> Vec<Entry> {
             dla: 1.25,
         },
     ]
+}
+
+fn rows(seconds: &[(&str, f64)]) -> BTreeMap<String, f64> {
+    let seconds = seconds.iter();
+    seconds.map(|(d, s)| (d.to_string(), *s)).collect()
 }
 
 fn plan(text: &str) -> Plan {
@@ -86,7 +97,7 @@ fn logs_of_something_else_are_refused() {
         assert!(error.contains(want), "{error}");
     }
     for (from, to, want) in [
-        ("\"version\":1", "\"version\":9", "format version 9"),
+        ("\"version\":2", "\"version\":9", "format version 9"),
         ("\"engine\"", "\"motor\"", "line 2 is no measurement"),
         ("{\"run\"", "{{\"run\"", "line 8 is no measurement"),
     ] {
@@ -97,7 +108,7 @@ fn logs_of_something_else_are_refused() {
 
 #[test]
 fn measurements_become_costs() {
-    let costs = MeasuredCosts::new(&entries());
+    let costs = MeasuredCosts::new(entries().iter());
     let time = |rows| {
         costs
             .execution(StageKind::Prefix, Device::Gpu, rows)
@@ -113,7 +124,7 @@ fn measurements_become_costs() {
         assert!((time(rows) - want).abs() < 1e-6, "{rows}: {why}");
     }
     assert!(costs.execution(StageKind::Whole, Device::Gpu, 1).is_err());
-    let pair = [(Device::Gpu, 0.0), (Device::Dla(0), 0.0)];
+    let pair = pair(4, 4);
     let slow = costs.slow_down(&pair);
     assert!(
         (slow[0] - 1.5).abs() < 1e-9 && (slow[1] - 1.2).abs() < 1e-9,
@@ -133,6 +144,69 @@ fn measurements_become_costs() {
         "{} {want}",
         run.makespan_us
     );
+}
+
+#[test]
+fn what_plans_of_earlier_races_showed_corrects_the_costs() {
+    let run = |race, text: &str, gpu, dla| Entry::Run {
+        plan: plan(text),
+        race,
+        seconds: 0.02,
+        row_seconds: rows(&[("gpu", gpu), ("dla0", dla)]),
+        joules: None,
+    };
+    let mut log = entries();
+    for (race, dla) in [(0, 0.005), (0, 0.0045), (1, 0.02)] {
+        // With the devices to itself the GPU takes 2 ms for one row and 5 for four, the DLA 10 for four.
+        log.push(run(race, "gpu=1x1,gpu=4x1,dla0=4x1", 0.0021, dla));
+    }
+    log.push(run(0, "gpu=4x4,dla0=4x1", 1.0, 1.0));
+    log.push(run(0, "gpu=4x1,dla0=5x1,cut=early", 1.0, 1.0));
+    log.push(Entry::Together {
+        plan: plan("gpu=8x1,dla0=8x1"),
+        row_seconds: rows(&[("gpu", 0.00125), ("dla0", 0.0035)]),
+        overhead: 0.0003,
+    });
+    for (total, race, batch, want, why) in [
+        (
+            9,
+            0,
+            4,
+            [1.5, 1.2],
+            "nothing ran but the devices side by side",
+        ),
+        (
+            9,
+            1,
+            4,
+            [1.5, 1.8],
+            "the median of three, without the second race",
+        ),
+        (8, 1, 4, [1.5, 1.2], "runs of other batches do not count"),
+        (
+            9,
+            0,
+            8,
+            [1.0, 1.4],
+            "more rows at once have factors of their own",
+        ),
+        (9, 0, 6, [1.25, 1.3], "between the two"),
+        (9, 0, 64, [1.0, 1.4], "as of the largest"),
+        (9, 0, 1, [1.5, 1.2], "as of the least"),
+    ] {
+        let known = log.iter().filter(|entry| entry.before(total, race));
+        let got = MeasuredCosts::new(known).slow_down(&pair(batch, batch));
+        let near = got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(near, "{why}: {got:?}");
+    }
+}
+
+fn pair(gpu: usize, dla: usize) -> [Load; 2] {
+    [(Device::Gpu, gpu), (Device::Dla(0), dla)].map(|(device, rows)| Load {
+        device,
+        rows,
+        demand: 0.0,
+    })
 }
 
 /// A machine whose times vary by a tenth either way, with now and then one three times as long.

@@ -6,7 +6,7 @@ use super::genome::{divisors, even, Genome};
 use super::goal::Goal;
 use super::times::Times;
 use crate::plan::{Device, Mode};
-use crate::sim::{ExecutionCost, SimError};
+use crate::sim::{ExecutionCost, Load, SimError};
 
 /// Batches of each device that are combined.
 const BATCHES: usize = 10;
@@ -118,12 +118,17 @@ impl<'a> Shape<'a> {
         let at = Some(self.at);
         let gpu = self.times.first(at, Device::Gpu, n_g)?;
         let dla = self.times.first(at, self.dlas[0], n_d)?;
-        let mut demands: Vec<(Device, f64)> =
-            self.dlas.iter().map(|d| (*d, dla.demand())).collect();
+        let load = |device, rows, cost: &ExecutionCost| Load {
+            device,
+            rows,
+            demand: cost.demand(),
+        };
+        let dlas = self.dlas.iter();
+        let mut loads: Vec<Load> = dlas.map(|d| load(*d, n_d, &dla)).collect();
         if self.gpu {
-            demands.push((Device::Gpu, gpu.demand()));
+            loads.push(load(Device::Gpu, n_g, &gpu));
         }
-        let slow = self.times.costs(at).slow_down(&demands);
+        let slow = self.times.costs(at).slow_down(&loads);
         let factor = |index: usize| slow.get(index).copied().unwrap_or(1.0);
         Ok(Pair {
             n_g,

@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::StageKind;
 use crate::graph::{Activation, GraphBuilder, Op, PoolKind};
 use crate::plan::{Mode, Plan};
-use crate::sim::{ExecutionCost, HostCosts};
+use crate::sim::{ExecutionCost, HostCosts, Load};
 
 const DLAS: [Device; 2] = [Device::Dla(0), Device::Dla(1)];
 
@@ -55,9 +55,9 @@ impl Costs for Fake {
         })
     }
 
-    fn slow_down(&self, demands: &[(Device, f64)]) -> Vec<f64> {
-        let total: f64 = demands.iter().map(|(_, demand)| demand).sum();
-        vec![(total / self.memory).max(1.0); demands.len()]
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        let total: f64 = loads.iter().map(|load| load.demand).sum();
+        vec![(total / self.memory).max(1.0); loads.len()]
     }
 
     fn host(&self, shared: bool) -> HostCosts {
