@@ -2,11 +2,10 @@
 //!
 //! The GPU and one DLA are emulated with one thread each. Their rates are measured alone, and side by side without any
 //! pipeline between them, each in a loop of its own: two engines on one processor share its caches, memory and clock,
-//! which no plan can change; what threads that only compute in registers keep of their speed side by side stands beside
-//! it. All run in loops of the same length, in turn, several times; ratios are of neighbours in time, and their median
-//! counts, given with the interval that holds it 19 times of 20. Then a stream at 80 % of the tuned rate on the same
-//! devices, items arriving as a Poisson process. Without an artifact the network is MobileNet V2 by its shapes. It needs
-//! a processor of two cores to itself.
+//! which no plan can change. All run in loops of the same length, in turn, several times; ratios are of neighbours in
+//! time, and their median counts, given with the interval that holds it 19 times of 20. Then a stream at 80 % of the
+//! tuned rate on the same devices, items arriving as a Poisson process. Without an artifact the network is MobileNet V2
+//! by its shapes. It needs a processor of two cores to itself.
 
 use std::path::Path;
 use std::process::Command;
@@ -100,10 +99,9 @@ fn throughput(artifact: &Path, tuned: &Plan) -> f64 {
         let alone = at_once(&[&gpu]) + at_once(&[&dla]);
         let beside = at_once(&[&gpu, &dla]);
         let after = at_once(&[&all]);
-        let cores = at_once(&[&spin, &spin]) / (2.0 * at_once(&[&spin]));
-        turns.push([(before + after) / 2.0, beside, alone, cores]);
+        turns.push([(before + after) / 2.0, beside, alone]);
     }
-    let of = |figure: &dyn Fn(&[f64; 4]) -> f64| {
+    let of = |figure: &dyn Fn(&[f64; 3]) -> f64| {
         let mut figures = Race::new(1, 0.0, TURNS);
         turns
             .iter()
@@ -135,7 +133,6 @@ fn throughput(artifact: &Path, tuned: &Plan) -> f64 {
         share(&what, ratio, &format!("; {ASKED} {kept}"));
     }
     share("side by side over alone", of(&|turn| turn[1] / turn[2]), "");
-    share("the same of arithmetic alone", of(&|turn| turn[3]), "");
     rate
 }
 
@@ -150,20 +147,6 @@ fn own(tuned: &Plan, device: &str) -> Plan {
 
 /// Runs until it is told to stop; rows per second.
 type Loop<'a> = dyn Fn(&AtomicBool) -> f64 + Sync + 'a;
-
-/// Arithmetic on a few registers: what a core does beside another when it reads no memory.
-fn spin(stop: &AtomicBool) -> f64 {
-    let (start, mut done) = (Instant::now(), 0u32);
-    let mut values = [1.0f32; 64];
-    while !stop.load(Ordering::Relaxed) {
-        for _ in 0..10_000 {
-            values.iter_mut().for_each(|v| *v = *v * 0.999 + 0.001);
-        }
-        done += 1;
-        std::hint::black_box(&values);
-    }
-    f64::from(done) / start.elapsed().as_secs_f64()
-}
 
 fn looped(session: &Session, plan: &Plan, stop: &AtomicBool) -> f64 {
     session.prepare(plan).unwrap();
