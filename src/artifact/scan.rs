@@ -42,14 +42,14 @@ pub fn places(bytes: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// The execution graph inside a library that TVM's `export_library` wrote for a graph executor, and the names of the
-/// parameters that follow it.
+/// parameters that follow it. Their number comes first, and once more with the list.
 pub fn graph(bytes: &[u8]) -> Option<(&[u8], Vec<String>)> {
     let key = text_record(FACTORY);
     memchr::memmem::find_iter(bytes, &key)
         .map(|at| at + key.len())
         .filter_map(|at| sized(bytes, at).map(|content| (at, content)))
         .find(|(_, content)| content.starts_with(b"{"))
-        .map(|(at, content)| (content, names(bytes, at + 8 + content.len())))
+        .map(|(at, content)| (content, names(bytes, at + 8 + content.len() + 8)))
 }
 
 /// Names in a file of parameters: a magic number and a reserved word come first.

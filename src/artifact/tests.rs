@@ -87,6 +87,29 @@ fn what_tvm_kept_makes_it_parts() {
 }
 
 #[test]
+fn a_library_names_the_parameters_it_brings() {
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    let call = r#"{"op":"tvm_op","name":"f","attrs":{"func_name":"f"},"inputs":[[0,0,0],[1,0,0],[2,0,0]]}"#;
+    let names = ["p0", "image", "p1"];
+    let nodes = names.map(|name| format!(r#"{{"op":"null","name":"{name}","inputs":[]}}"#));
+    let json = format!(
+        r#"{{"nodes":[{},{call}],"arg_nodes":[0,1,2],"heads":[[3,0,0]]}}"#,
+        nodes.join(",")
+    );
+    let mut so = library(&[bundle("a_dla_main_0")]);
+    so.extend(text("GraphExecutorFactory"));
+    so.extend(text(&json));
+    so.extend(2u64.to_le_bytes());
+    so.extend(2u64.to_le_bytes());
+    so.extend([text("p1"), text("p0")].concat());
+    so.extend(b"the parameters themselves");
+    let artifact = read(so).unwrap();
+    let inputs = artifact.graph.unwrap().inputs();
+    let inputs: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    assert_eq!(inputs, ["image"]);
+}
+
+#[test]
 fn a_bundle_alone_is_an_artifact() {
     let bundle = bundle("net");
     let artifact = read(bundle.to_bytes()).unwrap();

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import tvm
-from conftest import BIN, INPUT_SHAPE, LLVM, command, library_in, stock, tvmc_dla
+from conftest import BIN, INPUT_SHAPE, LLVM, command, library_in, program, stock, tvmc_dla
 from tvm import relay
 
 import tvm_dla
@@ -168,6 +168,29 @@ def test_library_users_get_the_same_artifact(model: Path, tmp_path: Path) -> Non
     tvm_dla.export_library(built, tmp_path / "m.so")
     dynamic = command("readelf", "-d", tmp_path / "m.so").stdout
     assert "Shared library: [libtvm_dla.so]" in dynamic
+
+
+def test_a_library_brings_the_constants_of_what_tvm_kept(tmp_path: Path) -> None:
+    """`tvm-dla run` asks for the model's input alone."""
+    x = relay.var("x", shape=(2, 3, 8, 8))
+    by = relay.const(np.float32([0.3, 0.5, 0.7]).reshape(1, 3, 1, 1))
+    y = relay.nn.relu(relay.floor_mod(relay.nn.relu(x), by))
+    original = tvm.IRModule.from_expr(relay.Function([x], y))
+    partitioned = tvm_dla.partition_for_dla(original)
+    assert [kept.op for kept in tvm_dla.partition_report(partitioned).kept] == ["floor_mod"]
+    with tvm.transform.PassContext(opt_level=3):
+        built = relay.build(partitioned, target=LLVM)
+        plain = relay.build(original, target=LLVM)
+    assert len(built.get_params()) == 1, "the constant is a parameter, not code"
+    tvm_dla.export_library(built, tmp_path / "parts.so")
+    rows = np.random.default_rng(8).standard_normal((2, 3, 8, 8)).astype("float32")
+    np.save(tmp_path / "x.npy", rows)
+    words = ("run", "parts.so", "--input", "x.npy", "--output", "y.npy")
+    done = command(program(), *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    executor = tvm.contrib.graph_executor.GraphModule(plain["default"](tvm.cpu()))
+    executor.run(x=rows)
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), executor.get_output(0).numpy())
 
 
 @pytest.mark.parametrize("batch", [1, 5])
