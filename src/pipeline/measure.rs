@@ -22,9 +22,8 @@ pub(super) fn measure(
     long: Duration,
 ) -> Result<Duration, PipelineError> {
     workers.open(run);
-    let mut rounds = 0..;
-    let mut once = || {
-        let task = TaskId(rounds.next().unwrap_or_default());
+    let mut once = |round: u32| {
+        let task = TaskId(round.into());
         let busy = execute(workers, device, key, inputs, Ticket { run, task });
         busy.map_err(|reason| PipelineError::Measure {
             stage: key.stage,
@@ -33,11 +32,11 @@ pub(super) fn measure(
             reason,
         })
     };
-    once()?;
+    once(0)?;
     let (start, mut total, mut count) = (Instant::now(), Duration::ZERO, 0);
     while count < COUNTED || start.elapsed() < long {
-        total += once()?;
         count += 1;
+        total += once(count)?;
     }
     workers.open(0);
     Ok(total / count)

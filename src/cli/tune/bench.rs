@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use super::found::{Best, Measured, Point};
+use super::found::{Measured, Point};
 use super::log_file::LogFile;
 use super::power::Meter;
 use super::runs::Runs;
@@ -40,7 +40,7 @@ impl Bench<'_> {
     }
 
     /// Lets plans for as many rows race; those that the log has runs of in this race start with these.
-    pub fn race(
+    fn race(
         &mut self,
         space: &Space<'_>,
         goal: &Goal,
@@ -125,14 +125,27 @@ impl Bench<'_> {
         goal: &Goal,
         count: usize,
     ) -> Result<Point, Box<dyn Error>> {
-        let Best { figures, gpu_only } = &point.best;
-        let mut plans: Vec<Plan> = figures.iter().take(count).map(|f| f.plan.clone()).collect();
+        let best = point.best.figures.iter().take(count);
+        let plans = best.map(|figures| figures.plan.clone()).collect();
+        self.contest(space, goal, 0, plans, &mut point)?;
+        Ok(point)
+    }
+
+    /// Lets `plans` and the GPU alone run race number `race`, and puts the winner first in `point`.
+    pub fn contest(
+        &mut self,
+        space: &Space<'_>,
+        goal: &Goal,
+        race: usize,
+        mut plans: Vec<Plan>,
+        point: &mut Point,
+    ) -> Result<(), Box<dyn Error>> {
+        let gpu_only = &point.best.gpu_only;
         if !plans.contains(gpu_only) {
             plans.push(gpu_only.clone());
         }
-        let measured = self.race(space, goal, 0, &plans)?;
-        point.take(space, measured)?;
-        Ok(point)
+        let measured = self.race(space, goal, race, &plans)?;
+        point.take(space, measured)
     }
 }
 

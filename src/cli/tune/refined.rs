@@ -54,11 +54,7 @@ impl Field<'_> {
             let mut plans = vec![point.plan.clone()];
             plans.extend(new);
             ran.extend_from_slice(&plans[1..]);
-            if !plans.contains(&point.best.gpu_only) {
-                plans.push(point.best.gpu_only.clone());
-            }
-            let measured = bench.race(&space, self.goal, race, &plans)?;
-            point.take(&space, measured)?;
+            bench.contest(&space, self.goal, race, plans, &mut point)?;
         }
         Ok(point)
     }

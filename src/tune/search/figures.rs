@@ -176,9 +176,12 @@ impl<'a> Judge<'a> {
         self.judged[..equal].sort_by_key(|judged| judged.2.engines);
         let mut best: Vec<Figures> = Vec::new();
         for (_, _, figures) in self.judged {
-            let alike: Vec<&Figures> = best.iter().filter(|kept| alike(kept, &figures)).collect();
-            let again = alike.iter().any(|kept| kept.plan == figures.plan);
-            if best.len() < KEPT && alike.len() < ALIKE && !again {
+            if best.len() == KEPT {
+                break;
+            }
+            let again = best.iter().any(|kept| kept.plan == figures.plan);
+            let alike = best.iter().filter(|kept| alike(kept, &figures)).count();
+            if !again && alike < ALIKE {
                 best.push(figures);
             }
         }
