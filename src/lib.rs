@@ -5,6 +5,7 @@ pub mod artifact;
 pub mod board;
 pub mod bundle;
 pub mod calibrate;
+pub mod canon;
 pub mod cli;
 pub mod engine;
 pub mod graph;

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order of a model's journey; a room imports only those before it.
-const ROOMS: [&str; 24] = [
+const ROOMS: [&str; 25] = [
     "graph",
+    "canon",
     "plan",
     "tvm",
     "split",

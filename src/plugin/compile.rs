@@ -1,13 +1,14 @@
 //! The functions of compile time: what the Python bridge asks, and TVM's code generator for `dla`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::ffi::make_module;
 use super::run::DlaModule;
 use crate::bundle::{Bundle, Options};
-use crate::relay::{self, Converted};
+use crate::graph::TensorId;
+use crate::relay::{self, CallTensors, Converted};
 use crate::split::{self, Side, Stages};
 use crate::tvm::{register as global, Arguments, CallError, Function, Object, TvmError, Value};
 
@@ -72,51 +73,58 @@ fn cut(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let options: Options = serde_json::from_str(&arguments.text(2)?)?;
     let converted = relay::convert(&region, "region")?;
     let stages = split::cut(&converted.graph, &options.target, &options.gpu_only)?;
-    let by_call = nodes_of_calls(&converted);
+    let mut sides = Sides::new(&converted, &stages);
     let mut answer = CutAnswer {
         sides: Vec::new(),
         verdicts: Vec::new(),
     };
     for call in calls {
-        let nodes = by_call.get(&call.object()?.id());
-        let nodes = nodes.map(Vec::as_slice).unwrap_or_default();
-        answer.sides.push(side(&stages, nodes));
+        let found = converted.calls.get(&call.object()?.id());
+        let found = found.ok_or("a call that is not part of the region")?;
+        let nodes = sides.nodes(found);
         let verdict = nodes.first().map(|node| stages.verdicts[*node].to_string());
         answer.verdicts.push(verdict.unwrap_or_default());
+        answer.sides.push(sides.of(found, &nodes));
     }
     json(&answer)
 }
 
-/// A call is in the suffix when one of its nodes is.
-fn side(stages: &Stages, nodes: &[usize]) -> Side {
-    let in_prefix = match nodes {
-        // A call that passes an input on belongs to whoever comes first.
-        [] => stages.prefix.is_some(),
-        nodes => nodes.iter().all(|node| stages.side[*node] == Side::Prefix),
-    };
-    match in_prefix {
-        true => Side::Prefix,
-        false => Side::Suffix,
-    }
+/// Finds the side of calls, which come operands first.
+struct Sides<'a> {
+    stages: &'a Stages,
+    producer: HashMap<TensorId, usize>,
+    /// What calls on the suffix's side return, as calls number it.
+    suffix: HashSet<TensorId>,
 }
 
-/// Object id of each call -> the nodes that compute its tensors; none when those are inputs.
-fn nodes_of_calls(converted: &Converted) -> HashMap<usize, Vec<usize>> {
-    let producer: HashMap<_, usize> = converted
-        .graph
-        .nodes
-        .iter()
-        .enumerate()
-        .map(|(index, node)| (node.output, index))
-        .collect();
-    let nodes = |tensors: &Vec<_>| {
-        let found = tensors.iter().filter_map(|tensor| producer.get(tensor));
+impl<'a> Sides<'a> {
+    fn new(converted: &Converted, stages: &'a Stages) -> Sides<'a> {
+        let nodes = converted.graph.nodes.iter().enumerate();
+        Sides {
+            stages,
+            producer: nodes.map(|(index, node)| (node.output, index)).collect(),
+            suffix: HashSet::new(),
+        }
+    }
+
+    /// The nodes that compute a call's results; none when those are inputs, or part of another layer.
+    fn nodes(&self, call: &CallTensors) -> Vec<usize> {
+        let tensors = call.tensors.iter();
+        let found = tensors.filter_map(|tensor| self.producer.get(tensor));
         found.copied().collect()
-    };
-    let pairs = converted.tensors.iter();
-    pairs
-        .map(|(call, tensors)| (*call, nodes(tensors)))
-        .collect()
+    }
+
+    /// A call is in the suffix when one of its nodes is, or one that it reads from. What has no node belongs to
+    /// whoever comes first.
+    fn of(&mut self, call: &CallTensors, nodes: &[usize]) -> Side {
+        let behind = call.operands.iter().any(|id| self.suffix.contains(id));
+        let mut sides = nodes.iter().map(|node| self.stages.side[*node]);
+        if behind || self.stages.prefix.is_none() || sides.any(|side| side == Side::Suffix) {
+            self.suffix.extend(&call.results);
+            return Side::Suffix;
+        }
+        Side::Prefix
+    }
 }
 
 /// A region -> what `inspect` reports about it.

@@ -10,23 +10,34 @@ use super::ops::{read, Taken};
 use super::qnn::{Place, Track};
 use super::walk::{walk, Sink};
 use crate::bundle::{Affine, Integer, Origin};
+use crate::canon::canonicalise;
 use crate::graph::{Graph, TensorId};
 use crate::tvm::Object;
 
 /// A network, and the Relay call that each tensor came from.
 pub struct Converted {
     pub graph: Graph,
-    /// Object id of a call -> the tensors it returns. Calls that pass their operand on share its tensor.
-    pub tensors: HashMap<usize, Vec<TensorId>>,
+    /// By object id of a call.
+    pub calls: HashMap<usize, CallTensors>,
     /// What the function declares where that differs from the network.
     pub origin: Option<Origin>,
+}
+
+/// What became of one Relay call.
+pub struct CallTensors {
+    /// Those of the network in which its results are; none when they are part of a layer now.
+    pub tensors: Vec<TensorId>,
+    /// What it reads, as numbers that only [`CallTensors::results`] shares.
+    pub operands: Vec<TensorId>,
+    /// What it returns, likewise; a call that passes its operand on returns that.
+    pub results: Vec<TensorId>,
 }
 
 /// Converts a type-checked function; its parameters become inputs, its body's tensors outputs.
 pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
     let mut converter = Converter {
         emitter: Emitter::new(name),
-        tensors: HashMap::new(),
+        calls: Vec::new(),
         track: Track::default(),
     };
     let outputs = walk(function, &mut converter)?;
@@ -34,14 +45,25 @@ pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
         converter.output(*output)?;
     }
     let outputs: Vec<TensorId> = outputs.iter().map(|value| value.tensor).collect();
-    let mut graph = converter.emitter.finish(&outputs)?;
+    let graph = converter.emitter.finish(&outputs)?;
+    let canonical = canonicalise(graph, &converter.track.ranged())?;
+    let mut graph = canonical.graph;
     let folded = layout::fold(&mut graph);
-    let now = |ids: Vec<TensorId>| ids.into_iter().map(|id| folded.now(id)).collect();
-    let tensors = converter.tensors.into_iter();
+    let now = |id: TensorId| Some(folded.now(*canonical.tensors.get(&id)?));
+    let calls = converter.calls.into_iter();
+    let calls = calls.map(|(call, operands, results)| {
+        let tensors = results.iter().copied().filter_map(now).collect();
+        let found = CallTensors {
+            tensors,
+            operands,
+            results,
+        };
+        (call, found)
+    });
     Ok(Converted {
-        origin: converter.track.finish(&graph, &folded),
+        origin: converter.track.finish(&graph, &folded, now),
         graph,
-        tensors: tensors.map(|(call, ids)| (call, now(ids))).collect(),
+        calls: calls.collect(),
     })
 }
 
@@ -63,7 +85,8 @@ impl Value {
 
 struct Converter {
     emitter: Emitter,
-    tensors: HashMap<usize, Vec<TensorId>>,
+    /// Object id, operands, results.
+    calls: Vec<(usize, Vec<TensorId>, Vec<TensorId>)>,
     track: Track,
 }
 
@@ -97,8 +120,9 @@ impl Sink for Converter {
             Some(place) => vec![self.place(&read, place, operands[0])?],
             None => self.operator(&read, operands)?,
         };
-        let tensors = values.iter().map(|value| value.tensor).collect();
-        self.tensors.insert(call.id(), tensors);
+        let tensors = |values: &[Value]| values.iter().map(|value| value.tensor).collect();
+        let entry = (call.id(), tensors(operands), tensors(&values));
+        self.calls.push(entry);
         Ok(values)
     }
 }

@@ -12,7 +12,7 @@ mod ops;
 mod qnn;
 mod walk;
 
-pub use convert::{convert, Converted};
+pub use convert::{convert, CallTensors, Converted};
 pub use error::RelayError;
 pub use qnn::check_scales;
 

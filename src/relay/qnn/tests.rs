@@ -152,7 +152,7 @@ fn integers_read_one_way_and_come_out_as_they_went_in() {
     track.output(b.graph(), y, None).unwrap();
     let mut graph = b.graph().clone();
     graph.outputs = vec![y];
-    let origin = track.finish(&graph, &Folded::default()).unwrap();
+    let origin = track.finish(&graph, &Folded::default(), Some).unwrap();
     assert_eq!(origin.outputs, [Some(u8(0.5, 3))]);
     let mut none = Track::default();
     let error = none.read(b.graph(), y, None, u8(0.5, 3)).unwrap_err();
@@ -185,7 +185,7 @@ fn the_transpose_of_an_input_leaves_the_network() {
     assert_eq!(graph.tensor(x).shape, [1, 2, 4, 6]);
     assert_eq!(graph.nodes[0].inputs, [x]);
     assert_eq!(folded.now(t), x);
-    let origin = Track::default().finish(&graph, &folded);
+    let origin = Track::default().finish(&graph, &folded, |id| Some(folded.now(id)));
     let port = Port {
         integer: None,
         axes: Some(vec![0, 3, 1, 2]),

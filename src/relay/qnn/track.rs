@@ -1,6 +1,6 @@
 //! What the quantised places of a network say about its tensors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::spread::{never_negative, spread};
 use crate::bundle::{Affine, Origin, Port};
@@ -98,16 +98,32 @@ impl Track {
         }))
     }
 
-    /// `None` for a network that is what the model declares. `folded` was taken out of `graph`.
-    pub fn finish(self, graph: &Graph, folded: &Folded) -> Option<Origin> {
+    /// The tensors that have a range.
+    pub fn ranged(&self) -> HashSet<TensorId> {
+        self.ranges.keys().copied().collect()
+    }
+
+    /// `None` for a network that is what the model declares. `graph` is the finished network, `folded` what its inputs'
+    /// transposes became, and `now` finds a tensor of the network that this was collected from in it.
+    pub fn finish(
+        self,
+        graph: &Graph,
+        folded: &Folded,
+        now: impl Fn(TensorId) -> Option<TensorId>,
+    ) -> Option<Origin> {
         let mut known: HashMap<TensorId, f32> = HashMap::new();
         for (id, max) in self.ranges {
-            let range = known.entry(folded.now(id)).or_default();
-            *range = range.max(max);
+            if let Some(id) = now(id) {
+                let range = known.entry(id).or_default();
+                *range = range.max(max);
+            }
         }
         spread(graph, &mut known);
+        let inputs = self.inputs.iter();
+        let inputs = inputs.filter_map(|(id, affine)| Some((now(*id)?, *affine)));
+        let inputs: HashMap<TensorId, Option<Affine>> = inputs.collect();
         let port = |id| Port {
-            integer: self.inputs.get(id).copied().flatten(),
+            integer: inputs.get(id).copied().flatten(),
             axes: folded.axes.get(id).cloned(),
         };
         let name = |id: &TensorId| graph.tensor(*id).name.clone();
