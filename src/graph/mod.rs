@@ -5,6 +5,7 @@ mod builder;
 pub mod cases;
 mod check;
 mod cost;
+mod elements;
 mod error;
 mod infer;
 mod op;
@@ -14,6 +15,7 @@ mod tests;
 mod text;
 
 pub use builder::GraphBuilder;
+pub use elements::permuted;
 pub use error::GraphError;
 pub use infer::{elements, infer_shape};
 pub use op::{Activation, BinaryKind, Lrn, Op, Pad, Range, ReduceKind, UnaryKind};

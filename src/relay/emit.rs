@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
 use super::names::Names;
-use super::ops::{check, parts, read, Change, Taken};
-use crate::graph::{DType, Graph, GraphBuilder, Op, TensorId};
+use super::ops::{check, inverse, parts, read, Change, Taken};
+use crate::graph::{permuted, DType, Graph, GraphBuilder, Op, TensorId};
 use crate::tvm::NDArray;
 
 /// A network under construction.
@@ -92,12 +92,28 @@ impl Emitter {
     ) -> Result<Vec<TensorId>, RelayError> {
         let taken = read(call)?;
         check(call, &taken)?;
+        self.taken(call, taken, operands)
+    }
+
+    fn taken(
+        &mut self,
+        call: &Call,
+        taken: Taken,
+        operands: &[TensorId],
+    ) -> Result<Vec<TensorId>, RelayError> {
         match taken {
             Taken::Identity => Ok(vec![operands[0]]),
             Taken::Split { axis, lengths } => parts(axis, &lengths)
                 .into_iter()
                 .map(|part| self.node("split", part, &operands[..1], call.output()))
                 .collect(),
+            Taken::InOrder { axes, taken } => {
+                let mut operands = operands.to_vec();
+                operands[0] = self.transposed(call, operands[0], axes.clone())?;
+                let results = self.taken(call, *taken, &operands)?.into_iter();
+                let back = |id| self.transposed(call, id, inverse(&axes));
+                results.map(back).collect()
+            }
             Taken::Op {
                 op,
                 operands: used,
@@ -111,6 +127,16 @@ impl Emitter {
                 Ok(vec![self.node(name, op, &operands, call.output())?])
             }
         }
+    }
+
+    fn transposed(
+        &mut self,
+        call: &Call,
+        x: TensorId,
+        axes: Vec<usize>,
+    ) -> Result<TensorId, RelayError> {
+        let op = Op::Transpose { axes };
+        self.node(op.name(), op, &[x], call.output())
     }
 
     fn node(
@@ -132,17 +158,15 @@ impl Emitter {
         change: &Change,
         operands: &mut [TensorId],
     ) -> Result<(), RelayError> {
-        let operand = change.operand();
-        let array = call.operands[operand].value();
-        let array = array.ok_or_else(|| call.attrs.refuse("a weight is not constant"))?;
-        let shape = array.shape();
-        operands[operand] = match change {
-            Change::Fill { value, .. } => {
-                self.numbers(&shape, vec![*value; shape.iter().product()])?
-            }
-            Change::Reshape { shape, .. } => self.numbers(shape, array.to_numbers()?)?,
+        let operand = &mut operands[change.operand()];
+        let shape = self.builder.shape(*operand).to_vec();
+        let values = self.builder.graph().tensor(*operand).reals();
+        let values = values.ok_or_else(|| call.attrs.refuse("a weight is not constant"))?;
+        *operand = match change {
+            Change::Fill { value, .. } => self.numbers(&shape, vec![*value; values.len()])?,
+            Change::Reshape { shape, .. } => self.numbers(shape, values)?,
             Change::Permute { axes, .. } => {
-                let values = permuted(&array.to_numbers()?, &shape, axes);
+                let values = permuted(&values, &shape, axes);
                 let shape: Vec<usize> = axes.iter().map(|axis| shape[*axis]).collect();
                 self.numbers(&shape, values)?
             }
@@ -178,35 +202,5 @@ fn floating(dtype: &str) -> Option<DType> {
         "float32" => Some(DType::F32),
         "float16" => Some(DType::F16),
         _ => None,
-    }
-}
-
-/// Row-major `values` with their axes in another order.
-fn permuted(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
-    let mut steps = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        steps[axis - 1] = steps[axis] * shape[axis];
-    }
-    let mut order = vec![0];
-    for axis in axes {
-        let along = |start: &usize| {
-            let (start, step) = (*start, steps[*axis]);
-            (0..shape[*axis]).map(move |i| start + i * step)
-        };
-        order = order.iter().flat_map(along).collect();
-    }
-    order.into_iter().map(|from| values[from]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::permuted;
-
-    #[test]
-    fn kernels_change_their_layout() {
-        let cube: Vec<f32> = (0..12).map(|v| v as f32).collect();
-        let swapped = permuted(&cube, &[2, 3, 2], &[1, 0, 2]);
-        let want = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11].map(|v| v as f32);
-        assert_eq!(swapped, want);
     }
 }

@@ -1,54 +1,55 @@
 //! Convolutions, matrix products and bias.
 
+use super::order::Order;
 use super::{op, require_constant, Change, Taken};
 use crate::graph::{Conv2d, ConvNd, DeconvNd, Op, Padding2d, PaddingNd};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
 pub fn conv1d(call: &Call) -> Result<Taken, RelayError> {
-    op(Op::Conv1d(conv(call, "NCW", "OIW")?), 2)
+    let data = Order::of_data(call, "data_layout", "NCW")?;
+    let kernel = Order::of(call, "kernel_layout", "OIW")?;
+    convolution(Op::Conv1d(conv(call)?), data, kernel.change(1))
 }
 
 pub fn conv2d(call: &Call) -> Result<Taken, RelayError> {
-    let conv = conv(call, "NCHW", "OIHW")?;
+    let data = Order::of_data(call, "data_layout", "NCHW")?;
+    let kernel = Order::of(call, "kernel_layout", "OIHW")?;
+    let conv = conv(call)?;
     let conv = Conv2d {
         stride: conv.stride,
         padding: padding2d(conv.padding),
         dilation: conv.dilation,
         groups: conv.groups,
     };
-    let changes = depthwise_kernel(call, conv.groups);
-    Ok(Taken::Op {
-        op: Op::Conv2d(conv),
-        operands: 2,
-        changes: changes.into_iter().collect(),
-    })
+    let depthwise = depthwise_kernel(call, conv.groups, &data, &kernel);
+    let changes = kernel.change(1).into_iter().chain(depthwise);
+    convolution(Op::Conv2d(conv), data, changes)
 }
 
 /// Relay also takes a depthwise kernel as `[channels, outputs per channel, ..]`: the same elements in the same order.
-fn depthwise_kernel(call: &Call, groups: usize) -> Option<Change> {
-    let kernel = &call.operands.get(1)?.ty.shape;
-    let (channels, outputs) = (*call.x().get(1)?, *call.output().shape.get(1)?);
-    let [first, per_channel, sides @ ..] = &kernel[..] else {
+fn depthwise_kernel(call: &Call, groups: usize, data: &Order, kernel: &Order) -> Option<Change> {
+    let (x, y) = (data.sides(call.x()), data.sides(&call.output().shape));
+    let shape = &call.operands.get(1)?.ty.shape;
+    let [first, per_channel, sides @ ..] = &kernel.sides_of(shape)?[..] else {
         return None;
     };
-    let depthwise = groups == channels && *first == channels && *per_channel > 1;
-    (depthwise && first * per_channel == outputs).then(|| Change::Reshape {
+    let depthwise = groups == x[1] && *first == x[1] && *per_channel > 1;
+    (depthwise && first * per_channel == y[1]).then(|| Change::Reshape {
         operand: 1,
-        shape: [&[outputs, 1], sides].concat(),
+        shape: [&[y[1], 1], sides].concat(),
     })
 }
 
 pub fn conv3d(call: &Call) -> Result<Taken, RelayError> {
-    op(Op::Conv3d(conv(call, "NCDHW", "OIDHW")?), 2)
+    let data = Order::of_data(call, "data_layout", "NCDHW")?;
+    let kernel = Order::of(call, "kernel_layout", "OIDHW")?;
+    convolution(Op::Conv3d(conv(call)?), data, kernel.change(1))
 }
 
-fn conv<const N: usize>(call: &Call, data: &str, kernel: &str) -> Result<ConvNd<N>, RelayError> {
+fn conv<const N: usize>(call: &Call) -> Result<ConvNd<N>, RelayError> {
     require_constant(call, 1)?;
     let attrs = &call.attrs;
-    attrs.one_of("data_layout", &[data])?;
-    attrs.one_of("kernel_layout", &[kernel])?;
-    attrs.one_of("out_layout", &[data, ""])?;
     Ok(ConvNd {
         stride: attrs.sizes("strides")?,
         padding: padding(call)?,
@@ -57,47 +58,47 @@ fn conv<const N: usize>(call: &Call, data: &str, kernel: &str) -> Result<ConvNd<
     })
 }
 
+fn convolution(
+    op: Op,
+    data: Order,
+    changes: impl IntoIterator<Item = Change>,
+) -> Result<Taken, RelayError> {
+    Ok(data.around(Taken::Op {
+        op,
+        operands: 2,
+        changes: changes.into_iter().collect(),
+    }))
+}
+
 pub fn conv2d_transpose(call: &Call) -> Result<Taken, RelayError> {
-    let deconv = deconv(call, "NCHW", &["IOHW", "OIHW"])?;
-    let swapped = call.attrs.text("kernel_layout")? == "OIHW";
-    deconvolution(Op::Deconv2d(deconv), swapped.then(|| vec![1, 0, 2, 3]))
+    let data = Order::of_data(call, "data_layout", "NCHW")?;
+    let kernel = Order::of(call, "kernel_layout", "IOHW")?;
+    convolution(Op::Deconv2d(deconv(call)?), data, kernel.change(1))
 }
 
 /// TVM 0.9 calls a kernel with the input channels first `OIDHW`, later versions call it `IODHW`: its shape decides.
 pub fn conv3d_transpose(call: &Call) -> Result<Taken, RelayError> {
-    let deconv: DeconvNd<3> = deconv(call, "NCDHW", &["IODHW", "OIDHW"])?;
-    let outputs = call.output().shape.get(1).copied().unwrap_or_default();
-    let as_it_is = call.operands.get(1).is_some_and(|kernel| {
-        kernel.ty.shape.first() == call.x().get(1)
-            && kernel
-                .ty
-                .shape
-                .get(1)
-                .is_some_and(|o| o * deconv.groups == outputs)
-    });
-    let swapped = call.attrs.text("kernel_layout")? == "OIDHW" && !as_it_is;
-    deconvolution(Op::Deconv3d(deconv), swapped.then(|| vec![1, 0, 2, 3, 4]))
+    let data = Order::of_data(call, "data_layout", "NCDHW")?;
+    let deconv: DeconvNd<3> = deconv(call)?;
+    let (x, y) = (data.sides(call.x()), data.sides(&call.output().shape));
+    let shape = call.operands.get(1).map(|kernel| &kernel.ty.shape);
+    let fits = |order: &Order| {
+        let sides = shape.and_then(|shape| order.sides_of(shape));
+        sides.is_some_and(|sides| sides[0] == x[1] && sides[1] * deconv.groups == y[1])
+    };
+    let swapped = Order::of(call, "kernel_layout", "OIDHW")?;
+    let outputs_first = call.attrs.text("kernel_layout")? == "OIDHW";
+    let kernel = if outputs_first && fits(&swapped) {
+        swapped
+    } else {
+        Order::of(call, "kernel_layout", "IODHW")?
+    };
+    convolution(Op::Deconv3d(deconv), data, kernel.change(1))
 }
 
-fn deconvolution(op: Op, axes: Option<Vec<usize>>) -> Result<Taken, RelayError> {
-    let permute = axes.map(|axes| Change::Permute { operand: 1, axes });
-    Ok(Taken::Op {
-        op,
-        operands: 2,
-        changes: permute.into_iter().collect(),
-    })
-}
-
-fn deconv<const N: usize>(
-    call: &Call,
-    data: &str,
-    kernels: &[&str],
-) -> Result<DeconvNd<N>, RelayError> {
+fn deconv<const N: usize>(call: &Call) -> Result<DeconvNd<N>, RelayError> {
     require_constant(call, 1)?;
     let attrs = &call.attrs;
-    attrs.one_of("data_layout", &[data])?;
-    attrs.one_of("kernel_layout", kernels)?;
-    attrs.one_of("out_layout", &[data, ""])?;
     let dilation: [usize; N] = attrs.sizes("dilation")?;
     attrs.ensure(dilation == [1; N], || {
         format!("its dilation is {dilation:?}, not 1")

@@ -1,5 +1,6 @@
 //! Element-wise functions of one or two tensors.
 
+use super::order::Order;
 use super::{op, require_constant, Taken};
 use crate::graph::{Activation, BinaryKind, Op, UnaryKind};
 use crate::relay::error::RelayError;
@@ -32,10 +33,12 @@ pub fn tanh(_: &Call) -> Result<Taken, RelayError> {
 
 pub fn prelu(call: &Call) -> Result<Taken, RelayError> {
     require_constant(call, 1)?;
-    let axis = call.attrs.axis("axis", call.x().len())?;
-    call.attrs
-        .ensure(axis == 1, || format!("axis is {axis}, not 1"))?;
-    op(Op::PRelu, 2)
+    let rank = call.x().len();
+    let axis = call.attrs.axis("axis", rank)?;
+    call.attrs.ensure(axis > 0, || {
+        "axis is 0, which are the rows, not channels".to_string()
+    })?;
+    Ok(Order::with_channels(axis, rank).around(op(Op::PRelu, 2)?))
 }
 
 pub fn unary(call: &Call) -> Result<Taken, RelayError> {

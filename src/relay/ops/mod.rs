@@ -3,6 +3,7 @@
 mod conv;
 mod elementwise;
 mod normalise;
+mod order;
 mod pool;
 mod resize;
 mod shape;
@@ -23,13 +24,16 @@ pub enum Taken {
         operands: usize,
         changes: Vec<Change>,
     },
+    /// `taken` over tensors in another order: its first operand and its result have axis `axes[i]` of the call's in place
+    /// `i`.
+    InOrder { axes: Vec<usize>, taken: Box<Taken> },
     /// One part of the first operand per result: `lengths` of `axis`, one behind the other.
     Split { axis: usize, lengths: Vec<usize> },
     /// The first operand itself.
     Identity,
 }
 
-/// What happens to a constant operand while it is converted.
+/// What happens to a constant operand while it is converted; changes of one operand follow each other.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// Every element becomes `value`: an operand that the call tells TVM to ignore.
@@ -119,34 +123,62 @@ pub fn read(call: &Call) -> Result<Taken, RelayError> {
 /// Checks types: one floating type throughout, and the shapes that TVM infers are the ones we infer.
 pub fn check(call: &Call, taken: &Taken) -> Result<(), RelayError> {
     let attrs = &call.attrs;
-    let (used, outputs) = match taken {
-        Taken::Op { operands, .. } => (*operands, &call.outputs[..1]),
-        Taken::Split { .. } => (1, &call.outputs[..]),
-        Taken::Identity => return Ok(()),
+    let Some(used) = taken.operands() else {
+        return Ok(());
     };
     let used = call
         .operands
         .get(..used)
         .ok_or_else(|| attrs.refuse(format!("has {} operands", call.operands.len())))?;
-    check_types(call, used, outputs)?;
-    let mut shapes: Vec<Vec<usize>> = used.iter().map(|o| o.ty.shape.clone()).collect();
-    let inferred = match taken {
-        Taken::Op { op, changes, .. } => {
-            changes.iter().for_each(|change| change.shape(&mut shapes));
-            vec![infer(call, op, &shapes)?]
-        }
-        Taken::Split { axis, lengths } => parts(*axis, lengths)
-            .iter()
-            .map(|part| infer(call, part, &shapes))
-            .collect::<Result<_, _>>()?,
-        Taken::Identity => Vec::new(),
+    let outputs = match taken {
+        Taken::Split { .. } => &call.outputs[..],
+        Taken::Op { .. } | Taken::InOrder { .. } | Taken::Identity => &call.outputs[..1],
     };
+    check_types(call, used, outputs)?;
+    let shapes = used.iter().map(|o| o.ty.shape.clone()).collect();
+    let inferred = results(call, taken, shapes)?;
     for (ours, theirs) in inferred.iter().zip(outputs) {
         attrs.ensure(*ours == theirs.shape, || {
             format!("its result is {:?} for TVM, {ours:?} for us", theirs.shape)
         })?;
     }
     Ok(())
+}
+
+/// The shapes of what `taken` gives over operands of these shapes.
+fn results(
+    call: &Call,
+    taken: &Taken,
+    mut shapes: Vec<Vec<usize>>,
+) -> Result<Vec<Vec<usize>>, RelayError> {
+    match taken {
+        Taken::Op { op, changes, .. } => {
+            changes.iter().for_each(|change| change.shape(&mut shapes));
+            Ok(vec![infer(call, op, &shapes)?])
+        }
+        Taken::InOrder { axes, taken } => {
+            shapes[0] = axes.iter().map(|axis| shapes[0][*axis]).collect();
+            let mut results = results(call, taken, shapes)?;
+            for shape in &mut results {
+                *shape = inverse(axes).iter().map(|axis| shape[*axis]).collect();
+            }
+            Ok(results)
+        }
+        Taken::Split { axis, lengths } => parts(*axis, lengths)
+            .iter()
+            .map(|part| infer(call, part, &shapes))
+            .collect(),
+        Taken::Identity => Ok(Vec::new()),
+    }
+}
+
+/// The order that undoes `axes`.
+pub fn inverse(axes: &[usize]) -> Vec<usize> {
+    let mut back = vec![0; axes.len()];
+    for (place, axis) in axes.iter().enumerate() {
+        back[*axis] = place;
+    }
+    back
 }
 
 fn check_types(call: &Call, used: &[Operand], outputs: &[TensorType]) -> Result<(), RelayError> {
@@ -170,6 +202,18 @@ fn check_types(call: &Call, used: &[Operand], outputs: &[TensorType]) -> Result<
 fn infer(call: &Call, op: &Op, shapes: &[Vec<usize>]) -> Result<Vec<usize>, RelayError> {
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     infer_shape(op, &shapes).map_err(|reason| call.attrs.refuse(reason))
+}
+
+impl Taken {
+    /// How many of a call's operands count, unless it only passes one on.
+    fn operands(&self) -> Option<usize> {
+        match self {
+            Taken::Op { operands, .. } => Some(*operands),
+            Taken::InOrder { taken, .. } => taken.operands(),
+            Taken::Split { .. } => Some(1),
+            Taken::Identity => None,
+        }
+    }
 }
 
 impl Change {

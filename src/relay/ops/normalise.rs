@@ -1,5 +1,6 @@
 //! Normalisations, reductions and softmax.
 
+use super::order::Order;
 use super::{op, require_constant, Change, Taken};
 use crate::graph::{Lrn, Op, ReduceKind};
 use crate::relay::error::RelayError;
@@ -37,8 +38,9 @@ fn normalisation(call: &Call, op: Op, operands: usize) -> Result<Taken, RelayErr
 pub fn lrn(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
     let axis = attrs.axis("axis", call.x().len())?;
-    attrs.ensure(axis == 1 && call.x().len() == 4, || {
-        format!("axis is {axis} of rank {}, not 1 of 4", call.x().len())
+    let rank = call.x().len();
+    attrs.ensure(axis > 0 && rank == 4, || {
+        format!("axis is {axis} of rank {rank}, not the channels of a map")
     })?;
     let size = usize::try_from(attrs.int("size")?)
         .ok()
@@ -50,7 +52,7 @@ pub fn lrn(call: &Call) -> Result<Taken, RelayError> {
         beta: attrs.float("beta")?,
         bias: attrs.float("bias")?,
     };
-    op(Op::Lrn(lrn), 1)
+    Ok(Order::with_channels(axis, rank).around(op(Op::Lrn(lrn), 1)?))
 }
 
 pub fn softmax(call: &Call) -> Result<Taken, RelayError> {

@@ -1,5 +1,6 @@
 //! Maps of another size.
 
+use super::order::Order;
 use super::{op, Taken};
 use crate::graph::{Coordinates, Op, Resize2d, ResizeMode, Rounding};
 use crate::relay::error::RelayError;
@@ -47,8 +48,9 @@ fn resize(
     coordinates: Coordinates,
     rounding: &str,
 ) -> Result<Taken, RelayError> {
-    call.attrs.one_of("layout", &["NCHW"])?;
-    let ([_, _, h, w], [_, _, in_h, in_w]) = (&call.output().shape[..], call.x()) else {
+    let order = Order::of_data(call, "layout", "NCHW")?;
+    let (out, x) = (order.sides(&call.output().shape), order.sides(call.x()));
+    let ([_, _, h, w], [_, _, in_h, in_w]) = (&out[..], &x[..]) else {
         return Err(call.attrs.refuse("its operand has no map"));
     };
     let mut resize = Resize2d {
@@ -64,7 +66,7 @@ fn resize(
     call.attrs.ensure(!single, || {
         "corners are aligned in a map of one row or column".to_string()
     })?;
-    op(Op::Resize2d(resize), 1)
+    Ok(order.around(op(Op::Resize2d(resize), 1)?))
 }
 
 /// TVM's default depends on the coordinates. What its `round` does at ties depends on its version.
