@@ -71,6 +71,30 @@ impl Expr {
         }
     }
 
+    /// Every whole number and every word the condition compares with.
+    #[cfg(test)]
+    pub fn literals(&self) -> Vec<(Option<u64>, Option<String>)> {
+        match self {
+            Expr::Value(Value::Number(number)) => vec![(Some(*number as u64), None)],
+            Expr::Value(Value::Text(word)) => vec![(None, Some(word.clone()))],
+            Expr::Value(Value::Bool(_) | Value::Tuple(_)) | Expr::Name(_) => Vec::new(),
+            Expr::Not(inner) => inner.literals(),
+            Expr::Tuple(parts) | Expr::And(parts) | Expr::Or(parts) | Expr::Call(_, parts) => {
+                parts.iter().flat_map(Expr::literals).collect()
+            }
+            Expr::Compare(first, rest) => {
+                let rest = rest.iter().flat_map(|(_, part)| part.literals());
+                first.literals().into_iter().chain(rest).collect()
+            }
+            Expr::Arithmetic(_, a, b) => [a.literals(), b.literals()].concat(),
+            Expr::If {
+                then,
+                condition,
+                otherwise,
+            } => [then.literals(), condition.literals(), otherwise.literals()].concat(),
+        }
+    }
+
     /// Whether the condition holds; an error says which variable or type does not fit.
     pub fn holds(&self, facts: &Facts) -> Result<bool, String> {
         match self.eval(facts)? {

@@ -9,6 +9,8 @@ mod parse;
 mod points;
 mod report;
 mod rules;
+#[cfg(test)]
+mod table_tests;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -311,7 +311,7 @@ fn each_limit_of_the_table_decides() {
                 tensorrt: Version(8, 2, 1),
                 ..xavier()
             },
-            "act.leaky",
+            "act.kinds.71",
             "before 8.4",
         ),
         (Op::PRelu, 4, 8, 0, xavier(), "dla", "constant slope"),
@@ -644,8 +644,10 @@ fn a_chip_without_a_dla_under_that_tensorrt_is_named() {
         (Chip::Orin, Version(8, 6, 2), None),
         (Chip::Orin, Version(10, 7, 0), None),
         (Chip::Orin, Version(10, 9, 0), Some("gen.platform.orin10")),
-        (Chip::Orin, Version(11, 1, 0), Some("gen.platform.orin10")),
+        (Chip::Orin, Version(11, 1, 0), Some("gen.platform.11")),
         (Chip::Orin, Version(11, 4, 1), None),
+        (Chip::Orin, Version(12, 0, 0), Some("gen.platform.known")),
+        (Chip::Xavier, Version(6, 0, 0), Some("gen.platform.known")),
     ];
     for (chip, tensorrt, want) in cases {
         let target = DlaTarget {

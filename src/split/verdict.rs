@@ -40,7 +40,7 @@ pub fn verdict(graph: &Graph, node: &Node, target: &DlaTarget) -> Verdict {
     let x = node.inputs.iter().find(activation);
     let x = map_facts(graph.tensor(*x.unwrap_or(&node.inputs[0])));
     for layer in layers(graph, node) {
-        if !knows(layer.name) {
+        if !knows(layer.name, target) {
             return Verdict::Gpu(GpuReason::NoLayer {
                 layer: layer.name.to_string(),
             });
