@@ -1,34 +1,56 @@
-//! A network that is being rewritten: nodes are changed in place, put in front of others, and dropped when nothing reads
-//! them; what became of every tensor of the network before is remembered.
+//! A network that is being rewritten: nodes are changed in place, new ones are added anywhere, and what nothing reads any
+//! more is dropped; what became of every tensor of the network before is remembered.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Canonical;
-use crate::graph::{infer_shape, DType, Graph, GraphError, Node, Op, Tensor, TensorId};
+use super::links::Links;
+use crate::graph::{infer_shape, Bounds, DType, Graph, Node, Op, Tensor, TensorId};
 
-/// A network under rewriting. Ids of tensors stay valid until [`Edit::finish`].
+/// A network under rewriting. Nodes are known by a number that stays theirs, tensors by their id; both are valid as long as
+/// something reads them. New nodes may be added in any order: the finished network is put in order again.
 pub struct Edit {
-    graph: Graph,
+    pub(super) graph: Graph,
+    pub(super) links: Links,
     /// Tensors of the network before.
-    before: usize,
-    /// Tensor -> the tensor that took its place.
-    replaced: HashMap<TensorId, TensorId>,
+    pub(super) before: usize,
+    /// Tensor -> the tensor that took its place, or tells what was known of it.
+    pub(super) replaced: HashMap<TensorId, TensorId>,
     ranged: HashSet<TensorId>,
+    /// Multiplications of the network before, and those that rules have added to them.
+    macs: u64,
+    spent: u64,
 }
 
 impl Edit {
     pub(super) fn new(graph: Graph, ranged: &HashSet<TensorId>) -> Edit {
-        Edit {
+        let mut edit = Edit {
+            links: Links::of(&graph),
             before: graph.tensors.len(),
+            macs: graph.macs(),
+            spent: 0,
             graph,
             replaced: HashMap::new(),
             ranged: ranged.clone(),
-        }
+        };
+        edit.settle();
+        edit
     }
 
-    pub fn graph(&self) -> &Graph {
-        &self.graph
+    pub fn node(&self, node: usize) -> &Node {
+        &self.graph.nodes[node]
+    }
+
+    pub fn op(&self, node: usize) -> &Op {
+        &self.node(node).op
+    }
+
+    pub fn tensor(&self, id: TensorId) -> &Tensor {
+        self.graph.tensor(id)
+    }
+
+    pub fn shape(&self, id: TensorId) -> &[usize] {
+        &self.tensor(id).shape
     }
 
     /// Whether a quantised model gives the range of this tensor.
@@ -36,24 +58,27 @@ impl Edit {
         self.ranged.contains(&id)
     }
 
-    pub fn shape(&self, id: TensorId) -> &[usize] {
-        &self.graph.tensor(id).shape
+    /// Whether a range would be lost if `gone` vanished and these tensors stayed.
+    pub fn loses_range(&self, gone: TensorId, stay: &[TensorId]) -> bool {
+        self.is_ranged(gone) && !stay.iter().any(|id| self.is_ranged(*id))
     }
 
     pub fn is_output(&self, id: TensorId) -> bool {
         self.graph.outputs.contains(&id)
     }
 
+    pub fn is_weight(&self, id: TensorId) -> bool {
+        self.tensor(id).weight.is_some()
+    }
+
     /// The node that computes a tensor; `None` for inputs and weights.
     pub fn producer(&self, id: TensorId) -> Option<usize> {
-        self.graph.nodes.iter().position(|node| node.output == id)
+        self.links.producer(id)
     }
 
     /// The nodes that read a tensor, each once.
-    pub fn readers(&self, id: TensorId) -> Vec<usize> {
-        let nodes = self.graph.nodes.iter().enumerate();
-        let reading = nodes.filter(|(_, node)| node.inputs.contains(&id));
-        reading.map(|(index, _)| index).collect()
+    pub fn readers(&self, id: TensorId) -> &[usize] {
+        self.links.readers(id)
     }
 
     /// The only node that reads a tensor, which is no output of the network either.
@@ -64,134 +89,111 @@ impl Edit {
         }
     }
 
+    /// Between which values the elements of a tensor lie.
+    pub fn bounds(&self, id: TensorId) -> Bounds {
+        let producer = |id| self.producer(id).map(|node| self.node(node));
+        self.graph.bounds(id, &producer)
+    }
+
     /// The float32 elements of a weight.
     pub fn values(&self, id: TensorId) -> Option<Vec<f32>> {
-        let tensor = self.graph.tensor(id);
-        let data = tensor
-            .weight
-            .as_ref()
-            .filter(|_| tensor.dtype == DType::F32)?;
-        let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        Some(data.chunks_exact(4).map(value).collect())
+        Some(self.graph.floats(id)?.collect())
+    }
+
+    /// The one value that all elements of a weight have.
+    pub fn uniform(&self, id: TensorId) -> Option<f32> {
+        let mut values = self.graph.floats(id)?;
+        let first = values.next()?;
+        values.all(|value| value == first).then_some(first)
     }
 
     /// A new float32 weight.
     pub fn weight(&mut self, name: &str, shape: &[usize], values: &[f32]) -> TensorId {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.tensor(name, shape.to_vec(), DType::F32, Some(Arc::new(bytes)))
+        self.new_tensor(name, shape.to_vec(), Some(Arc::new(bytes)))
+    }
+
+    /// A new node, named after the node in whose stead it computes, and gives its output.
+    ///
+    /// # Panics
+    /// When the operator does not take these operands: that is a fault of the rule.
+    pub fn add(&mut self, stead: usize, op: Op, inputs: &[TensorId]) -> TensorId {
+        let shape = self.inferred(&op, inputs);
+        let name = format!("{}.{}", self.node(stead).name, op.name());
+        let output = self.new_tensor(&name, shape, None);
+        let inputs = inputs.to_vec();
+        self.graph.nodes.push(Node {
+            name,
+            op,
+            inputs,
+            output,
+        });
+        let node = self.graph.nodes.len() - 1;
+        self.links.add(node, &self.graph.nodes[node]);
+        output
     }
 
     /// Gives a node another operator and other operands; its output keeps its id.
     ///
     /// # Panics
     /// When the output's shape would change: that is a fault of the rule.
-    pub fn set(&mut self, node: usize, op: Op, inputs: Vec<TensorId>) {
-        let shape = self.inferred(&op, &inputs);
-        let output = self.graph.nodes[node].output;
-        assert_eq!(
-            shape,
-            self.shape(output),
-            "`{}` as {op:?}",
-            self.graph.nodes[node].name
-        );
-        (self.graph.nodes[node].op, self.graph.nodes[node].inputs) = (op, inputs);
-    }
-
-    /// Puts a new node before the node at `index`, which moves on by one, and gives its output.
-    ///
-    /// # Panics
-    /// When the operator does not take these operands: that is a fault of the rule.
-    pub fn insert(&mut self, index: usize, name: &str, op: Op, inputs: &[TensorId]) -> TensorId {
+    pub fn set(&mut self, node: usize, op: Op, inputs: &[TensorId]) {
         let shape = self.inferred(&op, inputs);
-        let output = self.tensor(name, shape, DType::F32, None);
-        let node = Node {
-            name: name.to_string(),
-            op,
-            inputs: inputs.to_vec(),
-            output,
-        };
-        self.graph.nodes.insert(index, node);
-        output
+        let Node { name, output, .. } = self.node(node);
+        assert_eq!(shape, self.shape(*output), "`{name}` as {op:?}");
+        self.links.unread(node, &self.graph.nodes[node]);
+        (self.graph.nodes[node].op, self.graph.nodes[node].inputs) = (op, inputs.to_vec());
+        self.links.read(node, &self.graph.nodes[node]);
     }
 
     /// Lets every reader of `old`, the network's outputs included, read `new` in its place. The two hold the same elements.
     /// An output keeps its name.
     pub fn replace(&mut self, old: TensorId, new: TensorId) {
-        self.redirect(old, new);
+        for reader in self.readers(old).to_vec() {
+            self.links.unread(reader, &self.graph.nodes[reader]);
+            let inputs = self.graph.nodes[reader].inputs.iter_mut();
+            inputs.filter(|id| **id == old).for_each(|id| *id = new);
+            self.links.read(reader, &self.graph.nodes[reader]);
+        }
+        if self.is_output(old) {
+            if !self.is_output(new) {
+                self.graph.tensors[new.0 as usize].name = self.tensor(old).name.clone();
+                self.graph.tensors[new.0 as usize].dtype = self.tensor(old).dtype;
+            }
+            let outputs = self.graph.outputs.iter_mut();
+            outputs.filter(|id| **id == old).for_each(|id| *id = new);
+        }
+        self.links.check(old);
+        self.links
+            .set_output(new, self.graph.outputs.contains(&new));
+        self.links.set_output(old, false);
+        self.stands_for(new, old);
+    }
+
+    /// Where `old` vanishes, `new` has what was known of it: the same elements, or all of them but padding.
+    pub fn stands_for(&mut self, new: TensorId, old: TensorId) {
         self.replaced.insert(old, new);
         if self.ranged.contains(&old) {
             self.ranged.insert(new);
         }
     }
 
-    /// Lets every reader of `old` read `new`, which holds other elements: `old` is part of a layer now.
-    pub fn redirect(&mut self, old: TensorId, new: TensorId) {
-        let nodes = self
-            .graph
-            .nodes
-            .iter_mut()
-            .flat_map(|node| &mut node.inputs);
-        for id in nodes.chain(&mut self.graph.outputs) {
-            if *id == old {
-                *id = new;
-            }
+    /// Whether so many multiplications more are at most one in `share` of the network's, together with those spent before;
+    /// then they are spent.
+    pub fn spend(&mut self, multiplications: u64, share: u64) -> bool {
+        let spent = self.spent.saturating_add(multiplications);
+        let fits = spent.saturating_mul(share) <= self.macs;
+        if fits {
+            self.spent = spent;
         }
+        fits
     }
 
-    /// Drops the nodes whose output nothing reads.
-    pub(super) fn sweep(&mut self) {
-        let mut needed: HashSet<TensorId> = self.graph.outputs.iter().copied().collect();
-        let mut kept: Vec<Node> = Vec::with_capacity(self.graph.nodes.len());
-        for node in std::mem::take(&mut self.graph.nodes).into_iter().rev() {
-            if needed.contains(&node.output) {
-                needed.extend(&node.inputs);
-                kept.push(node);
-            }
+    /// Drops what nothing reads any more.
+    pub(super) fn settle(&mut self) {
+        while let Some(node) = self.links.next_idle() {
+            self.links.drop(node, &self.graph.nodes[node]);
         }
-        kept.reverse();
-        self.graph.nodes = kept;
-    }
-
-    /// The network with its tensors renumbered, without those that nothing uses.
-    pub(super) fn finish(self) -> Result<Canonical, GraphError> {
-        let mut used: Vec<bool> = vec![false; self.graph.tensors.len()];
-        let nodes = self.graph.nodes.iter();
-        let ids = nodes.flat_map(|node| node.inputs.iter().chain([&node.output]));
-        for id in ids.chain(&self.graph.inputs).chain(&self.graph.outputs) {
-            used[id.0 as usize] = true;
-        }
-        let mut renumbered: HashMap<TensorId, TensorId> = HashMap::new();
-        for (index, _) in used.iter().enumerate().filter(|(_, used)| **used) {
-            let next = TensorId(renumbered.len() as u32);
-            renumbered.insert(TensorId(index as u32), next);
-        }
-        let tensors = (0..self.before as u32).map(TensorId);
-        let now = tensors.filter_map(|id| Some((id, *renumbered.get(&self.now(id))?)));
-        let tensors = now.collect();
-        let mut graph = self.graph;
-        let mut index = 0;
-        graph.tensors.retain(|_| {
-            index += 1;
-            used[index - 1]
-        });
-        for node in &mut graph.nodes {
-            node.output = renumbered[&node.output];
-            node.inputs.iter_mut().for_each(|id| *id = renumbered[id]);
-        }
-        for id in graph.inputs.iter_mut().chain(&mut graph.outputs) {
-            *id = renumbered[id];
-        }
-        graph.validate()?;
-        Ok(Canonical { graph, tensors })
-    }
-
-    /// The tensor that holds the elements of `id` now.
-    fn now(&self, id: TensorId) -> TensorId {
-        let mut id = id;
-        while let Some(next) = self.replaced.get(&id) {
-            id = *next;
-        }
-        id
     }
 
     fn inferred(&self, op: &Op, inputs: &[TensorId]) -> Vec<usize> {
@@ -199,17 +201,16 @@ impl Edit {
         infer_shape(op, &shapes).unwrap_or_else(|reason| panic!("{op:?} over {shapes:?}: {reason}"))
     }
 
-    fn tensor(
+    fn new_tensor(
         &mut self,
         name: &str,
         shape: Vec<usize>,
-        dtype: DType,
         weight: Option<Arc<Vec<u8>>>,
     ) -> TensorId {
         self.graph.tensors.push(Tensor {
             name: name.to_string(),
             shape,
-            dtype,
+            dtype: DType::F32,
             weight,
         });
         TensorId(self.graph.tensors.len() as u32 - 1)

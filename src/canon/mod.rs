@@ -1,32 +1,46 @@
 //! Canonical forms: the same function, however an exporter spells it, becomes the same network before any verdict.
 //!
 //! Pure, and about the neutral network alone, so that every front end can use it. A rule rewrites one form, exactly
-//! (to float32 rounding); rules are applied in turn until none finds anything more.
+//! (to float32 rounding); rules are tried at every node until none finds anything more.
 
+mod constants;
 mod edit;
+mod finish;
+mod limits;
+mod links;
 mod noop;
+mod reshapes;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, GraphError, TensorId};
 pub use edit::Edit;
 
-/// A rule: rewrites what it finds, and says whether it found anything.
-type Rule = fn(&mut Edit) -> bool;
+/// A rule: rewrites the form that ends in a node, and says whether it found it there.
+type Rule = fn(&mut Edit, usize) -> bool;
 
 /// Every rule, by name, in the order in which they are tried.
-const RULES: &[(&str, Rule)] = &[("no-op", noop::remove)];
+const RULES: &[(&str, Rule)] = &[
+    ("no-op", noop::remove),
+    ("constants", constants::fold),
+    ("reshapes in a row", reshapes::join),
+    ("slices in a row", reshapes::slices),
+    ("paddings in a row", reshapes::pads),
+    ("limit", limits::spell),
+    ("limits in a row", limits::join),
+];
 
-/// More rounds than any network needs: each rule makes the network smaller, or moves it towards its canonical form.
-const MOST_ROUNDS: usize = 1000;
+/// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.
+const MOST_REWRITES: usize = 100;
 
 /// A network in canonical form.
 pub struct Canonical {
     pub graph: Graph,
     /// By tensor of the network before: the tensor that holds the same elements now, perhaps with its axes in another
-    /// order. Tensors that are part of a layer now are absent.
+    /// order or without padding. Tensors that are part of a layer now are absent.
     pub tensors: HashMap<TensorId, TensorId>,
 }
 
@@ -36,18 +50,22 @@ pub struct Canonical {
 /// # Errors
 /// [`GraphError`] when a rule left something that is no network, which is a fault of this room.
 pub fn canonicalise(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Canonical, GraphError> {
+    let mut left = MOST_REWRITES * (graph.nodes.len() + 1);
     let mut edit = Edit::new(graph, ranged);
-    for _ in 0..MOST_ROUNDS {
-        let mut changed = false;
-        for (_, rule) in RULES {
-            if rule(&mut edit) {
-                edit.sweep();
-                changed = true;
-            }
-        }
-        if !changed {
-            break;
+    // A form may reach further than a change is passed on: the last look at every node finds nothing.
+    while left > 0 && rewrite(&mut edit, &mut left) {}
+    edit.finish()
+}
+
+/// Looks at every node, and again at what changed; `left` is how many rewrites may happen. Whether any did.
+fn rewrite(edit: &mut Edit, left: &mut usize) -> bool {
+    let before = *left;
+    edit.links.touch_all();
+    while let Some(node) = edit.links.next().filter(|_| *left > 0) {
+        if RULES.iter().any(|(_, rule)| rule(edit, node)) {
+            edit.settle();
+            *left -= 1;
         }
     }
-    edit.finish()
+    *left < before
 }

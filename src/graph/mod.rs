@@ -1,5 +1,6 @@
 //! The neutral network: typed operators over named tensors, in topological order. Pure: no I/O, no TVM.
 
+mod bounds;
 mod builder;
 #[cfg(test)]
 pub mod cases;
@@ -14,6 +15,7 @@ mod spatial;
 mod tests;
 mod text;
 
+pub use bounds::Bounds;
 pub use builder::GraphBuilder;
 pub use elements::permuted;
 pub use error::GraphError;
@@ -113,5 +115,14 @@ impl Graph {
 
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
+    }
+
+    /// The elements of a float32 weight.
+    pub fn floats(&self, id: TensorId) -> Option<impl Iterator<Item = f32> + '_> {
+        let tensor = self.tensor(id);
+        let data = tensor.weight.as_ref();
+        let data = data.filter(|_| tensor.dtype == DType::F32)?;
+        let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        Some(data.chunks_exact(4).map(value))
     }
 }

@@ -4,7 +4,7 @@ mod engine;
 mod library;
 mod onnx;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod watch;
 
 pub use library::{find_library, LibraryError, SearchPaths};

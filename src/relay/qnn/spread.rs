@@ -1,8 +1,8 @@
 //! Ranges of the tensors between quantised ones, and what is known never to be negative.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use crate::graph::{Activation, BinaryKind, Graph, Op, PoolKind, ReduceKind, TensorId};
+use crate::graph::{Activation, BinaryKind, Graph, Op, PoolKind, TensorId};
 
 /// Gives tensors without a range the one that follows from their neighbours: results of operators that only choose or
 /// move elements have their operand's; what goes into nothing but a rectifier needs no more than what comes out, and
@@ -37,19 +37,8 @@ pub fn spread(graph: &Graph, ranges: &mut HashMap<TensorId, f32>) {
 
 /// Whether no element of `tensor` can be negative, as far as the operators before it tell.
 pub fn never_negative(graph: &Graph, tensor: TensorId) -> bool {
-    let mut known: HashSet<TensorId> = HashSet::new();
-    for node in &graph.nodes {
-        let operands = || node.inputs.iter().all(|id| known.contains(id));
-        let never = match &node.op {
-            Op::Activation(Activation::Relu | Activation::Sigmoid) | Op::Softmax { .. } => true,
-            Op::Activation(Activation::Clip { min, .. }) => *min >= 0.0,
-            op => (keeps_elements(op) || averages(op)) && operands(),
-        };
-        if never {
-            known.insert(node.output);
-        }
-    }
-    known.contains(&tensor)
+    let producer = |id| graph.nodes.iter().rev().find(|node| node.output == id);
+    graph.bounds(tensor, &producer).0 >= 0.0
 }
 
 /// Every element of the result is one of an operand.
@@ -64,20 +53,6 @@ fn keeps_elements(op: &Op) -> bool {
             | Op::Binary(BinaryKind::Max | BinaryKind::Min)
     ) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Max);
     op.only_moves() || chooses
-}
-
-fn averages(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Reduce {
-            kind: ReduceKind::Mean,
-            ..
-        } | Op::GlobalPool(PoolKind::Average)
-            | Op::AdaptivePool {
-                kind: PoolKind::Average,
-                ..
-            }
-    ) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Average)
 }
 
 fn rectifies(op: &Op) -> bool {

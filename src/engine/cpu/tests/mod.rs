@@ -5,7 +5,7 @@ mod networks;
 mod ops;
 mod precision;
 mod random;
-mod reference;
+pub mod reference;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

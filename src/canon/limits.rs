@@ -1,0 +1,76 @@
+//! Limits in a row are one limit, however they are spelled: `relu`, `clip`, `max` and `min` with one constant.
+
+use super::Edit;
+use crate::graph::{Activation, BinaryKind, Op};
+
+/// `max(x, 0)` is a ReLU, `min(x, 6)` a clip.
+pub(super) fn spell(edit: &mut Edit, node: usize) -> bool {
+    let (kind, x, c) = match (edit.op(node), &edit.node(node).inputs[..]) {
+        (Op::Binary(kind), [x, c]) => (*kind, *x, *c),
+        (Op::Activation(Activation::Clip { min, max }), [x]) => {
+            let (x, limits) = (*x, named(*min, *max));
+            let another = *edit.op(node) != Op::Activation(limits);
+            if another {
+                edit.set(node, Op::Activation(limits), &[x]);
+            }
+            return another;
+        }
+        _ => return false,
+    };
+    let same_shape = edit.shape(x) == edit.shape(edit.node(node).output);
+    let Some(limit) = edit.uniform(c).filter(|_| same_shape && !edit.is_weight(x)) else {
+        return false;
+    };
+    let limits = match kind {
+        BinaryKind::Max => named(limit, f32::MAX),
+        BinaryKind::Min => named(f32::MIN, limit),
+        _ => return false,
+    };
+    let finite = limit.is_finite();
+    if finite {
+        edit.set(node, Op::Activation(limits), &[x]);
+    }
+    finite
+}
+
+/// A limit behind a limit that nothing else reads.
+pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
+    let Some((min, max)) = limits(edit, node) else {
+        return false;
+    };
+    let between = edit.node(node).inputs[0];
+    let Some(first) = edit
+        .producer(between)
+        .filter(|_| edit.only_reader(between) == Some(node))
+    else {
+        return false;
+    };
+    let Some((low, high)) = limits(edit, first) else {
+        return false;
+    };
+    if edit.loses_range(between, &[edit.node(node).output]) {
+        return false;
+    }
+    let x = edit.node(first).inputs[0];
+    let both = named(low.clamp(min, max), high.clamp(min, max));
+    edit.set(node, Op::Activation(both), &[x]);
+    true
+}
+
+/// Between which values a node cuts its operand.
+fn limits(edit: &Edit, node: usize) -> Option<(f32, f32)> {
+    match edit.op(node) {
+        Op::Activation(Activation::Relu) => Some((0.0, f32::MAX)),
+        Op::Activation(Activation::Clip { min, max }) => Some((*min, *max)),
+        _ => None,
+    }
+}
+
+/// The function that cuts there; the largest number is no limit.
+fn named(min: f32, max: f32) -> Activation {
+    if min == 0.0 && max == f32::MAX {
+        Activation::Relu
+    } else {
+        Activation::Clip { min, max }
+    }
+}
