@@ -3,6 +3,8 @@
 //! Pure, and about the neutral network alone, so that every front end can use it. A rule rewrites one form, exactly
 //! (to float32 rounding); rules are tried at every node until none finds anything more.
 
+mod affine;
+mod arithmetic;
 mod constants;
 mod edit;
 mod finish;
@@ -29,8 +31,16 @@ const RULES: &[(&str, Rule)] = &[
     ("reshapes in a row", reshapes::join),
     ("slices in a row", reshapes::slices),
     ("paddings in a row", reshapes::pads),
+    ("order of operands", arithmetic::order),
+    ("division by a constant", arithmetic::divide),
+    ("subtraction of a constant", arithmetic::subtract),
+    ("negation", arithmetic::negate),
+    ("whole power", arithmetic::power),
     ("limit", limits::spell),
     ("limits in a row", limits::join),
+    ("scales in a row", affine::join),
+    ("biases in a row", affine::biases),
+    ("scaled bias", affine::scaled_bias),
 ];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.
