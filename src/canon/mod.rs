@@ -11,6 +11,7 @@ mod finish;
 mod limits;
 mod links;
 mod noop;
+mod padding;
 mod reshapes;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,8 @@ const RULES: &[(&str, Rule)] = &[
     ("scales in a row", affine::join),
     ("biases in a row", affine::biases),
     ("scaled bias", affine::scaled_bias),
+    ("padding before a layer", padding::absorb),
+    ("padding behind a function", padding::sink),
 ];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.

@@ -1,6 +1,7 @@
 //! Forms before and after, and that both compute the same.
 
 mod moves;
+mod padding;
 
 use std::collections::HashSet;
 
