@@ -12,6 +12,7 @@ mod limits;
 mod links;
 mod noop;
 mod padding;
+mod preprocess;
 mod reshapes;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ const RULES: &[(&str, Rule)] = &[
     ("scaled bias", affine::scaled_bias),
     ("padding before a layer", padding::absorb),
     ("padding behind a function", padding::sink),
+    ("scale before a layer", preprocess::fold),
 ];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.

@@ -1,5 +1,6 @@
 //! Forms before and after, and that both compute the same.
 
+mod arithmetic;
 mod moves;
 mod padding;
 
