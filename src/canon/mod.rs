@@ -5,15 +5,20 @@
 
 mod affine;
 mod arithmetic;
+mod channels;
 mod constants;
 mod edit;
 mod finish;
+mod focus;
+mod hard;
 mod limits;
 mod links;
+mod means;
 mod noop;
 mod padding;
 mod preprocess;
 mod reshapes;
+mod sigmoid;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -40,12 +45,19 @@ const RULES: &[(&str, Rule)] = &[
     ("whole power", arithmetic::power),
     ("limit", limits::spell),
     ("limits in a row", limits::join),
+    ("hard swish", hard::swish),
+    ("hard sigmoid", hard::sigmoid),
+    ("sigmoid by exponentials", sigmoid::quotient),
     ("scales in a row", affine::join),
     ("biases in a row", affine::biases),
     ("scaled bias", affine::scaled_bias),
     ("padding before a layer", padding::absorb),
     ("padding behind a function", padding::sink),
     ("scale before a layer", preprocess::fold),
+    ("space to depth", focus::fold),
+    ("reduction of a map", means::reduction),
+    ("large windows", means::cascade),
+    ("channel padding", channels::pad),
 ];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.

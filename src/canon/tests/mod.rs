@@ -1,8 +1,10 @@
 //! Forms before and after, and that both compute the same.
 
 mod arithmetic;
+mod forms;
 mod moves;
 mod padding;
+mod whole;
 
 use std::collections::HashSet;
 
