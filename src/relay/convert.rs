@@ -6,6 +6,7 @@ use super::emit::Emitter;
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
 use super::layout;
+use super::names::rename;
 use super::ops::{read, Taken};
 use super::qnn::{Place, Track};
 use super::walk::{walk, Sink};
@@ -48,6 +49,7 @@ pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
     let graph = converter.emitter.finish(&outputs)?;
     let canonical = canonicalise(graph, &converter.track.ranged())?;
     let mut graph = canonical.graph;
+    rename(&mut graph);
     let folded = layout::fold(&mut graph);
     let now = |id: TensorId| Some(folded.now(*canonical.tensors.get(&id)?));
     let calls = converter.calls.into_iter();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
-use super::names::Names;
+use super::names::{Names, CONSTANT};
 use super::ops::{check, inverse, parts, read, Change, Taken};
 use crate::graph::{permuted, DType, Graph, GraphBuilder, Op, TensorId};
 use crate::tvm::NDArray;
@@ -72,7 +72,7 @@ impl Emitter {
             "int64" => DType::I64,
             other => return Err(RelayError::Expression(format!("constant of type {other}"))),
         };
-        let name = self.names.fresh("constant");
+        let name = self.names.fresh(CONSTANT);
         let data = Arc::new(array.to_bytes()?);
         Ok(self
             .builder
@@ -80,7 +80,7 @@ impl Emitter {
     }
 
     fn numbers(&mut self, shape: &[usize], values: Vec<f32>) -> Result<TensorId, RelayError> {
-        let name = self.names.fresh("constant");
+        let name = self.names.fresh(CONSTANT);
         Ok(self.builder.weight(&name, shape, values))
     }
 
