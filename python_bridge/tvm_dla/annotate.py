@@ -11,9 +11,9 @@ import tvm
 from .library import function
 from .options import canonical
 
-# AnnotateTarget takes a predicate per operator and nothing else, so what it is to be asked with
-# waits here while the pass runs: the options, and the names of inputs in one order.
-_asking: list[tuple[str, frozenset[str]]] = []
+# AnnotateTarget takes a predicate per operator and nothing else, so the options that it is to be
+# asked with wait here while the pass runs.
+_asking: list[str] = []
 
 
 def register_operators() -> None:
@@ -30,9 +30,9 @@ def reason(call: Any, options: str) -> str:
 
 
 @contextmanager
-def asking_with(options: str, main: Any) -> Iterator[None]:
+def asking_with(options: str) -> Iterator[None]:
     """AnnotateTarget("dla") asks with these options (canonical JSON) inside the block."""
-    _asking.append((options, _read_in_one_order(main)))
+    _asking.append(options)
     try:
         yield
     finally:
@@ -40,29 +40,4 @@ def asking_with(options: str, main: Any) -> Iterator[None]:
 
 
 def _taken(call: Any) -> bool:
-    options, ordered = _asking[-1] if _asking else (canonical({}), frozenset())
-    if _rearranges_input(call) and call.args[0].name_hint not in ordered:
-        return False
-    return reason(call, options) == ""
-
-
-def _rearranges_input(call: Any) -> bool:
-    """A transpose of a model input, which is what NCHW costs an NHWC model."""
-    return str(call.op.name) == "transpose" and isinstance(call.args[0], tvm.relay.Var)
-
-
-def _read_in_one_order(main: Any) -> frozenset[str]:
-    """The inputs that are only read through equal transposes: the plugin orders them when they are
-    passed. A transpose that remains inside a region keeps what follows it off the DLA."""
-    orders: dict[str, set[str]] = {}
-
-    def visit(expr: Any) -> None:
-        operands = getattr(expr, "args", getattr(expr, "fields", ()))
-        for operand in operands:
-            if isinstance(operand, tvm.relay.Var):
-                ordered = isinstance(expr, tvm.relay.Call) and _rearranges_input(expr)
-                order = str(expr.attrs.axes) if ordered else ""
-                orders.setdefault(operand.name_hint, set()).add(order)
-
-    tvm.relay.analysis.post_order_visit(main, visit)
-    return frozenset(name for name, its in orders.items() if len(its) == 1 and "" not in its)
+    return reason(call, _asking[-1] if _asking else canonical({})) == ""

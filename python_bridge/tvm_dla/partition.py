@@ -39,7 +39,7 @@ def partition_for_dla(
         mod = tvm.relay.transform.InferType()(mod)
         _refuse_dynamic_inputs(mod["main"])
         mod = passes.simplify(mod)
-        with annotate.asking_with(chosen, mod["main"]):
+        with annotate.asking_with(chosen):
             mod = passes.split_off(mod, mod_name)
         mod = inline_data_movement(mod)
         regions = _regions(mod)

@@ -10,23 +10,9 @@ from tvm.relay.dataflow_pattern import DFPatternCallback, is_op, rewrite, wildca
 
 from .quantised import spell_out
 
-LAYOUT_OPS = (
-    "nn.conv2d",
-    "nn.conv2d_transpose",
-    "nn.max_pool2d",
-    "nn.avg_pool2d",
-    "nn.global_max_pool2d",
-    "nn.global_avg_pool2d",
-)
-
-# Converted before they are spelled out: quantize and dequantize let no layout through.
-QNN_LAYOUT_OPS = ("qnn.conv2d", "qnn.conv2d_transpose")
-
-TRANSPOSES = {("NHWC", "NCHW"): (0, 3, 1, 2), ("NCHW", "NHWC"): (0, 2, 3, 1)}
-
 
 def everything() -> Any:
-    """The pass context of the caller, at the level at which ConvertLayout and folding run.
+    """The pass context of the caller, at the level at which folding runs.
 
     TVM 0.9's tvmc partitions at the default level, where they silently do nothing.
     """
@@ -41,23 +27,18 @@ def everything() -> Any:
 
 
 def simplify(mod: Any) -> Any:
-    """NCHW and folded constants: what the plugin's converter reads.
+    """Folded constants and quantised operators spelled out: what the plugin's converter reads.
 
-    It reads batch_norm and dropout as they are. SimplifyInference would take them apart into
-    arithmetic on constants that FoldConstant then compiles and runs one by one, which for a
-    ResNet-50 takes as long as the whole build.
+    It reads convolutions in any order of axes, and moves transposes itself. It reads batch_norm
+    and dropout as they are: SimplifyInference would take them apart into arithmetic on constants
+    that FoldConstant then compiles and runs one by one, which for a ResNet-50 takes as long as the
+    whole build.
     """
-    layouts = {op: ["NCHW", "default"] for op in LAYOUT_OPS[:2]}
-    layouts.update({op: ["NCHW"] for op in LAYOUT_OPS[2:]})
-    layouts.update({op: ["NCHW", "default"] for op in QNN_LAYOUT_OPS})
     steps = [
         transform.RemoveUnusedFunctions(),
         transform.FoldConstant(),
-        transform.ConvertLayout(layouts),
-        transform.FoldConstant(),
     ]
     mod = tvm.transform.Sequential(steps)(mod)
-    mod["main"] = rewrite(_LayoutAsTranspose(), mod["main"])
     mod = transform.InferType()(mod)
     mod["main"] = rewrite(_JoinedTuples(), mod["main"])
     return spell_out(transform.InferType()(mod))
@@ -72,19 +53,6 @@ def split_off(mod: Any, mod_name: str) -> Any:
         transform.InferType(),
     ]
     return tvm.transform.Sequential(steps)(mod)
-
-
-class _LayoutAsTranspose(DFPatternCallback):
-    """What ConvertLayout leaves at the edges, in the operator the converter knows."""
-
-    def __init__(self) -> None:
-        super().__init__(rewrite_once=True)
-        self.data = wildcard()
-        self.pattern = is_op("layout_transform")(self.data)
-
-    def callback(self, pre: Any, post: Any, node_map: Any) -> Any:
-        axes = TRANSPOSES.get((str(pre.attrs.src_layout), str(pre.attrs.dst_layout)))
-        return post if axes is None else tvm.relay.transpose(node_map[self.data][0], axes)
 
 
 class _JoinedTuples(DFPatternCallback):

@@ -31,12 +31,37 @@ def spell_out(mod: Any) -> Any:
     order = [expr for expr in order if not isinstance(expr, tvm.ir.Op)]
     if not all(isinstance(expr, KNOWN) for expr in order):
         return mod
-    spelling = Spelling()
+    spelling = Spelling(input_scales(order))
     for expr in order:
         spelling.add(expr)
     body = spelling.plain[main.body]
     mod["main"] = relay.Function(main.params, body, main.ret_type, main.type_params, main.attrs)
     return relay.transform.FoldConstant()(relay.transform.InferType()(mod))
+
+
+def input_scales(order: list[Any]) -> dict[Any, Scale]:
+    """How the integers of inputs read that are moved or padded before an operator says it."""
+    from .quantised_ops import INPUT_SCALES, MOVES
+
+    found: dict[Any, list[Scale]] = {}
+    for expr in order:
+        places = INPUT_SCALES.get(str(getattr(expr, "op", "")), {})
+        for data, (scale, zero_point) in places.items():
+            source = expr.args[data]
+            while isinstance(source, relay.Call) and str(source.op.name) in MOVES:
+                source = source.args[0]
+            moved = source is not expr.args[data] and isinstance(source, relay.Var)
+            if moved and all(isinstance(expr.args[i], relay.Constant) for i in (scale, zero_point)):
+                found.setdefault(source, []).append(
+                    Scale.of(expr.args[scale], expr.args[zero_point])
+                )
+    return {
+        var: first
+        for var, (first, *others) in found.items()
+        if str(var.checked_type.dtype) in LIMITS
+        and first.is_single()
+        and all(first.equals(other) for other in others)
+    }
 
 
 class Spelling:
@@ -45,12 +70,17 @@ class Spelling:
     `plain` has each in its own type; `real` has what integer tensors stand for, where known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: dict[Any, Scale]) -> None:
+        self.inputs = inputs
         self.plain: dict[Any, Any] = {}
         self.reals: dict[Any, Real] = {}
 
     def add(self, expr: Any) -> None:
         """`expr`, whose operands were added before."""
+        if expr in self.inputs:
+            scale, dtype = self.inputs[expr], str(expr.checked_type.dtype)
+            value = relay.qnn.op.dequantize(expr, *scale.operands())
+            self.reals[expr] = Real(value, scale, dtype, dtype, expr)
         real = self._real(expr) if isinstance(expr, relay.Call) else None
         if isinstance(real, Real):
             self.reals[expr] = real

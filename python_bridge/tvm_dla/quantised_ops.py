@@ -219,6 +219,32 @@ QNN_OPS: dict[str, Spell] = {
     "qnn.tanh": _unary(relay.tanh),
 }
 
+# Operator -> operand -> where its scale and its zero point are.
+INPUT_SCALES = {
+    "qnn.conv2d": {0: (4, 2)},
+    "qnn.conv2d_transpose": {0: (4, 2)},
+    "qnn.dense": {0: (4, 2)},
+    "qnn.requantize": {0: (1, 2)},
+    "qnn.dequantize": {0: (1, 2)},
+    "qnn.add": {0: (2, 3), 1: (4, 5)},
+    "qnn.subtract": {0: (2, 3), 1: (4, 5)},
+    "qnn.mul": {0: (2, 3), 1: (4, 5)},
+}
+
+# Integers stay the same integers in these.
+MOVES = frozenset(
+    [
+        "expand_dims",
+        "layout_transform",
+        "nn.max_pool2d",
+        "nn.pad",
+        "reshape",
+        "squeeze",
+        "strided_slice",
+        "transpose",
+    ]
+)
+
 INTEGER_OPS: dict[str, Spell] = {
     "add": _bias,
     "nn.bias_add": _bias,

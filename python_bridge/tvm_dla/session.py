@@ -32,8 +32,11 @@ class Session:
     def run(self, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
         """The outputs for `inputs`, whose first dimension is the batch, of any size.
 
-        Inputs go by name, or in the order of `describe()["inputs"]`. Real numbers are float32; a
-        model that declares uint8 or int8 takes these too, in its own order of axes.
+        Inputs go by name, or in the order of `describe()["inputs"]`, which says the model's own
+        shapes. An array that fits them is in the model's order of axes; one that only fits the
+        network, such as (N, C, H, W) for a model with channels last, is taken as that. Real numbers
+        are float32; a model that declares uint8 or int8 takes these too. Outputs have the model's
+        order.
 
         Raises ValueError for a wrong number or name, TvmDlaError for a wrong shape or type.
         """

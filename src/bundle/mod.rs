@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 pub use affine::{Affine, Integer};
 pub use error::BundleError;
 pub use options::{Options, OptionsError};
-pub use origin::{Origin, Port};
+pub use origin::{AxesOrder, Origin, Port};
 pub use preprocess::{Channels, Fit, Preprocess};
 
 use crate::graph::{DType, Graph, TensorId};
@@ -24,7 +24,9 @@ use crate::plan::Plan;
 use header::Header;
 
 const MAGIC: &[u8; 8] = b"tvm-dla\0";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+/// The oldest that is read.
+const OLDEST: u32 = 3;
 /// Weights start at multiples of this, so that they can be mapped and handed to any engine as they lie.
 const ALIGN: usize = 64;
 /// Magic, version, header length, digest.
@@ -164,7 +166,7 @@ fn checked_header(bytes: &[u8]) -> Result<&[u8], BundleError> {
         return Err(BundleError::Foreign);
     }
     let version = u32::from_le_bytes(cut(8..12)?.try_into().expect("four bytes"));
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Err(BundleError::Version {
             found: version,
             known: VERSION,

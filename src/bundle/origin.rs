@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::ArrayD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Affine;
-use crate::graph::Graph;
+use crate::graph::{permuted, Graph};
+use crate::split::Report;
 
 /// Ranges that need no calibration, and what TVM passes at both ends.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -18,11 +18,12 @@ pub struct Origin {
     pub ranges: BTreeMap<String, f32>,
     /// How TVM passes the network's inputs, in their order.
     pub inputs: Vec<Port>,
-    /// The integers in which TVM wants the outputs; `None` is float32.
-    pub outputs: Vec<Option<Affine>>,
+    /// How TVM wants the outputs, in their order.
+    #[serde(deserialize_with = "ports")]
+    pub outputs: Vec<Port>,
 }
 
-/// How TVM passes one input. The default is as the network has it.
+/// How TVM passes one input or output. The default is as the network has it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Port {
@@ -34,8 +35,23 @@ pub struct Port {
 
 impl Origin {
     /// How input number `index` is passed to a model that may have an origin.
-    pub fn port(origin: Option<&Origin>, index: usize) -> &Port {
+    pub fn input(origin: Option<&Origin>, index: usize) -> &Port {
         origin.map_or(&Port::PLAIN, |origin| &origin.inputs[index])
+    }
+
+    /// How output number `index` is wanted.
+    pub fn output(origin: Option<&Origin>, index: usize) -> &Port {
+        origin.map_or(&Port::PLAIN, |origin| &origin.outputs[index])
+    }
+
+    /// Says the shapes of inputs and outputs as the model declares them.
+    pub fn declare(origin: Option<&Origin>, report: &mut Report) {
+        for (index, end) in report.inputs.iter_mut().enumerate() {
+            end.shape = Origin::input(origin, index).declared(&end.network_shape);
+        }
+        for (index, end) in report.outputs.iter_mut().enumerate() {
+            end.shape = Origin::output(origin, index).declared(&end.network_shape);
+        }
     }
 
     /// Follows a tensor that gets another name.
@@ -66,14 +82,16 @@ impl Origin {
         if let Some((side, found, wanted)) = sides.into_iter().find(|(_, a, b)| a != b) {
             return Err(format!("{found} types of {wanted} {side}s"));
         }
-        for (index, (port, tensor)) in self.inputs.iter().zip(&graph.inputs).enumerate() {
-            let rank = graph.tensor(*tensor).shape.len();
-            let wrong = |reason| format!("input {index}: {reason}");
-            port.check(rank).map_err(wrong)?;
-        }
-        for (index, affine) in self.outputs.iter().enumerate() {
-            let wrong = |reason| format!("output {index}: {reason}");
-            affine.map_or(Ok(()), |a| a.checked().map(drop).map_err(wrong))?;
+        let sides = [
+            ("input", &self.inputs, &graph.inputs),
+            ("output", &self.outputs, &graph.outputs),
+        ];
+        for (side, ports, tensors) in sides {
+            for (index, (port, tensor)) in ports.iter().zip(tensors).enumerate() {
+                let wrong = |reason| format!("{side} {index}: {reason}");
+                let rank = graph.tensor(*tensor).shape.len();
+                port.check(rank).map_err(wrong)?;
+            }
         }
         Ok(())
     }
@@ -85,26 +103,50 @@ impl Port {
         axes: None,
     };
 
-    /// A tensor as the model declares it, with its axes in the network's order.
-    ///
-    /// # Errors
-    /// Another number of axes, or of elements.
-    pub fn ordered(
-        &self,
-        shape: Vec<usize>,
-        data: Vec<f32>,
-    ) -> Result<(Vec<usize>, Vec<f32>), String> {
-        let Some(axes) = &self.axes else {
-            return Ok((shape, data));
+    /// The shape that the model declares for a tensor that has this one in the network.
+    pub fn declared(&self, network: &[usize]) -> Vec<usize> {
+        let axes = self.back(network.len());
+        axes.iter().map(|axis| network[*axis]).collect()
+    }
+
+    /// The order of an array that has this shape, whatever its rows: the model's own where it fits, else the network's.
+    pub fn order_of(&self, shape: &[usize], network: &[usize]) -> Option<AxesOrder> {
+        let same = |want: &[usize]| {
+            let rows = shape.first().zip(want.first());
+            shape.len() == want.len() && rows.is_some() && shape[1..] == want[1..]
         };
-        if shape.len() != axes.len() {
-            let (rank, wanted) = (shape.len(), axes.len());
-            return Err(format!("it has {rank} axes, and the model takes {wanted}"));
+        if same(&self.declared(network)) {
+            Some(AxesOrder::Model)
+        } else if same(network) {
+            Some(AxesOrder::Network)
+        } else {
+            None
         }
-        let given = ArrayD::from_shape_vec(shape, data).map_err(|e| e.to_string())?;
-        let ordered = given.permuted_axes(axes.clone());
-        let data = ordered.iter().copied().collect();
-        Ok((ordered.shape().to_vec(), data))
+    }
+
+    /// An array in the model's order, in the network's; it has as many axes.
+    pub fn into_network(&self, shape: &[usize], data: &[f32]) -> (Vec<usize>, Vec<f32>) {
+        match &self.axes {
+            Some(axes) => reordered(shape, data, axes),
+            None => (shape.to_vec(), data.to_vec()),
+        }
+    }
+
+    /// An array in the network's order, in the model's.
+    pub fn into_model(&self, shape: &[usize], data: &[f32]) -> (Vec<usize>, Vec<f32>) {
+        match &self.axes {
+            Some(_) => reordered(shape, data, &self.back(shape.len())),
+            None => (shape.to_vec(), data.to_vec()),
+        }
+    }
+
+    /// Axis `i` of the model's is this one of the network's.
+    fn back(&self, rank: usize) -> Vec<usize> {
+        let mut back: Vec<usize> = (0..rank).collect();
+        for (place, axis) in self.axes.iter().flatten().enumerate() {
+            back[*axis] = place;
+        }
+        back
     }
 
     fn check(&self, rank: usize) -> Result<(), String> {
@@ -118,4 +160,36 @@ impl Port {
         self.integer
             .map_or(Ok(()), |affine| affine.checked().map(drop))
     }
+}
+
+/// Whose order an array's axes are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AxesOrder {
+    Model,
+    Network,
+}
+
+fn reordered(shape: &[usize], data: &[f32], axes: &[usize]) -> (Vec<usize>, Vec<f32>) {
+    let ordered = axes.iter().map(|axis| shape[*axis]).collect();
+    (ordered, permuted(data, shape, axes))
+}
+
+/// Bundles of earlier versions say of an output only its integers.
+fn ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Port>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry {
+        Port(Port),
+        Integer(Affine),
+    }
+    let entries: Vec<Option<Entry>> = Vec::deserialize(deserializer)?;
+    let port = |entry| match entry {
+        None => Port::PLAIN,
+        Some(Entry::Port(port)) => port,
+        Some(Entry::Integer(affine)) => Port {
+            integer: Some(affine),
+            axes: None,
+        },
+    };
+    Ok(entries.into_iter().map(port).collect())
 }

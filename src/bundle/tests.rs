@@ -42,7 +42,7 @@ fn sample() -> Bundle {
                 }),
                 axes: Some(vec![0, 3, 1, 2]),
             }],
-            outputs: vec![None],
+            outputs: vec![Port::PLAIN],
         }),
     }
 }
@@ -323,4 +323,37 @@ fn integers_stand_for_reals_and_a_dla_needs_a_range() {
             "{why}: saturates, and zero is exact"
         );
     }
+}
+
+#[test]
+fn a_bundle_of_the_version_before_says_of_an_output_its_integers() {
+    let affine = Affine {
+        dtype: Integer::I8,
+        scale: 0.5,
+        zero_point: 3,
+    };
+    let integer = serde_json::to_value(affine).unwrap();
+    for (entry, want) in [(serde_json::Value::Null, None), (integer, Some(affine))] {
+        let mut bytes = with_header(|h| h["origin"]["outputs"][0] = entry.clone());
+        bytes[8..12].copy_from_slice(&3u32.to_le_bytes());
+        let bundle = Bundle::from_bytes(&bytes).unwrap();
+        let port = &bundle.origin.as_ref().unwrap().outputs[0];
+        assert_eq!((port.integer, port.axes.as_ref()), (want, None));
+        assert_eq!(Bundle::from_bytes(&bundle.to_bytes()), Ok(bundle));
+    }
+}
+
+#[test]
+fn a_port_puts_axes_in_order_and_back() {
+    let port = Port {
+        integer: None,
+        axes: Some(vec![0, 3, 1, 2]),
+    };
+    let data: Vec<f32> = (0..24).map(|v| v as f32).collect();
+    let (network, moved) = port.into_network(&[1, 2, 3, 4], &data);
+    assert_eq!(network, [1, 4, 2, 3]);
+    assert_eq!(moved[..3], [0.0, 4.0, 8.0], "the first channel");
+    assert_eq!(port.declared(&network), [1, 2, 3, 4]);
+    let back = port.into_model(&network, &moved);
+    assert_eq!(back, (vec![1, 2, 3, 4], data));
 }

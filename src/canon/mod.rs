@@ -10,7 +10,9 @@ mod constants;
 mod edit;
 mod finish;
 mod focus;
+mod form;
 mod hard;
+mod layout;
 mod limits;
 mod links;
 mod means;
@@ -27,6 +29,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, GraphError, TensorId};
 pub use edit::Edit;
+pub use form::{canonicalise, Form};
 
 /// A rule: rewrites the form that ends in a node, and says whether it found it there.
 type Rule = fn(&mut Edit, usize) -> bool;
@@ -63,11 +66,11 @@ const RULES: &[(&str, Rule)] = &[
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.
 const MOST_REWRITES: usize = 100;
 
-/// A network in canonical form.
+/// What the rules made of a network.
 pub struct Canonical {
     pub graph: Graph,
-    /// By tensor of the network before: the tensor that holds the same elements now, perhaps with its axes in another
-    /// order or without padding. Tensors that are part of a layer now are absent.
+    /// By tensor of the network before: the tensor that holds the same elements now, perhaps without padding. Tensors that
+    /// are part of a layer now are absent.
     pub tensors: HashMap<TensorId, TensorId>,
 }
 
@@ -76,7 +79,7 @@ pub struct Canonical {
 ///
 /// # Errors
 /// [`GraphError`] when a rule left something that is no network, which is a fault of this room.
-pub fn canonicalise(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Canonical, GraphError> {
+fn rewritten(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Canonical, GraphError> {
     let mut left = MOST_REWRITES * (graph.nodes.len() + 1);
     let mut edit = Edit::new(graph, ranged);
     // A form may reach further than a change is passed on: the last look at every node finds nothing.

@@ -40,7 +40,7 @@ enum Rows {
     Pictures {
         files: Vec<PathBuf>,
         frame: Frame,
-        shape: Vec<usize>,
+        input: Input,
         preprocess: Preprocess,
     },
     Arrays(Vec<Array>),
@@ -64,7 +64,7 @@ impl DataOptions {
                     rows: Rows::Pictures {
                         files,
                         frame,
-                        shape: inputs[0].shape.clone(),
+                        input: inputs[0].clone(),
                         preprocess: preprocess.clone(),
                     },
                 }
@@ -79,9 +79,13 @@ impl DataOptions {
 fn arrays(file: &Path, inputs: &[Input], output: &Output) -> Result<Data, Box<dyn Error>> {
     let batch = inputs::read(&[file.to_path_buf()], inputs, None, output)?;
     let count = batch.rows();
-    for (Input { name, shape, .. }, array) in inputs.iter().zip(&batch.arrays) {
-        if array.shape.len() != shape.len() || array.shape[1..] != shape[1..] {
-            let (got, want) = (&array.shape, &shape[1..]);
+    let mut arranged = Vec::new();
+    for (input, array) in inputs.iter().zip(batch.arrays) {
+        let Input { name, network, .. } = input;
+        let wrong = |error| format!("{}: {error}", file.display());
+        let array = input.arranged(array).map_err(wrong)?;
+        if array.shape.len() != network.len() || array.shape[1..] != network[1..] {
+            let (got, want) = (&array.shape, &network[1..]);
             return Err(format!(
                 "{}: the array for `{name}` has the shape {got:?}, and its rows must be {want:?}",
                 file.display()
@@ -96,10 +100,11 @@ fn arrays(file: &Path, inputs: &[Input], output: &Output) -> Result<Data, Box<dy
             )
             .into());
         }
+        arranged.push(array);
     }
     Ok(Data {
         names: batch.names,
-        rows: Rows::Arrays(batch.arrays),
+        rows: Rows::Arrays(arranged),
     })
 }
 
@@ -108,24 +113,24 @@ impl Data {
         self.names.len()
     }
 
-    /// Rows `start..start + count`, fewer at the end: one array per input.
+    /// Rows `start..start + count`, fewer at the end: one array per input, in the network's order of axes.
     pub fn rows(&self, start: usize, count: usize) -> Result<Vec<Array>, Box<dyn Error>> {
         let end = (start + count).min(self.len());
         match &self.rows {
             Rows::Pictures {
                 files,
                 frame,
-                shape,
+                input,
                 preprocess,
             } => {
                 let mut data = Vec::new();
                 for file in &files[start..end] {
                     data.extend(row(file, *frame, preprocess)?);
                 }
-                let mut shape = shape.clone();
+                let mut shape = input.shape.clone();
                 shape[0] = end - start;
                 let data = Arc::new(data);
-                Ok(vec![Array { shape, data }])
+                Ok(vec![input.arranged(Array { shape, data })?])
             }
             Rows::Arrays(arrays) => Ok(arrays.iter().map(|x| x.part(start, end)).collect()),
         }

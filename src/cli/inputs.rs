@@ -14,6 +14,7 @@ use crate::artifact::Declared;
 use crate::bundle::{Affine, Origin, Port, Preprocess};
 use crate::engine::Array;
 use crate::graph::Graph;
+use crate::session::{arrange, SessionError};
 
 /// A batch, and what its rows are called.
 pub struct Batch {
@@ -39,21 +40,27 @@ impl Batch {
 }
 
 /// An input of the network.
+#[derive(Clone)]
 pub struct Input {
     pub name: String,
-    /// As compiled.
+    /// As the model declares it, for the batch it was compiled for.
     pub shape: Vec<usize>,
-    /// How the model declares it.
+    /// As the network has it, which may be in another order of axes.
+    pub network: Vec<usize>,
     pub port: Port,
 }
 
 /// The inputs of a network.
 pub fn of_graph(graph: &Graph, origin: Option<&Origin>) -> Vec<Input> {
     let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
-    let inputs = tensors.enumerate().map(|(index, tensor)| Input {
-        name: tensor.name.clone(),
-        shape: tensor.shape.clone(),
-        port: Origin::port(origin, index).clone(),
+    let inputs = tensors.enumerate().map(|(index, tensor)| {
+        let port = Origin::input(origin, index).clone();
+        Input {
+            name: tensor.name.clone(),
+            shape: port.declared(&tensor.shape),
+            network: tensor.shape.clone(),
+            port,
+        }
     });
     inputs.collect()
 }
@@ -64,6 +71,7 @@ impl From<&Declared> for Input {
         Input {
             name: declared.name.clone(),
             shape: declared.shape.clone(),
+            network: declared.shape.clone(),
             port: Port {
                 integer: declared.integer.map(Affine::plain),
                 axes: None,
@@ -73,8 +81,8 @@ impl From<&Declared> for Input {
 }
 
 impl Input {
-    /// An array that was read from `from`. Integers are as the model declares this input, with its order of axes; real
-    /// numbers are as the network takes them.
+    /// An array that was read from `from`, in the order of axes in which it comes. Integers are as the model declares this
+    /// input.
     pub fn reals(&self, given: Given, from: &dyn Display) -> Result<Array, Box<dyn Error>> {
         let (dtype, shape, bytes) = match given {
             Given::Reals(array) => return Ok(array),
@@ -94,13 +102,16 @@ impl Input {
                     dtype.name(),
                     declared.unwrap_or("float32"),
                 ),
-                "real numbers in a float32 array are taken too, in the network's order of axes: (N, C, H, W)",
+                "real numbers in a float32 array are taken too",
             )
         })?;
-        let ordered = self.port.ordered(shape, affine.reals(&bytes));
-        let (shape, data) = ordered.map_err(|e| format!("{from}, input `{name}`: {e}"))?;
-        let data = Arc::new(data);
+        let data = Arc::new(affine.reals(&bytes));
         Ok(Array { shape, data })
+    }
+
+    /// An array of this input in the network's order of axes, as [`arrange`] tells which one it is in.
+    pub fn arranged(&self, array: Array) -> Result<Array, SessionError> {
+        arrange(&self.name, &self.network, &self.port, array)
     }
 }
 

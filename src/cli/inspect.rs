@@ -11,7 +11,8 @@ use super::environments::python;
 use super::output::{bytes, count, table, Output};
 use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;
-use crate::split::{self, NodeReport, Report, Side, SideReport};
+use crate::bundle::Origin;
+use crate::split::{self, EndReport, NodeReport, Report, Side, SideReport};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -58,7 +59,9 @@ fn of_artifact(path: &Path) -> Result<Inspection, Box<dyn Error>> {
     let report = |bundle: &crate::bundle::Bundle| -> Result<Report, Box<dyn Error>> {
         let options = &bundle.options;
         let stages = split::cut(&bundle.graph, &options.target, &options.gpu_only)?;
-        Ok(split::report(&bundle.graph, &stages))
+        let mut report = split::report(&bundle.graph, &stages);
+        Origin::declare(bundle.origin.as_ref(), &mut report);
+        Ok(report)
     };
     let networks: Result<Vec<Report>, _> = artifact.bundles.iter().map(report).collect();
     Ok(Inspection {
@@ -121,8 +124,11 @@ fn network(report: &Report) -> String {
         true => "none".to_string(),
         false => cut.join(", "),
     };
+    let inputs = report.inputs.iter().filter_map(input);
+    let outputs = report.outputs.iter().filter_map(output);
+    let ends: String = inputs.chain(outputs).collect();
     format!(
-        "network {} (batch {})\n{}\n\ncut: {cut}\n{}",
+        "network {} (batch {})\n{ends}{}\n\ncut: {cut}\n{}",
         report.network,
         report.batch,
         table(&rows),
@@ -131,6 +137,22 @@ fn network(report: &Report) -> String {
             side("suffix", "GPU", &report.suffix),
         ])
     )
+}
+
+/// What to know of an input whose axes the network has in another order.
+fn input(end: &EndReport) -> Option<String> {
+    let (name, own, network) = (&end.name, &end.shape, &end.network_shape);
+    let line = format!(
+        "input {name} is {own:?}; an array of {network:?}, as the network has it, is taken too\n"
+    );
+    (own != network).then_some(line)
+}
+
+/// Likewise of an output.
+fn output(end: &EndReport) -> Option<String> {
+    let (name, own, network) = (&end.name, &end.shape, &end.network_shape);
+    let line = format!("output {name} is {own:?}, and {network:?} in the network\n");
+    (own != network).then_some(line)
 }
 
 fn node(node: &NodeReport) -> Vec<String> {

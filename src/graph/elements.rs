@@ -12,20 +12,38 @@ impl Tensor {
 }
 
 /// Row-major `values` with their axes in another order: axis `i` of the result is axis `axes[i]`.
+///
+/// # Panics
+/// When there are not as many values as `shape` says, or `axes` are no order of its axes.
 pub fn permuted(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
+    let count = shape.iter().product::<usize>();
+    assert_eq!(values.len(), count, "values of the shape {shape:?}");
+    let Some((inner, outer)) = axes.split_last() else {
+        return values.to_vec();
+    };
     let mut steps = vec![1; shape.len()];
     for axis in (1..shape.len()).rev() {
         steps[axis - 1] = steps[axis] * shape[axis];
     }
-    let mut order = vec![0];
-    for axis in axes {
-        let along = |start: &usize| {
-            let (start, step) = (*start, steps[*axis]);
-            (0..shape[*axis]).map(move |i| start + i * step)
-        };
-        order = order.iter().flat_map(along).collect();
+    let mut result = Vec::with_capacity(count);
+    let mut index = vec![0; outer.len()];
+    while result.len() < count {
+        let start: usize = outer
+            .iter()
+            .zip(&index)
+            .map(|(axis, at)| steps[*axis] * at)
+            .sum();
+        let run = values[start..].iter().step_by(steps[*inner]);
+        result.extend(run.take(shape[*inner]));
+        for (at, axis) in index.iter_mut().zip(outer).rev() {
+            *at += 1;
+            if *at < shape[*axis] {
+                break;
+            }
+            *at = 0;
+        }
     }
-    order.into_iter().map(|from| values[from]).collect()
+    result
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::ffi::make_module;
 use super::run::DlaModule;
-use crate::bundle::{Bundle, Options};
+use crate::bundle::{Bundle, Options, Origin};
 use crate::graph::TensorId;
 use crate::relay::{self, CallTensors, Converted};
 use crate::split::{self, Side, Stages};
@@ -132,9 +132,11 @@ fn describe(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let region = arguments.get(0)?.object()?;
     let options: Options = serde_json::from_str(&arguments.text(1)?)?;
     let name = attribute(&region, "global_symbol")?.unwrap_or_else(|| "region".to_string());
-    let graph = relay::convert(&region, &name)?.graph;
+    let Converted { graph, origin, .. } = relay::convert(&region, &name)?;
     let stages = split::cut(&graph, &options.target, &options.gpu_only)?;
-    json(&split::report(&graph, &stages))
+    let mut report = split::report(&graph, &stages);
+    Origin::declare(origin.as_ref(), &mut report);
+    json(&report)
 }
 
 /// TVM's hook: an external function -> the module that runs it.

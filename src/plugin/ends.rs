@@ -1,4 +1,4 @@
-//! Tensors as TVM passes them at a network's ends: in the model's integers and its order of axes.
+//! Tensors as TVM passes them at a network's ends: in the model's integers.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use crate::bundle::{Affine, Port};
 use crate::engine::Array;
 use crate::tvm::{CallError, Tensor, TensorMut, TvmError};
 
-/// What an input stands for.
+/// What an input stands for, in the order of axes in which it comes.
 pub fn read(tensor: &Tensor<'_>, port: &Port) -> Result<Array, CallError> {
     let data = match port.integer {
         Some(affine) => affine.reals(tensor.as_bytes(affine.dtype.name())?),
         None => tensor.to_f32()?,
     };
-    let wrong = |reason| format!("an input: {reason}");
-    let (shape, data) = port.ordered(tensor.shape(), data).map_err(wrong)?;
-    let data = Arc::new(data);
-    Ok(Array { shape, data })
+    Ok(Array {
+        shape: tensor.shape(),
+        data: Arc::new(data),
+    })
 }
 
 /// Writes an output, in these integers when there are some.

@@ -6,8 +6,9 @@ use super::ends;
 use super::module::PluginModule;
 use super::origin;
 use super::settings::{Asked, Settings};
-use crate::bundle::{Bundle, BundleError, Origin};
+use crate::bundle::{AxesOrder, Bundle, BundleError, Origin, Port};
 use crate::engine::Array;
+use crate::graph::Graph;
 use crate::session::Session;
 use crate::tvm::{Arguments, CallError, Tensor, TvmError, Value};
 
@@ -83,8 +84,23 @@ pub fn inputs(session: &Session, arguments: &Arguments<'_>) -> Result<Vec<Array>
         .into());
     }
     (0..inputs)
-        .map(|i| ends::read(&arguments.tensor(i)?, Origin::port(origin, i)))
+        .map(|i| own(graph, Origin::input(origin, i), i, &arguments.tensor(i)?))
         .collect()
+}
+
+/// Input number `index`; TVM has it in the model's own order of axes and in no other.
+fn own(graph: &Graph, port: &Port, index: usize, tensor: &Tensor<'_>) -> Result<Array, CallError> {
+    let network = graph.tensor(graph.inputs[index]);
+    let (got, order) = (
+        tensor.shape(),
+        port.order_of(&tensor.shape(), &network.shape),
+    );
+    if port.axes.is_some() && order != Some(AxesOrder::Model) {
+        let want = port.declared(&network.shape);
+        let name = &network.name;
+        return Err(format!("input `{name}` has the shape {got:?} and not {want:?}").into());
+    }
+    ends::read(tensor, port)
 }
 
 /// Runs a network over `arrays`, and writes the outputs among the arguments.
@@ -95,7 +111,7 @@ pub fn run_over(
 ) -> Result<Value, CallError> {
     let outcome = session.run(arrays)?;
     for (index, array) in outcome.outputs.iter().enumerate() {
-        let integer = session.origin().and_then(|origin| origin.outputs[index]);
+        let integer = Origin::output(session.origin(), index).integer;
         let mut output = arguments.output(arrays.len() + index)?;
         ends::write(&mut output, integer, &array.data)?;
     }

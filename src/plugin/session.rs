@@ -13,9 +13,8 @@ use super::settings::{Asked, Settings};
 use crate::artifact::Artifact;
 use crate::bundle::Origin;
 use crate::engine::Array;
-use crate::graph::Graph;
 use crate::plan::Plan;
-use crate::session::{Outcome, PlanOrigin, Session};
+use crate::session::{Declared, Outcome, PlanOrigin, Session};
 use crate::tvm::{register as global, Arguments, CallError, NDArray, Value};
 
 const FUNCTIONS: [&str; 6] = [
@@ -60,7 +59,7 @@ struct State {
 #[derive(Serialize)]
 struct Entry {
     name: String,
-    /// The first dimension is the batch it was compiled for; any other is accepted.
+    /// In the model's own order of axes. The first dimension is the batch it was compiled for; any other is accepted.
     shape: Vec<usize>,
 }
 
@@ -81,7 +80,7 @@ struct RunReport<'a> {
 }
 
 impl State {
-    /// Integers are as the model declares its input; real numbers are as the network takes them.
+    /// Integers are as the model declares its input; real numbers are what they stand for.
     fn set_input(
         &mut self,
         session: &Session,
@@ -92,7 +91,7 @@ impl State {
         let count = self.inputs.len();
         let slot = self.inputs.get_mut(index);
         let slot = slot.ok_or_else(|| format!("there is no input {index} of {count}"))?;
-        let port = Origin::port(session.origin(), index);
+        let port = Origin::input(session.origin(), index);
         *slot = Some(match port.integer {
             Some(affine) if affine.dtype.name() == tensor.dtype() => ends::read(&tensor, port)?,
             Some(_) | None => array(tensor)?,
@@ -156,22 +155,18 @@ impl PluginModule for SessionModule {
 }
 
 fn describe(session: &Session) -> Result<Value, CallError> {
-    let graph = session.graph();
     let description = Description {
-        inputs: entries(graph, &graph.inputs),
-        outputs: entries(graph, &graph.outputs),
+        inputs: entries(session.inputs()),
+        outputs: entries(session.outputs()),
         devices: session.devices().iter().map(|d| d.to_string()).collect(),
         backend: session.backend().describe(),
     };
     Ok(serde_json::to_string(&description)?.into())
 }
 
-fn entries(graph: &Graph, ids: &[crate::graph::TensorId]) -> Vec<Entry> {
-    let tensors = ids.iter().map(|id| graph.tensor(*id));
-    tensors
-        .map(|tensor| Entry {
-            name: tensor.name.clone(),
-            shape: tensor.shape.clone(),
-        })
+fn entries(declared: Vec<Declared>) -> Vec<Entry> {
+    let declared = declared.into_iter();
+    declared
+        .map(|Declared { name, shape }| Entry { name, shape })
         .collect()
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::emit::Emitter;
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
-use super::layout;
 use super::names::rename;
 use super::ops::{read, Taken};
 use super::qnn::{Place, Track};
@@ -47,11 +46,9 @@ pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
     }
     let outputs: Vec<TensorId> = outputs.iter().map(|value| value.tensor).collect();
     let graph = converter.emitter.finish(&outputs)?;
-    let canonical = canonicalise(graph, &converter.track.ranged())?;
-    let mut graph = canonical.graph;
-    rename(&mut graph);
-    let folded = layout::fold(&mut graph);
-    let now = |id: TensorId| Some(folded.now(*canonical.tensors.get(&id)?));
+    let mut form = canonicalise(graph, &converter.track.ranged())?;
+    rename(&mut form.graph);
+    let now = |id: TensorId| form.tensors.get(&id).copied();
     let calls = converter.calls.into_iter();
     let calls = calls.map(|(call, operands, results)| {
         let tensors = results.iter().copied().filter_map(now).collect();
@@ -62,10 +59,11 @@ pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
         };
         (call, found)
     });
+    let calls = calls.collect();
     Ok(Converted {
-        origin: converter.track.finish(&graph, &folded, now),
-        graph,
-        calls: calls.collect(),
+        origin: converter.track.finish(&form),
+        graph: form.graph,
+        calls,
     })
 }
 

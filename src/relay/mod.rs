@@ -6,7 +6,6 @@ mod emit;
 mod error;
 mod expr;
 pub mod json;
-mod layout;
 mod names;
 mod ops;
 mod qnn;

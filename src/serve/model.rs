@@ -10,9 +10,11 @@ use super::pending::{Pending, Tag};
 use crate::engine::Array;
 use crate::pipeline::{Refused, StreamInput, StreamItem, StreamStats};
 use crate::schedule::{Order, Overflow};
-use crate::session::{BatchOrigin, Session, SessionError, StreamConfig, StreamHandle, StreamWatch};
+use crate::session::{
+    BatchOrigin, Declared, Session, SessionError, StreamConfig, StreamHandle, StreamWatch,
+};
 
-/// A tensor as clients see it.
+/// A tensor as clients see it, in the model's own order of axes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Port {
     pub name: String,
@@ -51,13 +53,11 @@ impl Model {
             overflow: Overflow::Wait,
             ..config.clone()
         })?;
-        let graph = session.graph();
-        let port = |id| {
-            let tensor = graph.tensor(id);
-            let row = tensor.shape.iter().skip(1).map(|d| *d as i64);
+        let port = |declared: Declared| {
+            let row = declared.shape.iter().skip(1).map(|d| *d as i64);
             Port {
-                name: tensor.name.clone(),
                 shape: std::iter::once(-1).chain(row).collect(),
+                name: declared.name,
             }
         };
         let rows = Arc::new(AtomicUsize::new(0));
@@ -72,8 +72,8 @@ impl Model {
         let answering = answering.map_err(|e| SessionError::Thread(e.to_string()))?;
         Ok(Model {
             name: name.to_string(),
-            inputs: graph.inputs.iter().map(|id| port(*id)).collect(),
-            outputs: graph.outputs.iter().map(|id| port(*id)).collect(),
+            inputs: session.inputs().into_iter().map(port).collect(),
+            outputs: session.outputs().into_iter().map(port).collect(),
             input: Mutex::new(Some(stream.input)),
             watch: stream.handle.watch(),
             origin: stream.origin,

@@ -68,6 +68,18 @@ pub enum SessionError {
         /// Dimensions after the batch.
         want: Vec<usize>,
     },
+    #[error(
+        "input `{name}` has the shape {got:?} but must be {}, as the model has it, or {}, as the network has it",
+        self::shape(model.get(1..).unwrap_or_default()),
+        self::shape(network.get(1..).unwrap_or_default())
+    )]
+    InputOrder {
+        name: String,
+        got: Vec<usize>,
+        /// All dimensions, in the model's own order.
+        model: Vec<usize>,
+        network: Vec<usize>,
+    },
     #[error("input `{name}` has the shape {got:?} but must be {want:?}: this network has no batch dimension")]
     InputWhole {
         name: String,

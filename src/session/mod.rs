@@ -18,6 +18,7 @@ mod way;
 pub use batches::BatchOrigin;
 pub use config::SessionConfig;
 pub use error::SessionError;
+pub use inputs::arrange;
 pub use load::default_search;
 pub use planning::{Chosen, PlanOrigin};
 pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
@@ -27,9 +28,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::bundle::{Bundle, Options, Origin};
+use crate::bundle::{Bundle, Options, Origin, Port};
 use crate::engine::{Array, Backend, EngineSpec, StageKind};
-use crate::graph::Graph;
+use crate::graph::{Graph, Tensor, TensorId};
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
 use crate::plan::{Device, Plan};
 use crate::split::{cut, Stages};
@@ -56,6 +57,23 @@ pub struct Session {
     config: SessionConfig,
     backend: Arc<dyn Backend>,
     pipeline: Mutex<Pipeline>,
+}
+
+/// An input or output as the model declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    pub name: String,
+    /// The first dimension is the batch it was compiled for.
+    pub shape: Vec<usize>,
+}
+
+impl Declared {
+    fn of(tensor: &Tensor, port: &Port) -> Declared {
+        Declared {
+            name: tensor.name.clone(),
+            shape: port.declared(&tensor.shape),
+        }
+    }
 }
 
 /// What a run gave.
@@ -172,11 +190,15 @@ impl Session {
     /// Computes a batch of any size with the plan of [`Session::plan_for`]. Missing engines are built before the
     /// measured time begins.
     ///
+    /// An input that has the shape of [`Session::inputs`] is in the model's own order of axes; one that only has the shape
+    /// that the network of [`Session::graph`] has is taken as that. Outputs are in the model's order.
+    ///
     /// # Errors
     /// Wrong inputs (naming the input and both shapes), a plan that does not fit, an engine that cannot be built, the
     /// loss of every device that could go on, or cancellation.
     pub fn run(&self, inputs: &[Array]) -> Result<Outcome, SessionError> {
-        let batch = inputs::check(&self.graph, inputs)?;
+        let (batch, inputs) = inputs::check(&self.graph, self.origin(), inputs)?;
+        let inputs = &inputs[..];
         let mut pipeline = self.pipeline();
         let Chosen { plan, origin } = self.chosen_without(batch, &pipeline.hung())?;
         if !self.config.adapt || plan.devices().len() < 2 {
@@ -196,10 +218,28 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn run_with(&self, plan: &Plan, inputs: &[Array]) -> Result<Outcome, SessionError> {
-        let batch = inputs::check(&self.graph, inputs)?;
+        let (batch, inputs) = inputs::check(&self.graph, self.origin(), inputs)?;
         plan.validate(batch, &self.devices)?;
         self.check_plan(plan)?;
-        self.compute(&mut self.pipeline(), plan, PlanOrigin::Asked, inputs)
+        self.compute(&mut self.pipeline(), plan, PlanOrigin::Asked, &inputs)
+    }
+
+    /// The inputs as the model declares them, with its own order of axes.
+    pub fn inputs(&self) -> Vec<Declared> {
+        let inputs = self.graph.inputs.iter().enumerate();
+        let declared = |(index, id): (usize, &TensorId)| {
+            Declared::of(self.graph.tensor(*id), Origin::input(self.origin(), index))
+        };
+        inputs.map(declared).collect()
+    }
+
+    /// The outputs, likewise.
+    pub fn outputs(&self) -> Vec<Declared> {
+        let outputs = self.graph.outputs.iter().enumerate();
+        let declared = |(index, id): (usize, &TensorId)| {
+            Declared::of(self.graph.tensor(*id), Origin::output(self.origin(), index))
+        };
+        outputs.map(declared).collect()
     }
 
     /// The network as compiled.
@@ -282,7 +322,7 @@ impl Session {
             inputs,
         })?;
         Ok(Outcome {
-            outputs,
+            outputs: inputs::returned(self.origin(), outputs),
             plan: plan.clone(),
             origin,
             stats,

@@ -19,6 +19,6 @@ mod window;
 
 pub use cut::{cut, OutputSource, Side, SplitError, Stages, SuffixInput};
 pub use points::{cut_after, cuts, CutPoint};
-pub use report::{report, NodeReport, Report, SideReport, TensorReport};
+pub use report::{report, EndReport, NodeReport, Report, SideReport, TensorReport};
 pub use target::{Chip, DlaTarget, Precision, Version};
 pub use verdict::{batch_limit, internal_row_bytes, platform_limit, verdict, GpuReason, Verdict};

@@ -41,18 +41,32 @@ pub struct TensorReport {
     pub bytes: u64,
 }
 
+/// An input or output of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndReport {
+    pub name: String,
+    /// As the model declares it, in its own order of axes.
+    pub shape: Vec<usize>,
+    /// As the network has it, which may be in another order.
+    pub network_shape: Vec<usize>,
+}
+
 /// Everything `inspect` says about one network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     pub network: String,
     pub batch: usize,
+    #[serde(default)]
+    pub inputs: Vec<EndReport>,
+    #[serde(default)]
+    pub outputs: Vec<EndReport>,
     pub nodes: Vec<NodeReport>,
     pub prefix: SideReport,
     pub suffix: SideReport,
     pub cut: Vec<TensorReport>,
 }
 
-/// Describes `graph` and its cut.
+/// Describes `graph` and its cut, with inputs and outputs as the network has them.
 pub fn report(graph: &Graph, stages: &Stages) -> Report {
     let nodes = (0..graph.nodes.len())
         .map(|index| node_report(graph, stages, index))
@@ -60,11 +74,22 @@ pub fn report(graph: &Graph, stages: &Stages) -> Report {
     Report {
         network: graph.name.clone(),
         batch: graph.batch(),
+        inputs: ends(graph, &graph.inputs),
+        outputs: ends(graph, &graph.outputs),
         nodes,
         prefix: side_report(stages.prefix.as_ref()),
         suffix: side_report(stages.suffix.as_ref()),
         cut: cut_tensors(stages),
     }
+}
+
+fn ends(graph: &Graph, ids: &[TensorId]) -> Vec<EndReport> {
+    let end = |id: &TensorId| EndReport {
+        name: graph.tensor(*id).name.clone(),
+        shape: graph.tensor(*id).shape.clone(),
+        network_shape: graph.tensor(*id).shape.clone(),
+    };
+    ids.iter().map(end).collect()
 }
 
 fn node_report(graph: &Graph, stages: &Stages, index: usize) -> NodeReport {

@@ -58,23 +58,35 @@ class Writer:
         if op == "transpose":
             return self.node("Transpose", [x], perm=[int(axis) for axis in attrs.axes])
         if op == "nn.conv2d":
-            weights = self.constant(self.weights(call.args[1].data.numpy()))
+            weights = self.constant(self.weights(kernel(call)))
             pads = [int(side) for side in attrs.padding]
             strides = [int(stride) for stride in attrs.strides]
             groups = int(attrs.groups)
-            return self.node("Conv", [x, weights], strides=strides, pads=pads, group=groups)
+            x = self.first(x, str(attrs.data_layout))
+            x = self.node("Conv", [x, weights], strides=strides, pads=pads, group=groups)
+            return self.back(x, str(attrs.data_layout))
         if op == "nn.bias_add":
-            bias = call.args[1].data.numpy().reshape(1, -1, 1, 1)
+            shape = [1, 1, 1, 1]
+            shape[int(attrs.axis)] = -1
+            bias = call.args[1].data.numpy().reshape(shape)
             return self.node("Add", [x, self.constant(bias)])
         if op == "add":
             return self.node("Add", [x, self.names[call.args[1]]])
         if op == "nn.avg_pool2d":
-            return self.node("AveragePool", [x], kernel_shape=[int(d) for d in attrs.pool_size])
+            x = self.first(x, str(attrs.layout))
+            x = self.node("AveragePool", [x], kernel_shape=[int(d) for d in attrs.pool_size])
+            return self.back(x, str(attrs.layout))
         if op == "reshape":
             return self.node("Flatten", [x])
         if op == "nn.softmax":
             return self.node("Softmax", [x], axis=1)
         raise AssertionError(f"no network of the tests has {op}")
+
+    def first(self, x: str, layout: str) -> str:
+        return x if layout == "NCHW" else self.node("Transpose", [x], perm=[0, 3, 1, 2])
+
+    def back(self, x: str, layout: str) -> str:
+        return x if layout == "NCHW" else self.node("Transpose", [x], perm=[0, 2, 3, 1])
 
     def weights(self, values: Any) -> Any:
         if not self.rounding.weights:
@@ -100,6 +112,14 @@ class Writer:
         return self.node(
             "Mul", [self.node("Clip", [steps, *map(self.constant, (-127, 127))]), step]
         )
+
+
+def kernel(call: Any) -> Any:
+    """A convolution's weights as ONNX has them."""
+    layout, values = str(call.attrs.kernel_layout), call.args[1].data.numpy()
+    values = values.transpose([layout.index(letter) for letter in "OIHW"])
+    # The frontend of TFLite calls a depthwise kernel so.
+    return values.reshape(-1, 1, *values.shape[2:]) if layout == "HWOI" else values
 
 
 def logits(mod: tvm.IRModule, rounding: Rounding, inputs: Any) -> Any:

@@ -82,8 +82,20 @@ CASES = [
         lambda: relay.nn.conv1d(
             var((1, 9, 4)), weight(3, 4, 3), data_layout="NWC", kernel_layout="WIO"
         ),
-        "data_layout is `NWC`",
-        "layout",
+        "",
+        "channels last",
+    ),
+    Case(
+        lambda: relay.nn.conv2d(
+            var((1, 2, 8, 8, 2)),
+            weight(3, 2, 3, 3, 2, 1),
+            channels=3,
+            kernel_size=(3, 3),
+            data_layout="NCHW2c",
+            kernel_layout="OIHW2i1o",
+        ),
+        "data_layout is `NCHW2c`, not NCHW in any order",
+        "channels in blocks",
     ),
     Case(lambda: conv2d(padding=(1, 0, 2, 1), strides=(2, 1), dilation=(1, 2)), "", "all of it"),
     Case(lambda: relay.nn.conv2d(var(X), var((3, 4, 3, 3))), "not constants", "computed kernel"),
@@ -101,7 +113,7 @@ CASES = [
     Case(lambda: relay.nn.bias_add(var(X), weight(6), axis=-1), "", "the last axis"),
     Case(lambda: relay.nn.bias_add(var(X), relay.var("b", shape=(4,))), "", "a computed bias"),
     Case(lambda: pool2d(ceil_mode=True, padding=(1, 1), count_include_pad=True), "", "ceil"),
-    Case(lambda: pool2d(layout="NHWC"), "layout is `NHWC`, not NCHW", "layout"),
+    Case(lambda: pool2d(layout="NHWC"), "", "channels last"),
     Case(lambda: pool2d(relay.nn.max_pool2d, dilation=(2, 2)), "", "dilated"),
     Case(lambda: norm(relay.nn.batch_norm, 4, scale=False, center=False), "", "neither counts"),
     Case(lambda: norm(relay.nn.layer_norm, 2, axis=1), "", "channels"),

@@ -326,7 +326,7 @@ def test_a_trained_quantised_model_sees_what_tvms_integers_see(mobilenet: Path) 
 def test_the_same_model_takes_any_batch_of_real_numbers(mobilenet: Path) -> None:
     session = tvm_dla.Session(mobilenet)
     (entry,) = session.describe()["inputs"]
-    assert entry["shape"] == [1, 3, 224, 224]
+    assert entry["shape"] == [1, 224, 224, 3], "the model's own order"
     rows = np.concatenate([reference.pixels(name) for name in reference.PICTURES])
     (got,) = session.run(real_rows().transpose(0, 3, 1, 2))
     assert got.dtype == np.float32

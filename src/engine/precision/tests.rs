@@ -256,7 +256,7 @@ fn a_model_quantised_before_tvm_brings_its_ranges_and_keeps_its_floats() {
     let mut origin = Origin {
         ranges: ranges.into(),
         inputs: vec![Port::PLAIN],
-        outputs: vec![None],
+        outputs: vec![crate::bundle::Port::PLAIN],
     };
     bundle.origin = Some(origin.clone());
     let (ranges, floats) = quantised(&bundle).unwrap().unwrap();

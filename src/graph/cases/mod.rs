@@ -1,12 +1,14 @@
 //! Small networks, one or more per operator, at the places where conventions differ: what every backend's suite runs.
 
 mod elementwise;
+mod last;
 mod layout;
 mod matrix;
 mod pooling;
 mod reductions;
 mod windows;
 
+pub use last::Last;
 pub use pooling::pooling_remainders;
 
 use super::{BinaryKind, Graph, GraphBuilder, Op, Padding2d, TensorId, UnaryKind};

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::spread::{never_negative, spread};
 use crate::bundle::{Affine, Origin, Port};
+use crate::canon::Form;
 use crate::graph::{Activation, Graph, Op, TensorId};
-use crate::relay::layout::Folded;
 
 /// Collects ranges and ends while a network is converted.
 #[derive(Default)]
@@ -103,14 +103,11 @@ impl Track {
         self.ranges.keys().copied().collect()
     }
 
-    /// `None` for a network that is what the model declares. `graph` is the finished network, `folded` what its inputs'
-    /// transposes became, and `now` finds a tensor of the network that this was collected from in it.
-    pub fn finish(
-        self,
-        graph: &Graph,
-        folded: &Folded,
-        now: impl Fn(TensorId) -> Option<TensorId>,
-    ) -> Option<Origin> {
+    /// `None` for a network that is what the model declares. `form` is what became of the network that this was collected
+    /// from.
+    pub fn finish(self, form: &Form) -> Option<Origin> {
+        let graph = &form.graph;
+        let now = |id: TensorId| form.tensors.get(&id).copied();
         let mut known: HashMap<TensorId, f32> = HashMap::new();
         for (id, max) in self.ranges {
             if let Some(id) = now(id) {
@@ -122,17 +119,23 @@ impl Track {
         let inputs = self.inputs.iter();
         let inputs = inputs.filter_map(|(id, affine)| Some((now(*id)?, *affine)));
         let inputs: HashMap<TensorId, Option<Affine>> = inputs.collect();
-        let port = |id| Port {
+        let input = |(id, axes): (&TensorId, &Option<Vec<usize>>)| Port {
             integer: inputs.get(id).copied().flatten(),
-            axes: folded.axes.get(id).cloned(),
+            axes: axes.clone(),
         };
+        let output = |(integer, axes): (Option<Affine>, &Option<Vec<usize>>)| Port {
+            integer,
+            axes: axes.clone(),
+        };
+        let outputs = self.outputs.into_iter().zip(&form.outputs);
         let name = |id: &TensorId| graph.tensor(*id).name.clone();
         let origin = Origin {
             ranges: known.iter().map(|(id, max)| (name(id), *max)).collect(),
-            inputs: graph.inputs.iter().map(port).collect(),
-            outputs: self.outputs,
+            inputs: graph.inputs.iter().zip(&form.inputs).map(input).collect(),
+            outputs: outputs.map(output).collect(),
         };
-        let plain = origin.ranges.is_empty() && origin.inputs.iter().all(|p| *p == Port::PLAIN);
+        let mut ports = origin.inputs.iter().chain(&origin.outputs);
+        let plain = origin.ranges.is_empty() && ports.all(|port| *port == Port::PLAIN);
         (!plain).then_some(origin)
     }
 }

@@ -1,6 +1,7 @@
 //! The CPU backend against a plain reference, operator by operator and failure by failure.
 
 mod engines;
+mod layout;
 mod networks;
 mod ops;
 mod precision;
