@@ -41,7 +41,15 @@ pub enum UnaryKind {
     Ceil,
     Sin,
     Cos,
+    Tan,
+    Sinh,
+    Cosh,
+    Asin,
+    Acos,
     Atan,
+    Asinh,
+    Acosh,
+    Atanh,
     Erf,
 }
 
@@ -109,7 +117,7 @@ pub enum Op {
     },
     Activation(Activation),
     Unary(UnaryKind),
-    /// `x, slope[C]` along axis 1.
+    /// `x, slope[C]` along axis 1; along the only axis of a vector.
     PRelu,
     /// `a, b` with NumPy broadcasting.
     Binary(BinaryKind),
@@ -254,7 +262,7 @@ impl Op {
 }
 
 impl UnaryKind {
-    pub const ALL: [UnaryKind; 11] = [
+    pub const ALL: [UnaryKind; 19] = [
         UnaryKind::Exp,
         UnaryKind::Log,
         UnaryKind::Sqrt,
@@ -264,7 +272,15 @@ impl UnaryKind {
         UnaryKind::Ceil,
         UnaryKind::Sin,
         UnaryKind::Cos,
+        UnaryKind::Tan,
+        UnaryKind::Sinh,
+        UnaryKind::Cosh,
+        UnaryKind::Asin,
+        UnaryKind::Acos,
         UnaryKind::Atan,
+        UnaryKind::Asinh,
+        UnaryKind::Acosh,
+        UnaryKind::Atanh,
         UnaryKind::Erf,
     ];
 
@@ -280,6 +296,14 @@ impl UnaryKind {
             UnaryKind::Ceil => "ceil",
             UnaryKind::Sin => "sin",
             UnaryKind::Cos => "cos",
+            UnaryKind::Tan => "tan",
+            UnaryKind::Sinh => "sinh",
+            UnaryKind::Cosh => "cosh",
+            UnaryKind::Asin => "asin",
+            UnaryKind::Acos => "acos",
+            UnaryKind::Asinh => "asinh",
+            UnaryKind::Acosh => "acosh",
+            UnaryKind::Atanh => "atanh",
             UnaryKind::Atan => "atan",
             UnaryKind::Erf => "erf",
         }

@@ -25,7 +25,8 @@ impl Lowering<'_> {
 
     pub(super) fn prelu(&mut self, node: &Node) -> Result<Value, LowerError> {
         let rank = self.shape(node.output).len();
-        let slope = self.weights(&node.name, node.inputs[1])?.along(1, rank);
+        let axis = usize::from(rank > 1);
+        let slope = self.weights(&node.name, node.inputs[1])?.along(axis, rank);
         let x = self.operand(node, 0)?;
         self.builder
             .parametric_relu(&node.name, x, &slope)

@@ -1,7 +1,7 @@
 //! Functions of single elements, and constants per channel.
 
 use super::Case;
-use super::Operand::{AbsX, Positive, W, X};
+use super::Operand::{AboveOne, AbsX, Positive, W, X};
 use crate::graph::{Activation, BinaryKind, Op, UnaryKind};
 
 pub(super) fn elements() -> Vec<Case> {
@@ -44,11 +44,17 @@ pub(super) fn elements() -> Vec<Case> {
             operands: vec![X(&[2, 3]), W(&[3])],
             why: "slopes of a vector",
         },
+        Case {
+            op: Op::PRelu,
+            operands: vec![X(&[4]), W(&[4])],
+            why: "one dimension",
+        },
     ];
     cases.extend(UnaryKind::ALL.map(|kind| Case {
         op: Op::Unary(kind),
         operands: vec![match kind {
             UnaryKind::Log | UnaryKind::Sqrt => AbsX(&[2, 3, 4, 5]),
+            UnaryKind::Acosh => AboveOne(&[2, 3, 4, 5]),
             _ => X(&[2, 3, 4, 5]),
         }],
         why: "each element",

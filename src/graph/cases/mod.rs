@@ -28,6 +28,8 @@ pub enum Operand {
     X(&'static [usize]),
     /// An input made positive by two layers.
     AbsX(&'static [usize]),
+    /// An input made greater than one by two layers.
+    AboveOne(&'static [usize]),
     /// A constant.
     W(&'static [usize]),
     /// A constant of positive values.
@@ -60,13 +62,8 @@ impl Operand {
         let values = |shape: &[usize]| noise(shape.iter().product(), seed);
         match self {
             Operand::X(shape) => b.input(&name, shape),
-            Operand::AbsX(shape) => {
-                let x = b.input(&name, shape);
-                let x = b.node("abs", Op::Unary(UnaryKind::Abs), &[x]).unwrap();
-                let tenth = b.weight("tenth", &vec![1; shape.len()], vec![0.1]);
-                b.node("above_zero", Op::Binary(BinaryKind::Add), &[x, tenth])
-                    .unwrap()
-            }
+            Operand::AbsX(shape) => above(b, &name, shape, 0.1),
+            Operand::AboveOne(shape) => above(b, &name, shape, 1.1),
             Operand::W(shape) => b.weight(&name, shape, values(shape)),
             Operand::Positive(shape) => {
                 let positive = values(shape).iter().map(|v| v.abs() + 0.1).collect();
@@ -74,6 +71,15 @@ impl Operand {
             }
         }
     }
+}
+
+/// An input whose elements are `least` or more.
+fn above(b: &mut GraphBuilder, name: &str, shape: &[usize], least: f32) -> TensorId {
+    let x = b.input(name, shape);
+    let x = b.node("abs", Op::Unary(UnaryKind::Abs), &[x]).unwrap();
+    let least = b.weight("least", &vec![1; shape.len()], vec![least]);
+    b.node("above", Op::Binary(BinaryKind::Add), &[x, least])
+        .unwrap()
 }
 
 /// Every case.

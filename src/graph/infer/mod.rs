@@ -25,7 +25,7 @@ pub fn infer_shape(op: &Op, inputs: &[&[usize]]) -> Result<Shape> {
         Op::BatchNorm { axis, .. } | Op::LayerNorm { axis, .. } => {
             per_channel(x, *axis, &inputs[1..])
         }
-        Op::PRelu => per_channel(x, 1, &inputs[1..]),
+        Op::PRelu => per_channel(x, usize::from(x.len() > 1), &inputs[1..]),
         Op::Activation(activation) => activation_range(*activation).map(|()| x.to_vec()),
         Op::Lrn(_) | Op::Unary(_) => Ok(x.to_vec()),
         Op::Binary(_) => broadcast(x, inputs[1]),

@@ -91,7 +91,7 @@ pub fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
         }),
         Op::Activation(function) => fill(shape, |i| activate(*function, at(x, i))),
         Op::PRelu => fill(shape, |i| match at(x, i) {
-            v if v < 0.0 => v * at(&operands[1], &[i[1]]),
+            v if v < 0.0 => v * at(&operands[1], &[i[usize::from(i.len() > 1)]]),
             v => v,
         }),
         Op::Binary(kind) => fill(shape, |i| combine(*kind, at(x, i), at(&operands[1], i))),
@@ -406,6 +406,14 @@ fn unary(kind: UnaryKind, v: f64) -> f64 {
         UnaryKind::Ceil => v.ceil(),
         UnaryKind::Sin => v.sin(),
         UnaryKind::Cos => v.cos(),
+        UnaryKind::Tan => v.tan(),
+        UnaryKind::Sinh => v.sinh(),
+        UnaryKind::Cosh => v.cosh(),
+        UnaryKind::Asin => v.asin(),
+        UnaryKind::Acos => v.acos(),
+        UnaryKind::Asinh => v.asinh(),
+        UnaryKind::Acosh => v.acosh(),
+        UnaryKind::Atanh => v.atanh(),
         UnaryKind::Atan => v.atan(),
         UnaryKind::Erf => erf(v),
     }
