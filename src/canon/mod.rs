@@ -18,6 +18,7 @@ mod links;
 mod means;
 mod noop;
 mod padding;
+mod prelu;
 mod preprocess;
 mod reshapes;
 mod sigmoid;
@@ -61,6 +62,7 @@ const RULES: &[(&str, Rule)] = &[
     ("reduction of a map", means::reduction),
     ("large windows", means::cascade),
     ("channel padding", channels::pad),
+    ("slopes of a vector", prelu::unflatten),
 ];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.

@@ -1,0 +1,164 @@
+//! Slopes of a tensor that was made a vector: how TFLite's front end spells a parametric ReLU.
+
+use super::Edit;
+use crate::graph::{Activation, Op, TensorId};
+
+/// How slopes repeat in the shape that the tensor has.
+enum Slopes {
+    One(f32),
+    /// One per element of an axis other than the rows.
+    Along(usize, Vec<f32>),
+    /// One per element of a row.
+    PerElement(Vec<f32>),
+}
+
+/// Brings the slopes back to the shape that was there before a reshape made a vector of it.
+pub(super) fn unflatten(edit: &mut Edit, node: usize) -> bool {
+    let Some((x, slopes)) = found(edit, node) else {
+        return false;
+    };
+    let shape = edit.shape(x).to_vec();
+    let steps = match slopes {
+        Slopes::One(alpha) => vec![(Op::Activation(Activation::LeakyRelu { alpha }), None)],
+        Slopes::Along(axis, values) => along(axis, shape.len(), values),
+        Slopes::PerElement(values) => vec![
+            (Op::Flatten, None),
+            (Op::PRelu, Some(values)),
+            (reshape(&shape), None),
+        ],
+    };
+    let name = edit.node(node).name.clone();
+    let mut y = x;
+    for (op, values) in steps {
+        let mut inputs = vec![y];
+        if let Some(values) = values {
+            inputs.push(edit.weight(&format!("{name}_slopes"), &[values.len()], &values));
+        }
+        y = edit.add(node, op, &inputs);
+    }
+    let elements = edit.shape(edit.node(node).output)[0] as i64;
+    let dims = vec![elements];
+    edit.set(node, Op::Reshape { dims }, &[y]);
+    true
+}
+
+/// The tensor that was made a vector, and the slopes in its shape.
+fn found(edit: &Edit, node: usize) -> Option<(TensorId, Slopes)> {
+    let [flat, slopes] = edit.node(node).inputs[..] else {
+        return None;
+    };
+    let vector = *edit.op(node) == Op::PRelu && edit.shape(flat).len() == 1;
+    let first = edit.producer(flat).filter(|_| vector)?;
+    let moves = matches!(edit.op(first), Op::Reshape { .. } | Op::Squeeze { .. });
+    let x = edit.node(first).inputs[0];
+    if !moves || edit.loses_range(flat, &[x]) || edit.shape(x).len() < 2 {
+        return None;
+    }
+    Some((x, repeated(edit.values(slopes)?, edit.shape(x))?))
+}
+
+fn repeated(values: Vec<f32>, shape: &[usize]) -> Option<Slopes> {
+    let same = |a: f32, b: f32| a.to_bits() == b.to_bits();
+    if values.iter().all(|v| same(*v, values[0])) {
+        return Some(Slopes::One(values[0]));
+    }
+    for axis in 1..shape.len() {
+        let step: usize = shape[axis + 1..].iter().product();
+        let own: Vec<f32> = (0..shape[axis]).map(|i| values[i * step]).collect();
+        let mut pairs = values.iter().enumerate();
+        if pairs.all(|(i, v)| same(*v, own[i / step % shape[axis]])) {
+            return Some(Slopes::Along(axis, own));
+        }
+    }
+    let row: usize = shape[1..].iter().product();
+    let mut pairs = values.iter().enumerate();
+    let rows_alike = pairs.all(|(i, v)| same(*v, values[i % row]));
+    rows_alike.then(|| Slopes::PerElement(values[..row].to_vec()))
+}
+
+/// The axis becomes the channels for the length of the operator.
+fn along(axis: usize, rank: usize, values: Vec<f32>) -> Vec<(Op, Option<Vec<f32>>)> {
+    if axis == 1 {
+        return vec![(Op::PRelu, Some(values))];
+    }
+    let mut axes: Vec<usize> = (0..rank).filter(|a| *a != axis).collect();
+    axes.insert(1, axis);
+    let mut back = vec![0; rank];
+    for (place, axis) in axes.iter().enumerate() {
+        back[*axis] = place;
+    }
+    vec![
+        (Op::Transpose { axes }, None),
+        (Op::PRelu, Some(values)),
+        (Op::Transpose { axes: back }, None),
+    ]
+}
+
+fn reshape(shape: &[usize]) -> Op {
+    let rest = shape[1..].iter().map(|d| *d as i64);
+    Op::Reshape {
+        dims: std::iter::once(0).chain(rest).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crate::canon::canonicalise;
+    use crate::graph::{GraphBuilder, Op};
+
+    /// The operators that a map of `shape`, made a vector, given these slopes and made a map again, becomes.
+    fn spelled(shape: &[usize], slopes: Vec<f32>) -> Vec<&'static str> {
+        let mut b = GraphBuilder::new("g");
+        let dims = |shape: &[usize]| Op::Reshape {
+            dims: shape.iter().map(|d| *d as i64).collect(),
+        };
+        let x = b.input("x", shape);
+        let flat = b.node("flat", dims(&[slopes.len()]), &[x]).unwrap();
+        let weight = b.weight("slopes", &[slopes.len()], slopes);
+        let y = b.node("prelu", Op::PRelu, &[flat, weight]).unwrap();
+        let y = b.node("map", dims(shape), &[y]).unwrap();
+        b.output(y);
+        let graph = canonicalise(b.finish().unwrap(), &HashSet::new())
+            .unwrap()
+            .graph;
+        assert!(graph
+            .nodes
+            .iter()
+            .all(|n| n.op != Op::PRelu || graph.tensor(n.output).shape.len() > 1));
+        let moves = |op: &Op| op.only_moves() && !matches!(op, Op::Transpose { .. });
+        graph
+            .nodes
+            .iter()
+            .filter(|n| !moves(&n.op))
+            .map(|n| n.op.name())
+            .collect()
+    }
+
+    #[test]
+    fn slopes_of_a_vector_take_the_shape_that_was_there() {
+        let repeat = |period: usize, run: usize, len: usize| {
+            (0..len)
+                .map(|i| (i / run % period) as f32 + 0.5)
+                .collect::<Vec<f32>>()
+        };
+        for (slopes, want, why) in [
+            (vec![0.25; 24], &["leaky_relu"][..], "one slope"),
+            (
+                repeat(2, 1, 24),
+                &["transpose", "prelu", "transpose"],
+                "the last axis",
+            ),
+            (repeat(3, 8, 24), &["prelu"], "the channels"),
+            (repeat(24, 1, 24), &["prelu"], "each element"),
+        ] {
+            assert_eq!(spelled(&[1, 3, 4, 2], slopes), want, "{why}");
+        }
+        assert_eq!(
+            spelled(&[2, 3, 2, 2], repeat(3, 4, 24)),
+            ["prelu"],
+            "two rows"
+        );
+    }
+}
