@@ -17,11 +17,26 @@ ATTRIBUTE = "dla_report"
 
 @dataclass(frozen=True)
 class Region:
-    """One external function: how many of its calls are on each side of the cut."""
+    """One external function: how many of its calls are on each side of the cut.
+
+    `casts` of them are between floating types and round nothing: engines compute what is around
+    them in the precision of the plan.
+    """
 
     name: str
     prefix: int
     suffix: int
+    casts: int = 0
+
+    def __str__(self) -> str:
+        sides = f"{self.prefix} in the prefix (GPU and DLA), {self.suffix} in the suffix (GPU)"
+        line = f"{self.name}: {sides}"
+        if self.casts:
+            line += (
+                f"; {self.casts} casts between float32 and float16 round nothing: what is around "
+                "them computes in the precision of the plan"
+            )
+        return line
 
 
 @dataclass(frozen=True)
@@ -41,10 +56,7 @@ class Report:
     kept: list[Kept] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lines = [
-            f"{r.name}: {r.prefix} in the prefix (GPU and DLA), {r.suffix} in the suffix (GPU)"
-            for r in self.regions
-        ]
+        lines = [str(region) for region in self.regions]
         lines += [f"stays with TVM: {k.op} ({k.count}x): {k.reason}" for k in self.kept]
         return "\n".join(lines)
 
@@ -78,7 +90,15 @@ def _region(name: Any, func: Any) -> Region:
             counts[composite] += len(calls_of(expr.body))
 
     relay.analysis.post_order_visit(func.body, visit)
-    return Region(str(name.name_hint), counts["dla.prefix"], counts["dla.suffix"])
+    casts = sum(_is_cast(call) for call in calls_of(func.body))
+    return Region(str(name.name_hint), counts["dla.prefix"], counts["dla.suffix"], casts)
+
+
+def _is_cast(call: Any) -> bool:
+    """Whether a call changes the floating type of its operand."""
+    if call.op.name not in ("cast", "cast_like"):
+        return False
+    return bool(call.args[0].checked_type.dtype != call.checked_type.dtype)
 
 
 def _kept(main: Any, options: str) -> list[Kept]:

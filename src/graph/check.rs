@@ -161,7 +161,10 @@ impl Graph {
             Op::Pad(pad) if pad.before.first() != Some(&0) || pad.after.first() != Some(&0) => {
                 "pads axis 0"
             }
-            Op::Binary(_) | Op::BatchMatmul { .. }
+            Op::Dense if self.tensor(node.inputs[1]).weight.is_none() => {
+                "its weights are computed from all rows"
+            }
+            Op::Binary(_) | Op::BatchMatmul { .. } | Op::PRelu
                 if node.inputs.iter().any(|id| self.spoils_rows(*id, rank)) =>
             {
                 "an operand is not one row per image"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
 use super::names::{Names, CONSTANT};
-use super::ops::{check, inverse, parts, read, Change, Taken};
+use super::ops::{check, inverse, parts, read, Change, Several, Source, Step, Taken};
 use crate::graph::{permuted, DType, Graph, GraphBuilder, Op, TensorId};
 use crate::tvm::NDArray;
 
@@ -67,6 +67,8 @@ impl Emitter {
         let dtype = match array.dtype().as_str() {
             "float32" => DType::F32,
             "float16" => return self.numbers(&array.shape(), array.to_numbers()?),
+            // Conditions and indices, which readers turn into something else.
+            "bool" | "uint8" | "int16" => return self.numbers(&array.shape(), array.to_numbers()?),
             "int8" => DType::I8,
             "int32" => DType::I32,
             "int64" => DType::I64,
@@ -103,6 +105,11 @@ impl Emitter {
     ) -> Result<Vec<TensorId>, RelayError> {
         match taken {
             Taken::Identity => Ok(vec![operands[0]]),
+            Taken::Cast => {
+                let dtype = floating(&call.output().dtype).unwrap_or(DType::F32);
+                Ok(vec![self.identity(operands[0], dtype)?])
+            }
+            Taken::Several(several) => Ok(vec![self.several(&several, operands, call.output())?]),
             Taken::Split { axis, lengths } => parts(axis, &lengths)
                 .into_iter()
                 .map(|part| self.node("split", part, &operands[..1], call.output()))
@@ -119,12 +126,18 @@ impl Emitter {
                 operands: used,
                 changes,
             } => {
+                // Inference leaves the statistics of a normalisation as they are.
+                let statistics = match op {
+                    Op::BatchNorm { .. } => operands[3..used].to_vec(),
+                    _ => Vec::new(),
+                };
                 let mut operands = operands[..used].to_vec();
                 for change in &changes {
                     self.change(call, change, &mut operands)?;
                 }
                 let name = op.name();
-                Ok(vec![self.node(name, op, &operands, call.output())?])
+                let result = self.node(name, op, &operands, call.output())?;
+                Ok([&[result], &statistics[..]].concat())
             }
         }
     }
@@ -137,6 +150,33 @@ impl Emitter {
     ) -> Result<TensorId, RelayError> {
         let op = Op::Transpose { axes };
         self.node(op.name(), op, &[x], call.output())
+    }
+
+    fn several(
+        &mut self,
+        several: &Several,
+        operands: &[TensorId],
+        ty: &TensorType,
+    ) -> Result<TensorId, RelayError> {
+        let mut results: Vec<TensorId> = Vec::with_capacity(several.steps.len());
+        for step in &several.steps {
+            let of = |source: &Source| match source {
+                Source::Operand(index) => operands[*index],
+                Source::Step(index) => results[*index],
+            };
+            let result = match step {
+                Step::Constant { shape, values } => self.numbers(shape, values.clone())?,
+                Step::Apply { op, sources } => {
+                    let sources: Vec<TensorId> = sources.iter().map(of).collect();
+                    self.node(op.name(), op.clone(), &sources, ty)?
+                }
+            };
+            results.push(result);
+        }
+        Ok(match several.result {
+            Source::Operand(index) => operands[index],
+            Source::Step(index) => results[index],
+        })
     }
 
     fn node(
@@ -179,17 +219,16 @@ impl Emitter {
         for id in outputs {
             let id = match self.builder.is_computed(*id) {
                 true => *id,
-                false => self.identity(*id)?,
+                false => self.identity(*id, self.builder.dtype(*id))?,
             };
             self.builder.output(id);
         }
         Ok(self.builder.finish()?)
     }
 
-    /// A copy of an input or weight: a reshape to the shape it has.
-    fn identity(&mut self, id: TensorId) -> Result<TensorId, RelayError> {
+    /// A copy that the caller may hold in another type: a reshape to the shape it has.
+    fn identity(&mut self, id: TensorId, dtype: DType) -> Result<TensorId, RelayError> {
         let dims = vec![0; self.builder.shape(id).len()];
-        let dtype = self.builder.dtype(id);
         let name = self.names.fresh("identity");
         Ok(self
             .builder

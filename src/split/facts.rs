@@ -69,6 +69,9 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
         | Op::Squeeze { .. }
         | Op::ExpandDims { .. }
         | Op::Transpose { .. } => one("shuffle", Facts::new()),
+        Op::Dense if graph.tensor(node.inputs[1]).weight.is_none() => {
+            one("matmul", Facts::from([("b_is_constant", false.into())]))
+        }
         Op::Dense => one("fc", dense_facts(graph, node)),
         Op::Softmax { axis } => one("softmax", softmax_facts(x, *axis)),
     }

@@ -160,7 +160,8 @@ impl NDArray {
             "float16" => each(&bytes, |b| half::f16::from_le_bytes(b).to_f32()),
             "float64" => each(&bytes, |b| f64::from_le_bytes(b) as f32),
             "int8" => each(&bytes, |b| i8::from_le_bytes(b).into()),
-            "uint8" => each(&bytes, |b| u8::from_le_bytes(b).into()),
+            "uint8" | "bool" => each(&bytes, |b| u8::from_le_bytes(b).into()),
+            "int16" => each(&bytes, |b| i16::from_le_bytes(b).into()),
             "int32" => each(&bytes, |b| i32::from_le_bytes(b) as f32),
             "int64" => each(&bytes, |b| i64::from_le_bytes(b) as f32),
             other => {

@@ -122,12 +122,12 @@ CASES = [
     Case(lambda: relay.max(var(X), axis=1, exclude=True), "", "all other axes"),
     Case(lambda: slices([0, 1, 0, -4], [2, 3, 6, 6], [1, 1, 2, 3]), "", "a bound from the end"),
     Case(lambda: slices([0, 1], [-1, 2], [1], slice_mode="size"), "", "sizes"),
-    Case(lambda: slices([0, 3], [2, 0], [1, -1]), "stride is not positive", "backwards"),
+    Case(lambda: slices([0, 3], [2, 0], [1, -1]), "", "backwards"),
     Case(lambda: relay.split(var(X), [1, 3], axis=1), "", "indices"),
     Case(lambda: relay.nn.pad(var(X), [[0, 0], [0, 0], [1, 0], [0, 2]]), "", "an integer zero"),
     Case(
         lambda: relay.nn.pad(var(X), [[0, 0], [0, 0], [1, 1], [1, 1]], pad_mode="edge"),
-        "pad_mode is `edge`, not constant",
+        "",
         "edges",
     ),
     Case(lambda: relay.squeeze(var((2, 1, 3, 1))), "", "all axes of one"),
@@ -156,7 +156,7 @@ CASES = [
     Case(lambda: relay.exp(var(X, "float64")), "float64, not float32 or float16", "double"),
     Case(lambda: relay.add(var(X), relay.var("s", shape=())), "", "a scalar"),
     Case(lambda: relay.abs(var((3,))), "", "one dimension"),
-    Case(lambda: relay.tan(var(X)), "operator tan is not one that tvm-dla takes", "unknown"),
+    Case(lambda: relay.cumsum(var(X)), "operator cumsum is not one that tvm-dla takes", "unknown"),
 ]
 
 

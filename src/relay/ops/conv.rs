@@ -1,6 +1,7 @@
-//! Convolutions, matrix products and bias.
+//! Convolutions and bias.
 
 use super::order::Order;
+use super::several::Writer;
 use super::{op, require_constant, Change, Taken};
 use crate::graph::{Conv2d, ConvNd, DeconvNd, Op, Padding2d, PaddingNd};
 use crate::relay::error::RelayError;
@@ -111,22 +112,45 @@ fn deconv<const N: usize>(call: &Call) -> Result<DeconvNd<N>, RelayError> {
     })
 }
 
+/// As a map of one column. TVM 0.9 calls a kernel with the input channels first `OIW`, later versions call it `IOW`.
+pub fn conv1d_transpose(call: &Call) -> Result<Taken, RelayError> {
+    let data = Order::of_data(call, "data_layout", "NCW")?;
+    call.attrs.one_of("kernel_layout", &["IOW", "OIW"])?;
+    let deconv: DeconvNd<1> = deconv(call)?;
+    let mut writer = Writer::new(call);
+    let x = writer.operand(0)?;
+    let x = writer.in_our_order(x, &data)?;
+    let (wide, kernel) = match (writer.shape(x), &call.operands[1].ty.shape[..]) {
+        ([n, c, w], [i, o, k]) if i == c => ([*n, *c, *w, 1], [*i, *o, *k, 1]),
+        (x, kernel) => {
+            let reason = format!("its kernel {kernel:?} does not begin with the channels of {x:?}");
+            return Err(call.attrs.refuse(reason));
+        }
+    };
+    let x = writer.reshape(x, &wide)?;
+    let kernel = writer.weight(1, &kernel)?;
+    let y = writer.apply(Op::Deconv2d(over_a_column(&deconv)), &[x, kernel])?;
+    let y = writer.reshape(y, &data.sides(&call.output().shape))?;
+    let y = writer.in_its_order(y, &data)?;
+    writer.finish(y)
+}
+
+fn over_a_column(deconv: &DeconvNd<1>) -> DeconvNd<2> {
+    let wide = |[side]: [usize; 1], other| [side, other];
+    DeconvNd {
+        stride: wide(deconv.stride, 1),
+        padding: PaddingNd {
+            before: wide(deconv.padding.before, 0),
+            after: wide(deconv.padding.after, 0),
+        },
+        output_padding: wide(deconv.output_padding, 0),
+        groups: deconv.groups,
+    }
+}
+
 fn groups(call: &Call) -> Result<usize, RelayError> {
     usize::try_from(call.attrs.int("groups")?)
         .map_err(|_| call.attrs.refuse("a negative number of groups"))
-}
-
-pub fn dense(call: &Call) -> Result<Taken, RelayError> {
-    require_constant(call, 1)?;
-    op(Op::Dense, 2)
-}
-
-pub fn batch_matmul(call: &Call) -> Result<Taken, RelayError> {
-    let matmul = Op::BatchMatmul {
-        transpose_a: call.attrs.flag("transpose_a")?,
-        transpose_b: call.attrs.flag("transpose_b")?,
-    };
-    op(matmul, 2)
 }
 
 pub fn bias_add(call: &Call) -> Result<Taken, RelayError> {

@@ -35,6 +35,9 @@ pub fn prelu(call: &Call) -> Result<Taken, RelayError> {
     require_constant(call, 1)?;
     let rank = call.x().len();
     let axis = call.attrs.axis("axis", rank)?;
+    if rank == 1 {
+        return op(Op::PRelu, 2);
+    }
     call.attrs.ensure(axis > 0, || {
         "axis is 0, which are the rows, not channels".to_string()
     })?;
@@ -59,9 +62,4 @@ pub fn binary(call: &Call) -> Result<Taken, RelayError> {
         other => return Err(RelayError::UnknownOp(other.to_string())),
     };
     op(Op::Binary(kind), 2)
-}
-
-/// Without training, dropout passes its operand on.
-pub fn dropout(_: &Call) -> Result<Taken, RelayError> {
-    Ok(Taken::Identity)
 }

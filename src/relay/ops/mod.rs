@@ -1,14 +1,25 @@
 //! One reader per Relay operator: attributes into a typed [`Op`], or the reason not to.
 
+mod choose;
 mod conv;
 mod elementwise;
+mod identity;
+mod math;
+mod matrix;
 mod normalise;
 mod order;
+mod pad;
+mod pick;
 mod pool;
+mod repeat;
 mod resize;
+mod several;
 mod shape;
 mod slice;
+mod space;
+mod statistics;
 
+pub use several::{Several, Source, Step};
 pub use slice::starts;
 
 use super::error::RelayError;
@@ -31,6 +42,10 @@ pub enum Taken {
     Split { axis: usize, lengths: Vec<usize> },
     /// The first operand itself.
     Identity,
+    /// The first operand, which the caller holds in another floating type.
+    Cast,
+    /// An expression of several operators.
+    Several(Several),
 }
 
 /// What happens to a constant operand while it is converted; changes of one operand follow each other.
@@ -51,15 +66,23 @@ pub const READERS: &[(&str, Reader)] = &[
     ("nn.conv1d", conv::conv1d),
     ("nn.conv2d", conv::conv2d),
     ("nn.conv3d", conv::conv3d),
+    ("nn.conv1d_transpose", conv::conv1d_transpose),
     ("nn.conv2d_transpose", conv::conv2d_transpose),
     ("nn.conv3d_transpose", conv::conv3d_transpose),
-    ("nn.dense", conv::dense),
-    ("nn.batch_matmul", conv::batch_matmul),
+    ("nn.dense", matrix::dense),
+    ("nn.matmul", matrix::matmul),
+    ("nn.batch_matmul", matrix::batch_matmul),
     ("nn.bias_add", conv::bias_add),
     ("nn.batch_norm", normalise::batch_norm),
     ("nn.layer_norm", normalise::layer_norm),
     ("nn.lrn", normalise::lrn),
     ("nn.softmax", normalise::softmax),
+    ("nn.fast_softmax", normalise::softmax),
+    ("nn.log_softmax", statistics::log_softmax),
+    ("nn.instance_norm", statistics::instance_norm),
+    ("nn.group_norm", statistics::group_norm),
+    ("nn.l2_normalize", statistics::l2_normalize),
+    ("variance", statistics::variance),
     ("sum", normalise::reduce),
     ("prod", normalise::reduce),
     ("max", normalise::reduce),
@@ -90,6 +113,30 @@ pub const READERS: &[(&str, Reader)] = &[
     ("asinh", elementwise::unary),
     ("acosh", elementwise::unary),
     ("atanh", elementwise::unary),
+    ("rsqrt", math::rsqrt),
+    ("log2", math::logarithm),
+    ("log10", math::logarithm),
+    ("trunc", math::trunc),
+    ("floor_divide", math::whole_quotient),
+    ("trunc_divide", math::whole_quotient),
+    ("fast_exp", math::fast),
+    ("fast_erf", math::fast),
+    ("fast_tanh", math::fast),
+    ("sign", math::not_ours),
+    ("round", math::not_ours),
+    ("argmax", math::not_ours),
+    ("argmin", math::not_ours),
+    ("argsort", math::not_ours),
+    ("topk", math::not_ours),
+    ("equal", math::not_ours),
+    ("not_equal", math::not_ours),
+    ("less", math::not_ours),
+    ("less_equal", math::not_ours),
+    ("greater", math::not_ours),
+    ("greater_equal", math::not_ours),
+    ("isnan", math::not_ours),
+    ("isinf", math::not_ours),
+    ("isfinite", math::not_ours),
     ("add", elementwise::binary),
     ("subtract", elementwise::binary),
     ("multiply", elementwise::binary),
@@ -97,23 +144,48 @@ pub const READERS: &[(&str, Reader)] = &[
     ("power", elementwise::binary),
     ("maximum", elementwise::binary),
     ("minimum", elementwise::binary),
-    ("nn.dropout", elementwise::dropout),
+    ("nn.dropout", identity::dropout),
     ("nn.max_pool2d", pool::pool2d),
     ("nn.avg_pool2d", pool::pool2d),
+    ("nn.max_pool1d", pool::pool1d),
+    ("nn.avg_pool1d", pool::pool1d),
     ("nn.max_pool3d", pool::pool3d),
     ("nn.avg_pool3d", pool::pool3d),
     ("nn.global_max_pool2d", pool::global),
     ("nn.global_avg_pool2d", pool::global),
     ("nn.adaptive_max_pool2d", pool::adaptive),
     ("nn.adaptive_avg_pool2d", pool::adaptive),
+    ("nn.adaptive_max_pool1d", pool::adaptive1d),
+    ("nn.adaptive_avg_pool1d", pool::adaptive1d),
+    ("nn.adaptive_max_pool3d", pool::adaptive3d),
+    ("nn.adaptive_avg_pool3d", pool::adaptive3d),
     ("image.resize2d", resize::resize2d),
     ("nn.upsampling", resize::upsampling),
-    ("nn.pad", shape::pad),
+    ("copy", identity::copy),
+    ("cast", identity::cast),
+    ("cast_like", identity::cast),
+    ("nn.pad", pad::pad),
+    ("nn.mirror_pad", pad::mirror_pad),
+    ("nn.depth_to_space", space::depth_to_space),
+    ("nn.space_to_depth", space::space_to_depth),
+    ("take", pick::take),
+    ("gather", pick::gather),
+    ("gather_nd", pick::gather_nd),
+    ("reverse", pick::reverse),
+    ("slice_like", pick::slice_like),
+    ("stack", repeat::stack),
+    ("broadcast_to", repeat::broadcast_to),
+    ("broadcast_to_like", repeat::broadcast_to),
+    ("tile", repeat::tile),
+    ("repeat", repeat::repeat),
+    ("where", choose::choose),
     ("concatenate", shape::concatenate),
     ("split", slice::split),
     ("strided_slice", slice::strided_slice),
     ("nn.batch_flatten", shape::batch_flatten),
     ("reshape", shape::reshape),
+    ("reshape_like", shape::reshape),
+    ("contrib_reverse_reshape", shape::reshape),
     ("squeeze", shape::squeeze),
     ("expand_dims", shape::expand_dims),
     ("transpose", shape::transpose),
@@ -130,30 +202,32 @@ pub fn read(call: &Call) -> Result<Taken, RelayError> {
 
 /// Checks types: one floating type throughout, and the shapes that TVM infers are the ones we infer.
 pub fn check(call: &Call, taken: &Taken) -> Result<(), RelayError> {
-    let attrs = &call.attrs;
-    let Some(used) = taken.operands() else {
-        return Ok(());
-    };
-    let used = call
-        .operands
-        .get(..used)
-        .ok_or_else(|| attrs.refuse(format!("has {} operands", call.operands.len())))?;
+    let used = used(call, taken)?;
     let outputs = match taken {
         Taken::Split { .. } => &call.outputs[..],
-        Taken::Op { .. } | Taken::InOrder { .. } | Taken::Identity => &call.outputs[..1],
+        // Dropout's second result, a mask, is nothing at run time.
+        Taken::Op { .. }
+        | Taken::InOrder { .. }
+        | Taken::Several(_)
+        | Taken::Identity
+        | Taken::Cast => &call.outputs[..1],
     };
-    check_types(call, used, outputs)?;
+    match taken {
+        Taken::Cast => outputs
+            .iter()
+            .try_for_each(|ty| require_floating(call, ty))?,
+        _ => check_types(call, &used, outputs)?,
+    }
     let shapes = used.iter().map(|o| o.ty.shape.clone()).collect();
-    let inferred = results(call, taken, shapes)?;
-    for (ours, theirs) in inferred.iter().zip(outputs) {
-        attrs.ensure(*ours == theirs.shape, || {
+    for (ours, theirs) in results(call, taken, shapes)?.iter().zip(outputs) {
+        call.attrs.ensure(*ours == theirs.shape, || {
             format!("its result is {:?} for TVM, {ours:?} for us", theirs.shape)
         })?;
     }
     Ok(())
 }
 
-/// The shapes of what `taken` gives over operands of these shapes.
+/// The shapes of what `taken` gives over the operands that it reads, of these shapes.
 fn results(
     call: &Call,
     taken: &Taken,
@@ -176,7 +250,8 @@ fn results(
             .iter()
             .map(|part| infer(call, part, &shapes))
             .collect(),
-        Taken::Identity => Ok(Vec::new()),
+        Taken::Several(several) => Ok(vec![several.shape.clone()]),
+        Taken::Identity | Taken::Cast => Ok(shapes),
     }
 }
 
@@ -189,15 +264,33 @@ pub fn inverse(axes: &[usize]) -> Vec<usize> {
     back
 }
 
-fn check_types(call: &Call, used: &[Operand], outputs: &[TensorType]) -> Result<(), RelayError> {
+/// The operands that are read.
+fn used<'a>(call: &'a Call, taken: &Taken) -> Result<Vec<&'a Operand>, RelayError> {
+    let missing = || {
+        call.attrs
+            .refuse(format!("has {} operands", call.operands.len()))
+    };
+    let operand = |index: usize| call.operands.get(index).ok_or_else(missing);
+    let used: Result<Vec<&Operand>, _> = taken.operands().into_iter().map(operand).collect();
+    let used = used?;
+    call.attrs
+        .ensure(used.iter().any(|o| !o.is_constant()), || {
+            "all its operands are constant".to_string()
+        })?;
+    require_floating(call, &used[0].ty)?;
+    Ok(used)
+}
+
+fn require_floating(call: &Call, ty: &TensorType) -> Result<(), RelayError> {
+    let floating = ["float32", "float16"].contains(&ty.dtype.as_str());
+    call.attrs.ensure(floating, || {
+        format!("an operand is {}, not float32 or float16", ty.dtype)
+    })
+}
+
+fn check_types(call: &Call, used: &[&Operand], outputs: &[TensorType]) -> Result<(), RelayError> {
     let attrs = &call.attrs;
-    attrs.ensure(used.iter().any(|o| !o.is_constant()), || {
-        "all its operands are constant".to_string()
-    })?;
     let first = &used[0].ty.dtype;
-    attrs.ensure(["float32", "float16"].contains(&first.as_str()), || {
-        format!("an operand is {first}, not float32 or float16")
-    })?;
     let types = used.iter().map(|o| &o.ty).chain(outputs);
     if let Some(other) = types.clone().find(|ty| ty.dtype != *first) {
         return Err(attrs.refuse(format!("it mixes {first} and {}", other.dtype)));
@@ -213,13 +306,13 @@ fn infer(call: &Call, op: &Op, shapes: &[Vec<usize>]) -> Result<Vec<usize>, Rela
 }
 
 impl Taken {
-    /// How many of a call's operands count, unless it only passes one on.
-    fn operands(&self) -> Option<usize> {
+    /// The places of the call's operands that are read.
+    fn operands(&self) -> Vec<usize> {
         match self {
-            Taken::Op { operands, .. } => Some(*operands),
+            Taken::Op { operands, .. } => (0..*operands).collect(),
             Taken::InOrder { taken, .. } => taken.operands(),
-            Taken::Split { .. } => Some(1),
-            Taken::Identity => None,
+            Taken::Several(several) => several.operands(),
+            Taken::Split { .. } | Taken::Identity | Taken::Cast => vec![0],
         }
     }
 }

@@ -64,17 +64,7 @@ pub fn reduce(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
     let named_kind = ReduceKind::ALL.into_iter().find(|k| k.name() == call.op);
     let kind = named_kind.ok_or_else(|| RelayError::UnknownOp(call.op.clone()))?;
-    let rank = call.x().len();
-    let named: Result<Vec<usize>, RelayError> = attrs
-        .ints("axis")?
-        .unwrap_or_else(|| (0..rank as i64).collect())
-        .into_iter()
-        .map(|axis| attrs.in_rank(axis, rank))
-        .collect();
-    let (named, exclude) = (named?, attrs.flag("exclude")?);
-    let axes: Vec<usize> = (0..rank)
-        .filter(|axis| named.contains(axis) != exclude)
-        .collect();
+    let axes = axes(call)?;
     let keepdims = attrs.flag("keepdims")?;
     op(
         Op::Reduce {
@@ -84,4 +74,20 @@ pub fn reduce(call: &Call) -> Result<Taken, RelayError> {
         },
         1,
     )
+}
+
+/// The axes that are joined, in order.
+pub fn axes(call: &Call) -> Result<Vec<usize>, RelayError> {
+    let attrs = &call.attrs;
+    let rank = call.x().len();
+    let named: Result<Vec<usize>, RelayError> = attrs
+        .ints("axis")?
+        .unwrap_or_else(|| (0..rank as i64).collect())
+        .into_iter()
+        .map(|axis| attrs.in_rank(axis, rank))
+        .collect();
+    let (named, exclude) = (named?, attrs.flag("exclude")?);
+    Ok((0..rank)
+        .filter(|axis| named.contains(axis) != exclude)
+        .collect())
 }

@@ -47,7 +47,12 @@ impl Order {
         Order { axes }
     }
 
-    fn is_ours(&self) -> bool {
+    /// Axis `i` of ours is axis `axes()[i]` of the call's.
+    pub fn axes(&self) -> &[usize] {
+        &self.axes
+    }
+
+    pub fn is_ours(&self) -> bool {
         self.axes.iter().copied().eq(0..self.axes.len())
     }
 

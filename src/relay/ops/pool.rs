@@ -2,8 +2,9 @@
 
 use super::conv::{padding, padding2d};
 use super::order::Order;
+use super::several::Writer;
 use super::{op, Taken};
-use crate::graph::{Op, Pool2d, PoolKind, PoolNd};
+use crate::graph::{Op, PaddingNd, Pool2d, PoolKind, PoolNd};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -59,6 +60,67 @@ pub fn adaptive(call: &Call) -> Result<Taken, RelayError> {
     };
     let kind = kind(call);
     Ok(order.around(op(Op::AdaptivePool { kind, output }, 1)?))
+}
+
+/// As a map of one column.
+pub fn pool1d(call: &Call) -> Result<Taken, RelayError> {
+    let pool: PoolNd<1> = pool(call)?;
+    let pool = Pool2d {
+        kind: pool.kind,
+        window: [pool.window[0], 1],
+        stride: [pool.stride[0], 1],
+        padding: padding2d(PaddingNd {
+            before: [pool.padding.before[0], 0],
+            after: [pool.padding.after[0], 0],
+        }),
+        dilation: [pool.dilation[0], 1],
+        ceil_mode: pool.ceil_mode,
+        count_include_pad: pool.count_include_pad,
+    };
+    over_a_column(call, Op::Pool2d(pool))
+}
+
+/// As a map of one column.
+pub fn adaptive1d(call: &Call) -> Result<Taken, RelayError> {
+    let order = Order::of_data(call, "layout", "NCW")?;
+    let output = [order.sides(&call.output().shape)[2], 1];
+    let kind = kind(call);
+    over_a_column(call, Op::AdaptivePool { kind, output })
+}
+
+fn over_a_column(call: &Call, op: Op) -> Result<Taken, RelayError> {
+    let order = Order::of_data(call, "layout", "NCW")?;
+    let mut writer = Writer::new(call);
+    let x = writer.operand(0)?;
+    let x = writer.in_our_order(x, &order)?;
+    let wide = [writer.shape(x), &[1]].concat();
+    let x = writer.reshape(x, &wide)?;
+    let y = writer.apply(op, &[x])?;
+    let y = writer.reshape(y, &order.sides(&call.output().shape))?;
+    let y = writer.in_its_order(y, &order)?;
+    writer.finish(y)
+}
+
+/// Windows of one size.
+pub fn adaptive3d(call: &Call) -> Result<Taken, RelayError> {
+    let order = Order::of_data(call, "layout", "NCDHW")?;
+    let (x, out) = (order.sides(call.x()), order.sides(&call.output().shape));
+    let (x, out) = (&x[2..], &out[2..]);
+    let even = x.iter().zip(out).all(|(x, out)| x.is_multiple_of(*out));
+    call.attrs.ensure(even, || {
+        format!("its windows over {x:?} are not of one size for {out:?}")
+    })?;
+    let window = [0, 1, 2].map(|axis| x[axis] / out[axis]);
+    let pool = PoolNd {
+        kind: kind(call),
+        window,
+        stride: window,
+        padding: PaddingNd::uniform(0),
+        dilation: [1; 3],
+        ceil_mode: false,
+        count_include_pad: false,
+    };
+    Ok(order.around(op(Op::Pool3d(pool), 1)?))
 }
 
 fn kind(call: &Call) -> PoolKind {

@@ -8,11 +8,20 @@ use crate::relay::expr::Call;
 
 pub fn resize2d(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
+    let rounding = attrs.text("rounding_method")?;
+    let nearest = attrs.text("method")? == "nearest_neighbor";
     let mode = attrs.text("coordinate_transformation_mode")?;
-    let coordinates = match mode.as_str() {
-        "asymmetric" => Coordinates::Asymmetric,
-        "half_pixel" => Coordinates::HalfPixel,
-        "align_corners" => Coordinates::AlignCorners,
+    let (coordinates, rounding) = match mode.as_str() {
+        "asymmetric" => (Coordinates::Asymmetric, rounding.as_str()),
+        "half_pixel" => (Coordinates::HalfPixel, rounding.as_str()),
+        "pytorch_half_pixel" if !shrinks_to_one(call) => {
+            (Coordinates::HalfPixel, rounding.as_str())
+        }
+        "align_corners" => (Coordinates::AlignCorners, rounding.as_str()),
+        // Its positions lie half an element further than half pixels: their floor is the nearest half pixel.
+        "tf_half_pixel_for_nn" if nearest && ["floor", ""].contains(&rounding.as_str()) => {
+            (Coordinates::HalfPixel, "round_prefer_ceil")
+        }
         other => return Err(attrs.refuse(format!("coordinates are `{other}`"))),
     };
     let method = match attrs.text("method")?.as_str() {
@@ -22,7 +31,13 @@ pub fn resize2d(call: &Call) -> Result<Taken, RelayError> {
             return Err(attrs.refuse(format!("its method is `{other}`, not linear or nearest")))
         }
     };
-    resize(call, method, coordinates, &attrs.text("rounding_method")?)
+    resize(call, method, coordinates, rounding)
+}
+
+/// Whether an axis becomes one element, which `pytorch_half_pixel` takes from the front and `half_pixel` from the middle.
+fn shrinks_to_one(call: &Call) -> bool {
+    let mut sides = call.output().shape.iter().zip(call.x());
+    sides.any(|(out, x)| *out == 1 && *x > 1)
 }
 
 /// TVM's upsampling is a resize by fixed scales.

@@ -1,5 +1,7 @@
 //! Operators that take parts of a tensor.
 
+use super::pick::inside;
+use super::several::Writer;
 use super::{op, Taken};
 use crate::graph::{Op, Range};
 use crate::relay::attrs::Attrs;
@@ -24,10 +26,14 @@ pub fn strided_slice(call: &Call) -> Result<Taken, RelayError> {
     let (x, out) = (call.x(), &call.output().shape);
     call.attrs
         .ensure(x.len() == out.len(), || "it changes the rank".to_string())?;
+    let starts = starts(&call.attrs, x)?;
+    if starts.iter().any(|(_, step)| *step < 0) {
+        return backwards(call, &starts);
+    }
     let mut ranges = Vec::new();
-    for (axis, (begin, step)) in starts(&call.attrs, x)?.into_iter().enumerate() {
+    for (axis, (begin, step)) in starts.into_iter().enumerate() {
         let step = usize::try_from(step).ok().filter(|step| *step > 0);
-        let step = step.ok_or_else(|| call.attrs.refuse("a stride is not positive"))?;
+        let step = step.ok_or_else(|| call.attrs.refuse("a stride is zero"))?;
         let range = Range {
             axis,
             start: begin,
@@ -45,6 +51,26 @@ pub fn strided_slice(call: &Call) -> Result<Taken, RelayError> {
         }
     }
     op(Op::Slice { ranges }, 1)
+}
+
+/// No layer goes backwards: each element of such an axis is a slice of its own.
+fn backwards(call: &Call, starts: &[(usize, i64)]) -> Result<Taken, RelayError> {
+    let mut writer = Writer::new(call);
+    let mut x = writer.operand(0)?;
+    for (axis, (begin, step)) in starts.iter().enumerate() {
+        let last = call.x()[axis] as i64 - 1;
+        // A start behind the last element is the last one where it goes backwards.
+        let first = if *step < 0 {
+            (*begin as i64).min(last)
+        } else {
+            *begin as i64
+        };
+        let place = |i: usize| first + i as i64 * step;
+        let places: Vec<i64> = (0..call.output().shape[axis]).map(place).collect();
+        let indices = inside(call, &places, call.x()[axis], "")?;
+        x = writer.pick(x, axis, &indices)?;
+    }
+    writer.finish(x)
 }
 
 /// Per axis the first element and the stride. TVM's own JSON graphs have them resolved, as `start` and `strides`.
