@@ -57,13 +57,15 @@ const RULES: &[(&str, Rule)] = &[
     ("scaled bias", affine::scaled_bias),
     ("padding before a layer", padding::absorb),
     ("padding behind a function", padding::sink),
-    ("scale before a layer", preprocess::fold),
     ("space to depth", focus::fold),
     ("reduction of a map", means::reduction),
     ("large windows", means::cascade),
     ("channel padding", channels::pad),
     ("slopes of a vector", prelu::unflatten),
 ];
+
+/// Rules that would take a part out of a form: tried once the others find nothing.
+const LAST: &[(&str, Rule)] = &[("scale before a layer", preprocess::fold)];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.
 const MOST_REWRITES: usize = 100;
@@ -85,16 +87,18 @@ fn rewritten(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Canonical, Grap
     let mut left = MOST_REWRITES * (graph.nodes.len() + 1);
     let mut edit = Edit::new(graph, ranged);
     // A form may reach further than a change is passed on: the last look at every node finds nothing.
-    while left > 0 && rewrite(&mut edit, &mut left) {}
+    for rules in [RULES.to_vec(), [RULES, LAST].concat()] {
+        while left > 0 && rewrite(&mut edit, &rules, &mut left) {}
+    }
     edit.finish()
 }
 
 /// Looks at every node, and again at what changed; `left` is how many rewrites may happen. Whether any did.
-fn rewrite(edit: &mut Edit, left: &mut usize) -> bool {
+fn rewrite(edit: &mut Edit, rules: &[(&str, Rule)], left: &mut usize) -> bool {
     let before = *left;
     edit.links.touch_all();
     while let Some(node) = edit.links.next().filter(|_| *left > 0) {
-        if RULES.iter().any(|(_, rule)| rule(edit, node)) {
+        if rules.iter().any(|(_, rule)| rule(edit, node)) {
             edit.settle();
             *left -= 1;
         }

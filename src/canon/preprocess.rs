@@ -22,7 +22,7 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
     let Some((kind, x, c)) = with_constant(edit, first) else {
         return false;
     };
-    if edit.loses_range(between, &[x]) || (kind == BinaryKind::Mul && is_shifted(edit, x, first)) {
+    if edit.loses_range(between, &[x]) {
         return false;
     }
     let Some(constants) = by_channel(edit, c, between, layer.channel_axis) else {
@@ -38,17 +38,6 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether what is scaled was shifted before: the scale goes first then.
-fn is_shifted(edit: &Edit, x: TensorId, scale: usize) -> bool {
-    let shift = edit
-        .producer(x)
-        .filter(|_| edit.only_reader(x) == Some(scale));
-    shift.is_some_and(|shift| match edit.op(shift) {
-        Op::BiasAdd { .. } => true,
-        _ => matches!(with_constant(edit, shift), Some((BinaryKind::Add, ..))),
-    })
 }
 
 /// How a layer's weights meet the channels that it reads.

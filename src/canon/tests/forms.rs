@@ -76,6 +76,22 @@ fn every_hard_swish_is_one() {
 }
 
 #[test]
+fn a_layer_takes_no_part_out_of_a_form() {
+    let cases = [Case {
+        build: |n| {
+            let x = start(n);
+            let (k, six) = (relu6(n, x), n.c(6.0));
+            let m = n.binary(BinaryKind::Mul, x, k);
+            let swish = n.binary(BinaryKind::Div, m, six);
+            n.conv(swish, 3, 1, 1)
+        },
+        want: &["conv2d", "multiply", "add", "clip", "multiply", "conv2d"],
+        why: "the sixth of a hard swish stays in it",
+    }];
+    check(&cases);
+}
+
+#[test]
 fn every_hard_sigmoid_is_one() {
     let form = one(&[
         (
