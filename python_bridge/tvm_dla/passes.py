@@ -8,6 +8,7 @@ import tvm
 from tvm.relay import transform
 from tvm.relay.dataflow_pattern import DFPatternCallback, is_op, rewrite, wildcard
 
+from .fold import fold_constants
 from .quantised import spell_out
 
 
@@ -30,15 +31,9 @@ def simplify(mod: Any) -> Any:
     """Folded constants and quantised operators spelled out: what the plugin's converter reads.
 
     It reads convolutions in any order of axes, and moves transposes itself. It reads batch_norm
-    and dropout as they are: SimplifyInference would take them apart into arithmetic on constants
-    that FoldConstant then compiles and runs one by one, which for a ResNet-50 takes as long as the
-    whole build.
+    and dropout as they are.
     """
-    steps = [
-        transform.RemoveUnusedFunctions(),
-        transform.FoldConstant(),
-    ]
-    mod = tvm.transform.Sequential(steps)(mod)
+    mod = fold_constants(transform.RemoveUnusedFunctions()(mod))
     mod = transform.InferType()(mod)
     mod["main"] = rewrite(_JoinedTuples(), mod["main"])
     return spell_out(transform.InferType()(mod))

@@ -14,6 +14,7 @@ from typing import Any
 import tvm
 from tvm import relay
 
+from .fold import fold_constants
 from .library import function
 from .real import LIMITS, Real, Scale
 from .region import calls_of
@@ -36,7 +37,7 @@ def spell_out(mod: Any) -> Any:
         spelling.add(expr)
     body = spelling.plain[main.body]
     mod["main"] = relay.Function(main.params, body, main.ret_type, main.type_params, main.attrs)
-    return relay.transform.FoldConstant()(relay.transform.InferType()(mod))
+    return fold_constants(relay.transform.InferType()(mod))
 
 
 def input_scales(order: list[Any]) -> dict[Any, Scale]:

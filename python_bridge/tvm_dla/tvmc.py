@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 from .errors import TvmDlaError
+from .importing import quick_frontends
 from .options import CONFIG_KEY, canonical
 from .partition import partition_for_dla
 from .register import register
@@ -24,7 +26,7 @@ def main() -> None:
 
 def install() -> None:
     """Adds the target to tvmc's registry of composite targets."""
-    from tvm.driver.tvmc import composite_target, target
+    from tvm.driver.tvmc import compiler, composite_target, target
 
     if TARGET in composite_target.REGISTERED_CODEGEN:
         return
@@ -34,6 +36,7 @@ def install() -> None:
         "pass_pipeline": _pipeline,
     }
     target.validate_targets = _Validator(target.validate_targets)
+    compiler.drive_compile = _Compile(compiler.drive_compile)
 
 
 def _pipeline(mod: Any, params: Any, mod_name: str = "default", **options: Any) -> Any:
@@ -44,6 +47,19 @@ def _pipeline(mod: Any, params: Any, mod_name: str = "default", **options: Any) 
     for line in str(partition_report(mod)).splitlines():
         print(f"dla: {line}", file=sys.stderr)
     return mod
+
+
+class _Compile:
+    """tvmc's command `compile`; models for the target `dla` are read in less time."""
+
+    def __init__(self, original: Any) -> None:
+        self.original = original
+
+    def __call__(self, args: Any) -> Any:
+        if not re.search(rf"(^|[,\s]){TARGET}\b", str(args.target)):
+            return self.original(args)
+        with quick_frontends():
+            return self.original(args)
 
 
 class _Validator:

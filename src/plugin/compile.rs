@@ -22,6 +22,7 @@ pub fn register() -> Result<(), CallError> {
     global("tvm_dla.parse_options", parse_options)?;
     global("tvm_dla.supported", supported)?;
     global("tvm_dla.check_scales", check_scales)?;
+    global("tvm_dla.quantised_constant", quantised_constant)?;
     global("tvm_dla.cut", cut)?;
     global("tvm_dla.describe", describe)?;
     global("relay.ext.dla", code_generator)?;
@@ -58,6 +59,14 @@ fn check_scales(arguments: &Arguments<'_>) -> Result<Value, CallError> {
         Ok(()) => "".into(),
         Err(reason) => reason.to_string().into(),
     })
+}
+
+/// A type-checked `qnn` call of constants -> its value, or nothing where it has none here: it then stays, and
+/// `supported` says why.
+fn quantised_constant(arguments: &Arguments<'_>) -> Result<Value, CallError> {
+    let call = arguments.get(0)?.object()?;
+    let value = relay::quantised_constant(&call).ok().flatten();
+    Ok(value.map_or(Value::Null, Value::NDArray))
 }
 
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ mod walk;
 
 pub use convert::{convert, CallTensors, Converted};
 pub use error::RelayError;
-pub use qnn::check_scales;
+pub use qnn::{check_scales, constant as quantised_constant};
 
 use crate::tvm::Object;
 

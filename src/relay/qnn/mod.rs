@@ -4,6 +4,7 @@
 //! The Python bridge spells quantised operators out as float32 operators between `qnn.dequantize` and `qnn.quantize`
 //! wherever [`check_scales`] lets it; here the two are read as nothing but knowledge of the tensor between them.
 
+mod constant;
 mod forms;
 mod place;
 mod scales;
@@ -12,6 +13,7 @@ mod spread;
 mod tests;
 mod track;
 
+pub use constant::constant;
 pub use forms::check_scales;
 pub(super) use place::{is_input_transpose, supported, Place};
 pub(super) use track::Track;
