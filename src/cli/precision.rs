@@ -1,5 +1,6 @@
 //! The options that say what to compute in, and what a network is computed in then.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -112,7 +113,10 @@ impl Report {
             }
             Format::F16(None) | Format::F32 | Format::Int8 => None,
         };
+        // A layer that took its shift in has two nodes of one name.
+        let mut named = HashSet::new();
         let nodes = graph.nodes.iter().zip(formats);
+        let nodes = nodes.filter(|(node, _)| named.insert(node.name.as_str()));
         let half = nodes.filter_map(|(node, format)| {
             Some(HalfNode {
                 node: node.name.clone(),

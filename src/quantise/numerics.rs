@@ -3,7 +3,7 @@
 use super::file::{ranges, FileError};
 use crate::bundle::Bundle;
 use crate::engine::precision::{
-    assign, folded, quantised, Numerics, Precision, PrecisionError, Unification,
+    assign, folded, quantised, HalfReason, Moved, Numerics, Precision, PrecisionError, Unification,
 };
 use crate::engine::{RangeError, Ranges};
 use crate::graph::Graph;
@@ -55,7 +55,13 @@ fn as_quantised(
     half: &[String],
 ) -> Result<(Numerics, Unification), NumericsError> {
     let (ranges, floats) = quantised(bundle)?.ok_or(NumericsError::NoCalibration)?;
-    int8(bundle, &ranges, &[half, &floats].concat())
+    let (numerics, mut changes) = int8(bundle, &ranges, &[half, &floats].concat())?;
+    let floats = floats.into_iter().filter(|name| !half.contains(name));
+    changes.moved.extend(floats.map(|node| Moved {
+        node,
+        reason: HalfReason::Unquantised,
+    }));
+    Ok((numerics, changes))
 }
 
 /// INT8 with these ranges.

@@ -13,6 +13,8 @@ pub enum HalfReason {
     NoInt8,
     /// The user, or a mixed-precision suggestion, named it.
     Requested,
+    /// A model that was quantised before TVM has no range for one of its tensors.
+    Unquantised,
     /// Its inputs would need one scale, and their ranges differ by this factor.
     Scales { factor: f32 },
 }
@@ -39,6 +41,7 @@ impl fmt::Display for HalfReason {
         match self {
             HalfReason::NoInt8 => f.write_str("there is no int8 layer for it"),
             HalfReason::Requested => f.write_str("asked for"),
+            HalfReason::Unquantised => f.write_str("the model does not quantise it"),
             HalfReason::Scales { factor } => write!(
                 f,
                 "its inputs would need one int8 scale, and their ranges differ {factor:.0} times"

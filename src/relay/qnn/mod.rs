@@ -5,6 +5,7 @@
 //! wherever [`check_scales`] lets it; here the two are read as nothing but knowledge of the tensor between them.
 
 mod constant;
+mod follow;
 mod forms;
 mod place;
 mod scales;

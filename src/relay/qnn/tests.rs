@@ -4,7 +4,7 @@ use super::spread::{never_negative, spread};
 use super::track::Track;
 use crate::bundle::{Affine, Integer, Port};
 use crate::canon::canonicalise;
-use crate::graph::{Activation, Conv2d, GraphBuilder, Op, PoolKind, TensorId};
+use crate::graph::{Activation, BinaryKind, Conv2d, GraphBuilder, Op, Pad, PoolKind, TensorId};
 use crate::split::{verdict, DlaTarget, Verdict};
 use std::collections::{HashMap, HashSet};
 
@@ -117,6 +117,136 @@ fn neighbours_without_a_range_get_the_one_that_follows() {
     ];
     for (tensor, want, why) in cases {
         assert_eq!(ranges.get(&tensor).copied(), want, "{why}");
+    }
+}
+
+fn pad(value: f32) -> Op {
+    Op::Pad(Pad {
+        before: vec![0, 0, 1, 1],
+        after: vec![0, 0, 1, 1],
+        value,
+    })
+}
+
+fn add() -> Op {
+    Op::Binary(BinaryKind::Add)
+}
+
+fn relu(b: &mut GraphBuilder, x: TensorId) -> TensorId {
+    b.node("r", RELU, &[x]).unwrap()
+}
+
+fn shifted(b: &mut GraphBuilder, shape: &[usize], x: TensorId) -> TensorId {
+    let bias = b.weight("b", shape, vec![0.5, -3.0]);
+    b.node("a", add(), &[x, bias]).unwrap()
+}
+
+/// A convolution of `x`, whose result has no range.
+fn layer(b: &mut GraphBuilder, x: TensorId) -> TensorId {
+    let w = b.weight("w", &[2, 2, 1, 1], vec![1.0; 4]);
+    b.node("c", conv(), &[x, w]).unwrap()
+}
+
+#[test]
+fn a_range_reaches_the_layer_before_what_has_it() {
+    type Tail = dyn Fn(&mut GraphBuilder, TensorId, TensorId) -> TensorId;
+    let cases: &[(&Tail, Option<f32>, &str)] = &[
+        (
+            &|b, c, _| {
+                let a = shifted(b, &[1, 2, 1, 1], c);
+                relu(b, a)
+            },
+            Some(4.0),
+            "a bias that is added is part of the layer",
+        ),
+        (
+            &|b, c, _| {
+                let s = b.weight("s", &[2, 1, 1], vec![2.0, 3.0]);
+                let m = b.node("m", Op::Binary(BinaryKind::Mul), &[c, s]).unwrap();
+                let a = shifted(b, &[2, 1, 1], m);
+                relu(b, a)
+            },
+            Some(4.0),
+            "a batch norm in two steps",
+        ),
+        (
+            &|b, c, _| b.node("f", Op::Flatten, &[c]).unwrap(),
+            Some(4.0),
+            "what is moved before it is quantised",
+        ),
+        (
+            &|b, c, _| b.node("p", pad(-3e38), &[c]).unwrap(),
+            Some(4.0),
+            "padding enters no range",
+        ),
+        (
+            &|b, c, _| b.node("m", Op::GlobalPool(PoolKind::Max), &[c]).unwrap(),
+            Some(4.0),
+            "the largest of some",
+        ),
+        (
+            &|b, c, x| {
+                let sum = b.node("s", add(), &[c, x]).unwrap();
+                relu(b, sum)
+            },
+            Some(5.0),
+            "a term of a sum: the ranges of the sum and of the other term",
+        ),
+        (
+            &|b, c, _| {
+                b.node("m", Op::GlobalPool(PoolKind::Average), &[c])
+                    .unwrap()
+            },
+            None,
+            "an average says nothing of what it averages",
+        ),
+        (
+            &|b, c, _| b.node("s", add(), &[c, c]).unwrap(),
+            None,
+            "a sum of two that nobody knows",
+        ),
+    ];
+    for (tail, want, why) in cases {
+        let mut b = GraphBuilder::new("net");
+        let x = b.input("x", &[1, 2, 4, 4]);
+        let c = layer(&mut b, x);
+        let last = tail(&mut b, c, x);
+        b.output(last);
+        let mut ranges = HashMap::from([(x, 1.0), (last, 4.0)]);
+        spread(&b.finish().unwrap(), &mut ranges);
+        assert_eq!(ranges.get(&c).copied(), *want, "{why}");
+    }
+}
+
+#[test]
+fn a_tensor_that_someone_else_computes_with_needs_a_range_of_its_own() {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 2, 4, 4]);
+    let c = layer(&mut b, x);
+    let r = b.node("r", RELU, &[c]).unwrap();
+    let soft = b.node("t", Op::Activation(Activation::Tanh), &[c]).unwrap();
+    b.output(r);
+    b.output(soft);
+    let mut ranges = HashMap::from([(x, 1.0), (r, 4.0)]);
+    spread(&b.finish().unwrap(), &mut ranges);
+    assert_eq!(ranges.get(&c), None);
+    assert_eq!(ranges.get(&soft), Some(&1.0), "a tanh ends at one");
+}
+
+#[test]
+fn an_average_and_its_operand_share_a_range() {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input("x", &[1, 2, 4, 4]);
+    let m = b
+        .node("m", Op::GlobalPool(PoolKind::Average), &[x])
+        .unwrap();
+    b.output(m);
+    let graph = b.finish().unwrap();
+    for (own, want) in [(None, 3.0), (Some(0.5), 0.5)] {
+        let mut ranges = HashMap::from([(x, 3.0)]);
+        ranges.extend(own.map(|range| (m, range)));
+        spread(&graph, &mut ranges);
+        assert_eq!(ranges[&m], want, "its own comes first");
     }
 }
 
