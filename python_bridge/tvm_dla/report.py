@@ -10,6 +10,7 @@ from typing import Any
 from tvm import relay
 
 from .annotate import reason
+from .library import function
 from .region import attribute, calls_of
 
 ATTRIBUTE = "dla_report"
@@ -20,13 +21,15 @@ class Region:
     """One external function: how many of its calls are on each side of the cut.
 
     `casts` of them are between floating types and round nothing: engines compute what is around
-    them in the precision of the plan.
+    them in the precision of the plan. `why` is the first reason that keeps a function without a
+    prefix off the DLA.
     """
 
     name: str
     prefix: int
     suffix: int
     casts: int = 0
+    why: str = ""
 
     def __str__(self) -> str:
         sides = f"{self.prefix} in the prefix (GPU and DLA), {self.suffix} in the suffix (GPU)"
@@ -58,12 +61,23 @@ class Report:
     def __str__(self) -> str:
         lines = [str(region) for region in self.regions]
         lines += [f"stays with TVM: {k.op} ({k.count}x): {k.reason}" for k in self.kept]
+        if self.regions and not any(r.prefix for r in self.regions):
+            lines.append(f"warning: no node is on a DLA: {self.regions[0].why}")
         return "\n".join(lines)
 
 
 def build_report(mod: Any, regions: list[Any], options: str) -> Report:
     """Counts each region's sides and asks the plugin about every call left in `main`."""
     return Report([_region(name, mod[name]) for name in regions], _kept(mod["main"], options))
+
+
+def _first_reason(func: Any) -> str:
+    """The first node that a DLA does not run, or else why the cut left it nothing."""
+    description = function("describe")(func, attribute(func, "dla_options"))
+    nodes = json.loads(str(description))["nodes"]
+    refused = [node for node in nodes if not node["may_run_on_dla"]]
+    found = [f"`{node['name']}`: {node['reason']}" for node in refused or nodes]
+    return found[0] if found else "it computes nothing"
 
 
 def attach(mod: Any, report: Report) -> Any:
@@ -91,7 +105,8 @@ def _region(name: Any, func: Any) -> Region:
 
     relay.analysis.post_order_visit(func.body, visit)
     casts = sum(_is_cast(call) for call in calls_of(func.body))
-    return Region(str(name.name_hint), counts["dla.prefix"], counts["dla.suffix"], casts)
+    why = "" if counts["dla.prefix"] else _first_reason(func)
+    return Region(str(name.name_hint), counts["dla.prefix"], counts["dla.suffix"], casts, why)
 
 
 def _is_cast(call: Any) -> bool:

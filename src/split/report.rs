@@ -111,11 +111,19 @@ fn reason(graph: &Graph, stages: &Stages, index: usize) -> String {
         (Verdict::Dla, Side::Prefix) => String::new(),
         (Verdict::Dla, Side::Suffix) => match blocker(graph, stages, &graph.nodes[index]) {
             Some(name) => format!("comes after `{name}`, which the DLA does not run"),
-            None => {
-                "no convolution or pooling makes a hand-over to the DLA worth while".to_string()
-            }
+            None => not_worth_it(graph, stages),
         },
     }
+}
+
+/// Why a prefix that the DLA could run is none. Where a later node ended it, that one is the cause.
+fn not_worth_it(graph: &Graph, stages: &Stages) -> String {
+    let mut nodes = graph.nodes.iter().zip(&stages.verdicts);
+    let end = nodes.find(|(_, verdict)| **verdict != Verdict::Dla);
+    let before = end.map_or_else(String::new, |(node, _)| {
+        format!(" before `{}`, which the DLA does not run,", node.name)
+    });
+    format!("no convolution or pooling{before} makes a hand-over to the DLA worth while")
 }
 
 /// The suffix node that keeps `node` out of the prefix.
