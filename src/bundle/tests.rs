@@ -113,7 +113,7 @@ fn each_way_to_be_wrong_has_its_error() {
             "another file",
         ),
         (vec![], "truncated", "an empty file"),
-        (newer, "format 4 is not format 3", "a newer format"),
+        (newer, "format 5 is not format 4", "a newer format"),
         (huge, "truncated", "a header longer than any file"),
         (longer.clone(), "digest", "bytes appended"),
         (sign(longer), "4 bytes follow", "bytes appended and signed"),
