@@ -116,7 +116,15 @@ fn function(kind: UnaryKind) -> Option<fn(f64) -> f64> {
         UnaryKind::Ceil => f64::ceil,
         UnaryKind::Sin => f64::sin,
         UnaryKind::Cos => f64::cos,
+        UnaryKind::Tan => f64::tan,
+        UnaryKind::Sinh => f64::sinh,
+        UnaryKind::Cosh => f64::cosh,
+        UnaryKind::Asin => f64::asin,
+        UnaryKind::Acos => f64::acos,
         UnaryKind::Atan => f64::atan,
+        UnaryKind::Asinh => f64::asinh,
+        UnaryKind::Acosh => f64::acosh,
+        UnaryKind::Atanh => f64::atanh,
         UnaryKind::Erf => return None,
     })
 }

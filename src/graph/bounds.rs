@@ -113,10 +113,21 @@ fn unary(kind: UnaryKind, (low, high): Bounds) -> Bounds {
     match kind {
         UnaryKind::Abs if low >= 0.0 => (low, high),
         UnaryKind::Abs => (0.0, high.max(-low)),
-        UnaryKind::Exp | UnaryKind::Sqrt => (0.0, f32::INFINITY),
+        UnaryKind::Exp | UnaryKind::Sqrt | UnaryKind::Cosh | UnaryKind::Acosh => {
+            (0.0, f32::INFINITY)
+        }
         UnaryKind::Neg => (-high, -low),
         UnaryKind::Sin | UnaryKind::Cos | UnaryKind::Erf => (-1.0, 1.0),
-        UnaryKind::Log | UnaryKind::Floor | UnaryKind::Ceil | UnaryKind::Atan => UNKNOWN,
+        UnaryKind::Log
+        | UnaryKind::Floor
+        | UnaryKind::Ceil
+        | UnaryKind::Tan
+        | UnaryKind::Sinh
+        | UnaryKind::Asin
+        | UnaryKind::Acos
+        | UnaryKind::Atan
+        | UnaryKind::Asinh
+        | UnaryKind::Atanh => UNKNOWN,
     }
 }
 
