@@ -96,7 +96,7 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let path = root.join("build/demo/mobilenet_v2.tar");
     let artifact = Artifact::read(&path).expect("./scripts/demo makes build/demo/mobilenet_v2.tar");
-    let graph = &artifact.whole().unwrap().graph;
+    let graph = &artifact.network().unwrap().graph;
     let (backend, batch) = (backend(root), photographs(&root.join("examples/models")));
     let probe = probed(graph, &[]);
     let spec = EngineSpec {

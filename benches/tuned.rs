@@ -47,6 +47,7 @@ fn main() {
                 options: Options::default(),
                 plan: None,
                 origin: None,
+                kept: Vec::new(),
             };
             std::fs::write(&artifact, bundle.to_bytes()).unwrap();
         }

@@ -54,6 +54,7 @@ fn sample() -> Vec<u8> {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     }
     .to_bytes()
 }

@@ -68,6 +68,7 @@ pub fn session(graph: Graph, backend: Timed) -> Session {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     };
     Session::from_bundle(bundle, Arc::new(backend), SessionConfig::default()).unwrap()
 }

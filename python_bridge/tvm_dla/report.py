@@ -12,8 +12,11 @@ from tvm import relay
 from .annotate import reason
 from .library import function
 from .region import attribute, calls_of
+from .stage import leaves
 
 ATTRIBUTE = "dla_report"
+# Of one region: what stays with TVM, so that the compiled model can say it.
+KEPT = "dla_kept"
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,13 @@ class Region:
     """One external function: how many of its calls are on each side of the cut.
 
     `casts` of them are between floating types and round nothing: engines compute what is around
-    them in the precision of the plan. `why` is the first reason that keeps a function without a
-    prefix off the DLA.
+    them in the precision of the plan.
     """
 
     name: str
     prefix: int
     suffix: int
     casts: int = 0
-    why: str = ""
 
     def __str__(self) -> str:
         sides = f"{self.prefix} in the prefix (GPU and DLA), {self.suffix} in the suffix (GPU)"
@@ -57,18 +58,33 @@ class Report:
 
     regions: list[Region] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
+    # Outputs of the model that are constants, by their number.
+    constants: list[int] = field(default_factory=list)
+    # Why no node is on a DLA; empty when one is.
+    no_dla: str = ""
 
     def __str__(self) -> str:
         lines = [str(region) for region in self.regions]
         lines += [f"stays with TVM: {k.op} ({k.count}x): {k.reason}" for k in self.kept]
-        if self.regions and not any(r.prefix for r in self.regions):
-            lines.append(f"warning: no node is on a DLA: {self.regions[0].why}")
+        lines += [f"output {index} is a constant: nothing computes it" for index in self.constants]
+        if self.no_dla:
+            lines.append(f"warning: no node is on a DLA: {self.no_dla}")
+        if len(self.regions) > 1:
+            lines.append(
+                f"warning: {len(self.regions)} networks with parts of TVM between them: "
+                "TVM drives this model, at the batch it is compiled for"
+            )
         return "\n".join(lines)
 
 
 def build_report(mod: Any, regions: list[Any], options: str) -> Report:
     """Counts each region's sides and asks the plugin about every call left in `main`."""
-    return Report([_region(name, mod[name]) for name in regions], _kept(mod["main"], options))
+    parts = [_region(name, mod[name]) for name in regions]
+    outputs = enumerate(leaves(mod["main"].body))
+    constants = [index for index, output in outputs if isinstance(output, relay.Constant)]
+    on_dla = any(part.prefix for part in parts)
+    why = "" if on_dla or not regions else _first_reason(mod[regions[0]])
+    return Report(parts, _kept(mod["main"], options), constants, why)
 
 
 def _first_reason(func: Any) -> str:
@@ -81,8 +97,12 @@ def _first_reason(func: Any) -> str:
 
 
 def attach(mod: Any, report: Report) -> Any:
-    """`mod` with the report as an attribute of `main`."""
+    """`mod` with the report as an attribute of `main`, and with what TVM keeps in one region."""
     mod["main"] = mod["main"].with_attr(ATTRIBUTE, json.dumps(asdict(report)))
+    if report.kept:
+        region = next(n for n in mod.functions if str(n.name_hint) == report.regions[0].name)
+        kept = json.dumps([asdict(entry) for entry in report.kept])
+        mod[region] = mod[region].with_attr(KEPT, kept)
     return mod
 
 
@@ -92,7 +112,9 @@ def partition_report(mod: Any) -> Report:
     if text is None:
         raise ValueError("this module was not made by partition_for_dla")
     data = json.loads(text)
-    return Report([Region(**r) for r in data["regions"]], [Kept(**k) for k in data["kept"]])
+    regions = [Region(**region) for region in data["regions"]]
+    kept = [Kept(**entry) for entry in data["kept"]]
+    return Report(regions, kept, data["constants"], data["no_dla"])
 
 
 def _region(name: Any, func: Any) -> Region:
@@ -105,8 +127,7 @@ def _region(name: Any, func: Any) -> Region:
 
     relay.analysis.post_order_visit(func.body, visit)
     casts = sum(_is_cast(call) for call in calls_of(func.body))
-    why = "" if counts["dla.prefix"] else _first_reason(func)
-    return Region(str(name.name_hint), counts["dla.prefix"], counts["dla.suffix"], casts, why)
+    return Region(str(name.name_hint), counts["dla.prefix"], counts["dla.suffix"], casts)
 
 
 def _is_cast(call: Any) -> bool:

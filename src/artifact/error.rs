@@ -16,12 +16,23 @@ pub enum ArtifactError {
     NoDla { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Bundle { path: PathBuf, source: BundleError },
-    #[error("{}: TVM kept {kept} function(s) of this model and {networks} network(s) went to the DLA target, so TVM's runtime has to drive it: give its libtvm_runtime.so; `tvm-dla inspect` shows what stayed and why", path.display())]
+    #[error("{}: {reason}, so TVM drives it, at the batch it was compiled for: only `tvm-dla run` does that; `tvm-dla inspect` shows what stayed with TVM and why", path.display())]
     Parts {
         path: PathBuf,
-        kept: usize,
-        networks: usize,
+        /// What this artifact is made of.
+        reason: String,
     },
+    #[error("{}: TVM computes {what}, and its runtime was not found: give its libtvm_runtime.so", path.display())]
+    NoRuntime { path: PathBuf, what: String },
+    #[error("output `{name}` {shape:?} has no rows of the batch, so the model runs {compiled} at a time, not {rows}")]
+    NoRows {
+        name: String,
+        shape: Vec<usize>,
+        compiled: usize,
+        rows: usize,
+    },
+    #[error("an output of this model needs its inputs again behind the network, and a stream keeps none: use `tvm-dla run` or `tvm-dla serve`")]
+    InputsGone,
     #[error("{} has no execution graph of TVM, so TVM cannot drive it", path.display())]
     NoGraph { path: PathBuf },
     #[error("cannot unpack the model for TVM into a temporary folder: {0}")]

@@ -1,4 +1,4 @@
-//! A model that TVM drives: its graph executor, with our networks inside it.
+//! TVM's graph executor: over a model, with our networks inside it, or over a part of one.
 
 use std::fs;
 use std::path::Path;
@@ -7,36 +7,74 @@ use tempfile::TempDir;
 
 use super::error::ArtifactError;
 use super::graph_json::{Declared, GraphJson};
-use crate::bundle::Affine;
+use super::part::Part;
 use crate::engine::Array;
 use crate::tvm::{Device, Function, Module, NDArray, Value};
 
-/// TVM's graph executor over one model, at the batch it was compiled for, on the host.
-pub struct Executor {
+/// A model's compiled functions, loaded into TVM.
+#[derive(Clone)]
+pub(super) struct Library {
     module: Module,
-    inputs: Vec<Declared>,
-    /// The library's file has to stay while TVM uses it.
-    _unpacked: Option<TempDir>,
+    /// The file has to stay while TVM uses it.
+    _unpacked: Option<std::sync::Arc<TempDir>>,
 }
 
-impl Executor {
-    /// The parts of a tvmc package.
-    pub(super) fn from_parts(
-        runtime: &Path,
-        library: &[u8],
-        graph: &GraphJson,
-        params: &[u8],
-    ) -> Result<Executor, ArtifactError> {
-        crate::tvm::open(runtime)?;
+impl Library {
+    /// The library of a tvmc package. TVM has been loaded.
+    pub fn unpacked(library: &[u8]) -> Result<Library, ArtifactError> {
         let unpack = |error: std::io::Error| ArtifactError::Unpack(error.to_string());
         let folder = tempfile::tempdir().map_err(unpack)?;
         let file = folder.path().join("mod.so");
         fs::write(&file, library).map_err(unpack)?;
-        let library = Module::load(&file)?;
+        Ok(Library {
+            module: Module::load(&file)?,
+            _unpacked: Some(folder.into()),
+        })
+    }
+
+    /// A library as it lies on disk. TVM has been loaded.
+    pub fn at(path: &Path) -> Result<Library, ArtifactError> {
+        let path = fs::canonicalize(path).map_err(|e| ArtifactError::Unpack(e.to_string()))?;
+        Ok(Library {
+            module: Module::load(&path)?,
+            _unpacked: None,
+        })
+    }
+}
+
+/// TVM's graph executor over one graph, at the batch it was compiled for, on the host.
+pub struct Executor {
+    module: Module,
+    inputs: Vec<Declared>,
+    _library: Library,
+}
+
+impl Executor {
+    /// Over a whole model.
+    pub(super) fn new(library: &Library, graph: &GraphJson) -> Result<Executor, ArtifactError> {
+        let params = &graph.params().bytes;
+        Executor::over(library, graph.text(), graph.inputs(), params)
+    }
+
+    /// Over a part of a model, whose parameters may be more than it needs.
+    pub(super) fn of_part(
+        library: &Library,
+        part: &Part,
+        params: &[u8],
+    ) -> Result<Executor, ArtifactError> {
+        Executor::over(library, &part.text, part.inputs.clone(), params)
+    }
+
+    fn over(
+        library: &Library,
+        text: &str,
+        inputs: Vec<Declared>,
+        params: &[u8],
+    ) -> Result<Executor, ArtifactError> {
         let module = Function::global("tvm.graph_executor.create")?
             .call(&[
-                graph.text().into(),
-                library.into(),
+                text.into(),
+                library.module.clone().into(),
                 i64::from(Device::CPU.kind).into(),
                 i64::from(Device::CPU.id).into(),
             ])?
@@ -45,32 +83,10 @@ impl Executor {
             let params = Value::Bytes(params.to_vec());
             module.function("load_params")?.call(&[params])?;
         }
-        Executor::new(module, graph, Some(folder))
-    }
-
-    /// A library that carries its own graph and parameters.
-    pub(super) fn from_library(
-        runtime: &Path,
-        library: &Path,
-        graph: &GraphJson,
-    ) -> Result<Executor, ArtifactError> {
-        crate::tvm::open(runtime)?;
-        let path = fs::canonicalize(library).map_err(|e| ArtifactError::Unpack(e.to_string()))?;
-        let factory = Module::load(&path)?.function("default")?;
-        let module = factory.call(&[Value::Device(Device::CPU)])?.module()?;
-        Executor::new(module, graph, None)
-    }
-
-    fn new(
-        module: Module,
-        graph: &GraphJson,
-        unpacked: Option<TempDir>,
-    ) -> Result<Executor, ArtifactError> {
-        let inputs = graph.inputs();
         Ok(Executor {
             module,
             inputs,
-            _unpacked: unpacked,
+            _library: library.clone(),
         })
     }
 
@@ -79,8 +95,7 @@ impl Executor {
         &self.inputs
     }
 
-    /// Runs the model once; inputs have the shape it was compiled for. Where the model takes or gives integers, the
-    /// numbers are these.
+    /// Runs once; inputs have the shape they were compiled for. Where integers are taken or given, the numbers are these.
     pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>, ArtifactError> {
         if inputs.len() != self.inputs.len() {
             return Err(ArtifactError::Input {
@@ -102,13 +117,7 @@ impl Executor {
                     reason: format!("shape {got:?}, but the model takes {want:?}"),
                 });
             }
-            let data = match input.integer {
-                None => NDArray::from_f32(&array.shape, &array.data)?,
-                Some(integer) => {
-                    let bytes = Affine::plain(integer).bytes(&array.data);
-                    NDArray::from_8_bits(&array.shape, integer.name(), &bytes)?
-                }
-            };
+            let data = NDArray::from_numbers(&array.shape, &input.dtype, &array.data)?;
             set.call(&[input.name.as_str().into(), data.into()])?;
         }
         self.module.function("run")?.call(&[])?;

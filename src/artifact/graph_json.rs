@@ -5,14 +5,21 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::error::ArtifactError;
+use super::params::Params;
 use crate::bundle::Integer;
+
+/// A result: its node, which one of that node's, and a version.
+pub(super) type Entry = (usize, usize, usize);
+
+/// A node that only gives its operand another shape, in place.
+const RESHAPE: &str = "__nop";
 
 /// The parts of the graph executor's JSON that say who computes what.
 #[derive(Deserialize)]
 pub struct GraphJson {
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     arg_nodes: Vec<usize>,
-    heads: Vec<(usize, usize, usize)>,
+    pub(super) heads: Vec<Entry>,
     #[serde(default)]
     node_row_ptr: Vec<usize>,
     #[serde(default)]
@@ -21,7 +28,7 @@ pub struct GraphJson {
     text: String,
     /// Inputs that the model brings itself.
     #[serde(skip)]
-    params: Vec<String>,
+    params: Params,
 }
 
 /// TVM writes `["list_shape", [[1, 3, 224, 224], ...]]`, one shape per result, and types likewise.
@@ -33,22 +40,24 @@ struct Results {
     dltype: (String, Vec<String>),
 }
 
-/// An input that the user gives.
+/// A tensor as the model declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
     pub name: String,
     /// Empty where the graph does not say.
     pub shape: Vec<usize>,
+    /// As TVM prints it.
+    pub dtype: String,
     /// Its 8-bit type when it is one.
     pub integer: Option<Integer>,
 }
 
 #[derive(Deserialize)]
-struct Node {
+pub(super) struct Node {
     op: String,
-    name: String,
+    pub name: String,
     #[serde(default)]
-    inputs: Vec<(usize, usize, usize)>,
+    pub inputs: Vec<Entry>,
     #[serde(default)]
     attrs: Attrs,
 }
@@ -59,8 +68,23 @@ struct Attrs {
     func_name: String,
 }
 
+impl Node {
+    /// Whether it is an input or a parameter.
+    pub fn is_given(&self) -> bool {
+        self.op == "null"
+    }
+
+    pub fn function(&self) -> &str {
+        &self.attrs.func_name
+    }
+
+    pub fn is_reshape(&self) -> bool {
+        self.function() == RESHAPE
+    }
+}
+
 impl GraphJson {
-    pub fn parse(path: &Path, bytes: &[u8]) -> Result<GraphJson, ArtifactError> {
+    pub fn parse(path: &Path, bytes: &[u8], params: Params) -> Result<GraphJson, ArtifactError> {
         let wrong = |reason: String| ArtifactError::Foreign {
             path: path.to_path_buf(),
             reason: format!("its execution graph cannot be read: {reason}"),
@@ -77,6 +101,7 @@ impl GraphJson {
             return Err(wrong(format!("node {node} is outside the {count} nodes")));
         }
         graph.text = text;
+        graph.params = params;
         Ok(graph)
     }
 
@@ -84,59 +109,58 @@ impl GraphJson {
         &self.text
     }
 
-    /// Whether the whole graph is one call of `function` over the graph's inputs, in its order of outputs.
-    pub fn is_only(&self, function: &str) -> bool {
-        let mut calls = self
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| n.op != "null");
-        let (Some((index, node)), None) = (calls.next(), calls.next()) else {
-            return false;
-        };
-        let mut outputs = (0..).zip(&self.heads);
-        node.attrs.func_name == function
-            && node
-                .inputs
-                .iter()
-                .all(|entry| self.nodes[entry.0].op == "null")
-            && outputs.all(|(i, head)| *head == (index, i, head.2))
+    pub(super) fn params(&self) -> &Params {
+        &self.params
     }
 
-    /// Functions that TVM compiled itself.
+    /// The node that calls `function`, if exactly one does.
+    pub(super) fn call(&self, function: &str) -> Option<usize> {
+        let mut calls = (0..self.nodes.len()).filter(|i| self.nodes[*i].function() == function);
+        match (calls.next(), calls.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Functions that TVM compiled itself; those that only give another shape are none.
     pub fn own_functions(&self) -> usize {
-        let own = |node: &&Node| node.op != "null" && !node.attrs.func_name.contains("_dla_");
+        let own = |node: &&Node| {
+            !node.is_given() && !node.is_reshape() && !node.function().contains("_dla_")
+        };
         self.nodes.iter().filter(own).count()
     }
 
-    /// The same graph, knowing which inputs are parameters.
-    pub fn with_params(mut self, params: Vec<String>) -> GraphJson {
-        self.params = params;
-        self
+    /// What the user gives, as nodes in the graph's order.
+    pub(super) fn given(&self) -> Vec<usize> {
+        let own = |node: &usize| self.params.get(&self.nodes[*node].name).is_none();
+        self.arg_nodes.iter().copied().filter(own).collect()
     }
 
-    /// What the user gives: in the order of the one call when there is one, else in the graph's own.
+    /// What the user gives.
     pub fn inputs(&self) -> Vec<Declared> {
-        let mut calls = self.nodes.iter().filter(|node| node.op != "null");
-        let order: Vec<usize> = match (calls.next(), calls.next()) {
-            (Some(only), None) => only.inputs.iter().map(|entry| entry.0).collect(),
-            _ => self.arg_nodes.clone(),
-        };
-        order
-            .iter()
-            .map(|i| self.declared(*i))
-            .filter(|input| !self.params.contains(&input.name))
-            .collect()
+        let given = self.given().into_iter();
+        given.map(|node| self.declared((node, 0, 0))).collect()
     }
 
-    fn declared(&self, node: usize) -> Declared {
-        let entry = self.node_row_ptr.get(node);
-        let shape = entry.and_then(|entry| self.attrs.shape.1.get(*entry));
-        let dtype = entry.and_then(|entry| self.attrs.dltype.1.get(*entry));
+    pub(super) fn declared(&self, entry: Entry) -> Declared {
+        let row = self.node_row_ptr.get(entry.0).map(|row| row + entry.1);
+        let shape = row.and_then(|row| self.attrs.shape.1.get(row));
+        let dtype = row.and_then(|row| self.attrs.dltype.1.get(row));
+        let dtype = dtype.map_or("float32", String::as_str);
         Declared {
-            name: self.nodes[node].name.clone(),
+            name: self.nodes[entry.0].name.clone(),
             shape: shape.cloned().unwrap_or_default(),
-            integer: dtype.and_then(|dtype| Integer::named(dtype)),
+            dtype: dtype.to_string(),
+            integer: Integer::named(dtype),
+        }
+    }
+
+    /// How many results a node has.
+    pub(super) fn results(&self, node: usize) -> usize {
+        let row = |node: usize| self.node_row_ptr.get(node);
+        match (row(node), row(node + 1)) {
+            (Some(first), Some(next)) => next.saturating_sub(*first),
+            _ => 1,
         }
     }
 }

@@ -1,11 +1,18 @@
 //! Compiled models on disk: what `tvmc compile` or `export_library` wrote, or a bundle alone.
 //!
-//! Reading needs no TVM. Only a model of which TVM kept a part needs one to run, through [`Executor`].
+//! Reading needs no TVM. Only a model of which TVM kept a part needs one to run: through [`Around`] where that part is in
+//! front of the one network or behind it, else through [`Executor`].
 
+mod around;
 mod error;
 mod executor;
 mod graph_json;
+mod layout;
+mod network;
+mod params;
+mod part;
 mod plans;
+mod rounds;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -14,14 +21,17 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use around::Around;
 pub use error::ArtifactError;
 pub use executor::Executor;
 pub use graph_json::Declared;
+pub use layout::{Layout, Placed, Source};
 pub use plans::{beside, is_file, GivenPlans, Plans, PlansError};
 
 use crate::bundle::{embed, Bundle};
 use crate::plan::Plan;
 use graph_json::GraphJson;
+use params::Params;
 
 /// A compiled model.
 pub struct Artifact {
@@ -39,8 +49,8 @@ enum Package {
     Bundle,
     /// A shared library.
     Library,
-    /// A tar archive of tvmc: library, graph and parameters.
-    Tar { library: Vec<u8>, params: Vec<u8> },
+    /// A tar archive of tvmc, with this library in it.
+    Tar(Vec<u8>),
 }
 
 impl Artifact {
@@ -73,7 +83,11 @@ impl Artifact {
                 path: path.to_path_buf(),
                 bundles: scan::bundles(path, &bytes)?,
                 graph: match scan::graph(&bytes) {
-                    Some((text, params)) => Some(GraphJson::parse(path, text)?.with_params(params)),
+                    Some((text, behind)) => {
+                        let params = Params::after_graph(behind);
+                        let params = params.ok_or_else(|| no_params(path))?;
+                        Some(GraphJson::parse(path, text, params)?)
+                    }
                     None => None,
                 },
                 package: Package::Library,
@@ -111,11 +125,12 @@ impl Artifact {
         };
         let library = library.ok_or_else(|| missing("mod.so"))?;
         let json = json.ok_or_else(|| missing("mod.json"))?;
+        let params = Params::parse(&params).ok_or_else(|| no_params(path))?;
         Ok(Artifact {
             path: path.to_path_buf(),
             bundles: scan::bundles(path, &library)?,
-            graph: Some(GraphJson::parse(path, &json)?.with_params(scan::param_names(&params))),
-            package: Package::Tar { library, params },
+            graph: Some(GraphJson::parse(path, &json, params)?),
+            package: Package::Tar(library),
         })
     }
 
@@ -123,9 +138,9 @@ impl Artifact {
     /// library or a tar archive stays what it is.
     ///
     /// # Errors
-    /// As [`Artifact::read`] and [`Artifact::whole`]; no room for the plan.
+    /// As [`Artifact::read`] and [`Artifact::network`]; no room for the plan.
     pub fn with_plan(path: &Path, plan: Option<Plan>) -> Result<Vec<u8>, ArtifactError> {
-        Artifact::read(path)?.whole()?;
+        Artifact::read(path)?.network()?;
         let mut bytes = fs::read(path).map_err(|error| ArtifactError::Unreadable {
             path: path.to_path_buf(),
             reason: error.to_string(),
@@ -141,56 +156,11 @@ impl Artifact {
         embed(&mut bytes[place], plan).map_err(|e| ArtifactError::bundle(path, e))?;
         Ok(bytes)
     }
+}
 
-    /// The one network that is all of the model, so that it runs without TVM and at any batch.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Parts`] when TVM kept some of the model: run it through [`Artifact::executor`].
-    pub fn whole(&self) -> Result<&Bundle, ArtifactError> {
-        let alone = match &self.graph {
-            None => true,
-            Some(graph) => graph.is_only(&self.bundles[0].graph.name),
-        };
-        match &self.bundles[..] {
-            [bundle] if alone => Ok(bundle),
-            _ => Err(ArtifactError::Parts {
-                path: self.path.clone(),
-                kept: self.graph.as_ref().map_or(0, GraphJson::own_functions),
-                networks: self.bundles.len(),
-            }),
-        }
-    }
-
-    /// TVM's own executor over this model, with the runtime library of the TVM that compiled it.
-    ///
-    /// # Errors
-    /// [`ArtifactError`] when the library or the model cannot be loaded, or the artifact is a bundle alone.
-    pub fn executor(&self, runtime: &Path) -> Result<Executor, ArtifactError> {
-        let graph = self.graph.as_ref().ok_or_else(|| ArtifactError::NoGraph {
-            path: self.path.clone(),
-        })?;
-        match &self.package {
-            Package::Tar { library, params } => {
-                Executor::from_parts(runtime, library, graph, params)
-            }
-            Package::Library | Package::Bundle => {
-                Executor::from_library(runtime, &self.path, graph)
-            }
-        }
-    }
-
-    /// Gives the network of a whole model the input names its user knows, in place of the region's own.
-    fn name_inputs(&mut self) {
-        let whole = self.whole().is_ok();
-        let Some(json) = self.graph.as_ref().filter(|_| whole) else {
-            return;
-        };
-        let Bundle { graph, origin, .. } = &mut self.bundles[0];
-        for (id, Declared { name, .. }) in graph.inputs.iter().zip(json.inputs()) {
-            let own = std::mem::replace(&mut graph.tensors[id.0 as usize].name, name.clone());
-            if let Some(origin) = origin {
-                origin.rename(&own, &name);
-            }
-        }
+fn no_params(path: &Path) -> ArtifactError {
+    ArtifactError::Foreign {
+        path: path.to_path_buf(),
+        reason: "its parameters cannot be read".to_string(),
     }
 }

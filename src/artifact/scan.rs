@@ -41,33 +41,15 @@ pub fn places(bytes: &[u8]) -> Vec<Range<usize>> {
     places.collect()
 }
 
-/// The execution graph inside a library that TVM's `export_library` wrote for a graph executor, and the names of the
-/// parameters that follow it. Their number comes first, and once more with the list.
-pub fn graph(bytes: &[u8]) -> Option<(&[u8], Vec<String>)> {
+/// The execution graph inside a library that TVM's `export_library` wrote for a graph executor, and what lies behind it:
+/// the parameters.
+pub fn graph(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let key = text_record(FACTORY);
     memchr::memmem::find_iter(bytes, &key)
         .map(|at| at + key.len())
         .filter_map(|at| sized(bytes, at).map(|content| (at, content)))
         .find(|(_, content)| content.starts_with(b"{"))
-        .map(|(at, content)| (content, names(bytes, at + 8 + content.len() + 8)))
-}
-
-/// Names in a file of parameters: a magic number and a reserved word come first.
-pub fn param_names(bytes: &[u8]) -> Vec<String> {
-    names(bytes, 16)
-}
-
-/// A list of texts at `at`: their number, then each with its length.
-fn names(bytes: &[u8], mut at: usize) -> Vec<String> {
-    let count = number(bytes, at).unwrap_or(0);
-    let mut names = Vec::new();
-    at += 8;
-    while (names.len() as u64) < count {
-        let Some(text) = sized(bytes, at) else { break };
-        names.push(String::from_utf8_lossy(text).into_owned());
-        at += 8 + text.len();
-    }
-    names
+        .map(|(at, content)| (content, &bytes[at + 8 + content.len()..]))
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {

@@ -12,6 +12,7 @@ fn bundle(symbol: &str) -> Bundle {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     }
 }
 
@@ -73,24 +74,113 @@ fn a_package_of_one_network_is_whole_and_has_the_users_names() {
         ("mod.params", b""),
     ]))
     .unwrap();
-    let whole = artifact.whole().unwrap();
+    let whole = artifact.network().unwrap();
     assert_eq!(whole.graph.tensor(whole.graph.inputs[0]).name, "image");
 }
 
 #[test]
-fn what_tvm_kept_makes_it_parts() {
+fn what_tvm_kept_stands_around_the_network_or_between_networks() {
+    let one = library(&[bundle("a_dla_main_0")]);
+    let two = library(&[bundle("a_dla_main_0"), bundle("a_dla_main_1")]);
+    let cases: Vec<(&[u8], &[&str], &str, &str)> = vec![
+        (&one, &["a_dla_main_0"], "", "nothing around it"),
+        (
+            &one,
+            &["a_dla_main_0", "fused_exp"],
+            "1 function behind the network",
+            "a tail",
+        ),
+        (
+            &one,
+            &["fused_abs", "a_dla_main_0", "fused_exp", "fused_log"],
+            "1 function in front of the network, 2 functions behind the network",
+            "both",
+        ),
+        (
+            &two,
+            &["a_dla_main_0", "fused_exp", "a_dla_main_1"],
+            "the model became 2 networks, and 1 function of TVM stands between them",
+            "the middle",
+        ),
+    ];
+    for (so, calls, want, why) in cases {
+        let json = graph(calls);
+        let artifact = read(tar(&[("mod.so", so), ("mod.json", json.as_bytes())])).unwrap();
+        match artifact.network() {
+            Ok(_) => assert_eq!(artifact.layout().unwrap().describe(), want, "{why}"),
+            Err(error) => assert!(error.to_string().contains(want), "{why}: {error}"),
+        }
+    }
+}
+
+/// x -> [abs] -> net -> [exp], with a constant, the input, and the network's output twice among the outputs.
+const ENDS: &str = r#"{
+    "nodes": [
+        {"op": "null", "name": "x", "inputs": []},
+        {"op": "null", "name": "p0", "inputs": []},
+        {"op": "tvm_op", "name": "abs", "attrs": {"func_name": "abs"}, "inputs": [[0,0,0]]},
+        {"op": "tvm_op", "name": "net", "attrs": {"func_name": "a_dla_main_0"}, "inputs": [[2,0,0]]},
+        {"op": "tvm_op", "name": "re", "attrs": {"func_name": "__nop"}, "inputs": [[3,0,0]]},
+        {"op": "tvm_op", "name": "exp", "attrs": {"func_name": "exp", "x": "1"}, "inputs": [[4,0,0],[2,0,0]]}
+    ],
+    "arg_nodes": [0, 1],
+    "heads": [[1,0,0], [5,0,0], [3,0,0], [0,0,0], [3,0,0]],
+    "node_row_ptr": [0, 1, 2, 3, 4, 5, 6],
+    "attrs": {
+        "shape": ["list_shape", [[1, 4], [2], [1, 4], [1, 4], [4], [4]]],
+        "dltype": ["list_str", ["uint8", "float32", "float32", "float32", "float32", "int64"]]
+    }
+}"#;
+
+#[test]
+fn outputs_know_where_they_are_from() {
     let so = library(&[bundle("a_dla_main_0")]);
-    let json = graph(&["a_dla_main_0", "fused_exp"]);
-    let artifact = read(tar(&[("mod.so", &so), ("mod.json", json.as_bytes())])).unwrap();
-    let error = artifact.whole().unwrap_err().to_string();
-    assert!(error.contains("TVM kept 1 function"), "{error}");
+    let params = params::tests::file("p0", &[1.0, 2.0]);
+    let files: [(&str, &[u8]); 3] = [
+        ("mod.so", &so),
+        ("mod.json", ENDS.as_bytes()),
+        ("mod.params", &params),
+    ];
+    let layout = read(tar(&files)).unwrap().layout().unwrap();
+    let sources: Vec<&Source> = layout.outputs.iter().map(|o| &o.source).collect();
+    let Source::Constant(constant) = sources[0] else {
+        panic!("{sources:?}");
+    };
+    assert_eq!(constant.numbers().unwrap(), [1.0, 2.0]);
+    let (network, input) = (Source::Network(0), Source::Input(0));
+    assert_eq!(sources[1..], [&Source::Part(0), &network, &input, &network]);
+    assert_eq!(layout.enters[0].source, Source::Part(0));
+    assert_eq!(layout.outputs[1].declared.dtype, "int64");
+    assert!(!layout.is_plain());
+}
+
+#[test]
+fn a_part_is_a_graph_of_its_own() {
+    let params = Params::parse(&params::tests::file("p0", &[1.0, 2.0])).unwrap();
+    let json = GraphJson::parse(Path::new("m"), ENDS.as_bytes(), params).unwrap();
+    let layout = Layout::of(&json, "a_dla_main_0").unwrap();
+    let (head, tail) = (layout.head.unwrap(), layout.tail.unwrap());
+    assert_eq!(head.functions, ["abs"]);
+    let twice = "what both need is computed twice, and a reshape is no function";
+    assert_eq!(tail.functions, ["abs", "exp"], "{twice}");
+    let text: serde_json::Value = serde_json::from_str(&tail.text).unwrap();
+    let nodes = text["nodes"].as_array().unwrap();
+    let names: Vec<&str> = nodes.iter().filter_map(|n| n["name"].as_str()).collect();
+    assert_eq!(names, ["x", "net:0", "abs", "re", "exp"]);
+    let of = |value: &str| -> serde_json::Value { serde_json::from_str(value).unwrap() };
+    assert_eq!(text["nodes"][4]["inputs"], of("[[3, 0, 0], [2, 0, 0]]"));
+    assert_eq!(text["nodes"][4]["attrs"]["x"], "1", "attributes stay");
+    assert_eq!(text["arg_nodes"], of("[0, 1]"));
+    assert_eq!(text["heads"], of("[[4, 0, 0]]"));
+    let storage = &text["attrs"]["storage_id"][1];
+    assert_eq!(storage, &of("[0, 1, 2, 1, 4]"), "a reshape is in place");
 }
 
 #[test]
 fn a_library_names_the_parameters_it_brings() {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
     let call = r#"{"op":"tvm_op","name":"f","attrs":{"func_name":"f"},"inputs":[[0,0,0],[1,0,0],[2,0,0]]}"#;
-    let names = ["p0", "image", "p1"];
+    let names = ["other", "image", "p1"];
     let nodes = names.map(|name| format!(r#"{{"op":"null","name":"{name}","inputs":[]}}"#));
     let json = format!(
         r#"{{"nodes":[{},{call}],"arg_nodes":[0,1,2],"heads":[[3,0,0]]}}"#,
@@ -99,21 +189,19 @@ fn a_library_names_the_parameters_it_brings() {
     let mut so = library(&[bundle("a_dla_main_0")]);
     so.extend(text("GraphExecutorFactory"));
     so.extend(text(&json));
-    so.extend(2u64.to_le_bytes());
-    so.extend(2u64.to_le_bytes());
-    so.extend([text("p1"), text("p0")].concat());
-    so.extend(b"the parameters themselves");
+    so.extend(params::tests::behind_graph("p1", &[1.0]));
+    so.extend(b"more of the library");
     let artifact = read(so).unwrap();
     let inputs = artifact.graph.unwrap().inputs();
     let inputs: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-    assert_eq!(inputs, ["image"]);
+    assert_eq!(inputs, ["other", "image"]);
 }
 
 #[test]
 fn a_bundle_alone_is_an_artifact() {
     let bundle = bundle("net");
     let artifact = read(bundle.to_bytes()).unwrap();
-    assert_eq!(artifact.whole(), Ok(&bundle));
+    assert_eq!(artifact.network(), Ok(&bundle));
 }
 
 #[test]

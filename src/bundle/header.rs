@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bundle, Options, Origin};
+use super::{Bundle, Kept, Options, Origin};
 use crate::graph::{DType, Graph, Node, Op, Tensor, TensorId};
 use crate::plan::Plan;
 
@@ -17,6 +17,8 @@ pub(super) struct Header {
     options: Options,
     plan: Option<Plan>,
     origin: Option<Origin>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<Kept>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,6 +52,7 @@ impl Header {
             options: bundle.options.clone(),
             plan: bundle.plan.clone(),
             origin: bundle.origin.clone(),
+            kept: bundle.kept.clone(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Header {
             options: self.options,
             plan: self.plan,
             origin: self.origin,
+            kept: self.kept,
         };
         (bundle, weights)
     }

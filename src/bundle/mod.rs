@@ -3,6 +3,7 @@
 mod affine;
 mod error;
 mod header;
+mod kept;
 mod options;
 mod origin;
 mod preprocess;
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use affine::{Affine, Integer};
 pub use error::BundleError;
+pub use kept::Kept;
 pub use options::{Options, OptionsError};
 pub use origin::{AxesOrder, Origin, Port};
 pub use preprocess::{Channels, Fit, Preprocess};
@@ -44,6 +46,8 @@ pub struct Bundle {
     pub plan: Option<Plan>,
     /// What the model declares where that differs from the network.
     pub origin: Option<Origin>,
+    /// What stayed with TVM of the model, in one of its networks.
+    pub kept: Vec<Kept>,
 }
 
 impl Bundle {
@@ -118,6 +122,7 @@ pub fn digest(graph: &Graph) -> String {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     };
     let mut digest = Sha256::new();
     digest.update(serde_json::to_vec(&Header::of(&bundle)).expect("a header is plain data"));

@@ -109,6 +109,14 @@ impl Port {
         axes.iter().map(|axis| network[*axis]).collect()
     }
 
+    /// The shape that the network has for a tensor that the model declares with this one.
+    pub fn of_network(&self, declared: &[usize]) -> Vec<usize> {
+        match &self.axes {
+            Some(axes) => axes.iter().map(|axis| declared[*axis]).collect(),
+            None => declared.to_vec(),
+        }
+    }
+
     /// The order of an array that has this shape, whatever its rows: the model's own where it fits, else the network's.
     pub fn order_of(&self, shape: &[usize], network: &[usize]) -> Option<AxesOrder> {
         let same = |want: &[usize]| {

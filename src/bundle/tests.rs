@@ -44,6 +44,7 @@ fn sample() -> Bundle {
             }],
             outputs: vec![Port::PLAIN],
         }),
+        kept: Vec::new(),
     }
 }
 

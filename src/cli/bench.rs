@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
+use super::around::network;
 use super::engines::Engines;
 use super::inputs::{self, repeat};
 use super::model::preprocess;
@@ -83,7 +84,7 @@ struct Figures {
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
     let session = arguments.engines.session(
-        artifact.whole()?.clone(),
+        network(&artifact, output)?.clone(),
         &arguments.artifact,
         cancel,
         output,
@@ -153,7 +154,7 @@ fn given(
     session: &Session,
     output: &Output,
 ) -> Result<Vec<Array>, Box<dyn Error>> {
-    let ports = inputs::of_graph(session.graph(), session.origin());
+    let ports = inputs::of_session(session);
     let how = preprocess(arguments.preprocess.as_deref(), artifact)?;
     let batch = inputs::read(&arguments.input, &ports, how.as_ref(), output)?;
     let rows = arguments.batch as usize;

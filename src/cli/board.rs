@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::helped;
+use super::output::Output;
 use super::simulate::unreadable;
+use super::{around, helped};
 use crate::artifact::Artifact;
 use crate::board::{named, Arithmetic, Board, BoardCosts, Constants, Framework, Machine, Setting};
 use crate::bundle::Bundle;
@@ -66,9 +67,9 @@ pub struct Boarded {
 
 impl Where {
     /// Reads the board and the artifact, and cuts the network for this board's DLA.
-    pub fn load(&self, artifact: &Path) -> Result<Boarded, Box<dyn Error>> {
+    pub fn load(&self, artifact: &Path, output: &Output) -> Result<Boarded, Box<dyn Error>> {
         let machine = self.machine()?;
-        let bundle = Artifact::read(artifact)?.whole()?.clone();
+        let bundle = around::network(&Artifact::read(artifact)?, output)?.clone();
         if let Err(error) = bundle.graph.with_batch(1) {
             return Err(helped(
                 format!("this network runs at its compiled batch only, which cannot be simulated over batches: {error}"),

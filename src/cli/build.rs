@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::around::network;
 use super::engines::Engines;
 use super::output::{seconds, table, Output};
 use super::phases::Phases;
@@ -68,7 +69,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     options.tensorrt.must_keep = true;
     let phases = Arc::new(Phases::default());
     options.tensorrt.phases = Some(phases.clone());
-    let bundle = artifact.whole()?.clone();
+    let bundle = network(&artifact, output)?.clone();
     let session = options.session(bundle, &arguments.artifact, cancel, output)?;
     let plans = match arguments.batch {
         Some(rows) => vec![session.chosen(rows as usize)?],

@@ -9,7 +9,8 @@ use clap::Args;
 use super::images::{row, Frame};
 use super::inputs::{self, picture_frame, Input};
 use super::output::Output;
-use crate::bundle::Preprocess;
+use crate::artifact::Around;
+use crate::bundle::{Bundle, Origin, Preprocess};
 use crate::engine::Array;
 
 /// Where rows come from.
@@ -32,6 +33,8 @@ pub struct DataOptions {
 /// Rows that are read when they are asked for.
 pub struct Data {
     rows: Rows,
+    /// What is in front of the network, and how the network takes what comes from there.
+    front: Option<(Around, Option<Origin>)>,
     /// One per row: the picture's file, or its number in an array.
     pub names: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl DataOptions {
                 let (frame, preprocess) = picture_frame(inputs, preprocess)?;
                 let files = inputs::expand(&self.images)?;
                 Data {
+                    front: None,
                     names: files.iter().map(|f| f.display().to_string()).collect(),
                     rows: Rows::Pictures {
                         files,
@@ -103,6 +107,7 @@ fn arrays(file: &Path, inputs: &[Input], output: &Output) -> Result<Data, Box<dy
         arranged.push(array);
     }
     Ok(Data {
+        front: None,
         names: batch.names,
         rows: Rows::Arrays(arranged),
     })
@@ -113,8 +118,24 @@ impl Data {
         self.names.len()
     }
 
-    /// Rows `start..start + count`, fewer at the end: one array per input, in the network's order of axes.
+    /// The same rows as the network of `bundle` takes them, which has `around` it what the rows are for.
+    pub fn entering(self, around: Option<Around>, bundle: &Bundle) -> Data {
+        Data {
+            front: around.map(|around| (around, bundle.origin.clone())),
+            ..self
+        }
+    }
+
+    /// Rows `start..start + count`, fewer at the end: one array per input of the network, in its order of axes.
     pub fn rows(&self, start: usize, count: usize) -> Result<Vec<Array>, Box<dyn Error>> {
+        let given = self.given(start, count)?;
+        match &self.front {
+            Some((around, origin)) => Ok(around.enter(&given, origin.as_ref())?),
+            None => Ok(given),
+        }
+    }
+
+    fn given(&self, start: usize, count: usize) -> Result<Vec<Array>, Box<dyn Error>> {
         let end = (start + count).min(self.len());
         match &self.rows {
             Rows::Pictures {

@@ -78,7 +78,7 @@ fn plans(text: &str, artifact: &Path, output: &Output) -> Result<Vec<Plan>, Box<
         Plans::Tuned(file) => file,
     };
     let artifact = Artifact::read(artifact)?;
-    let network = digest(&artifact.whole()?.graph);
+    let network = digest(&artifact.network()?.graph);
     file.check_network(&network).map_err(|error| {
         helped(
             format!("{text}: {error}"),

@@ -1,6 +1,7 @@
 //! The options that say where and how to run.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -16,9 +17,13 @@ use super::tensorrt::TensorRtArguments;
 use crate::artifact::{GivenPlans, PlansError};
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
-use crate::engine::{Backend, Numerics};
+use crate::engine::{Backend, Numerics, Precision};
 use crate::plan::Device;
 use crate::session::{Session, SessionConfig};
+
+/// The plugin's variables that say what to compute in.
+pub const PRECISION: &str = "TVM_DLA_PRECISION";
+pub const CALIBRATION: &str = "TVM_DLA_CALIBRATION";
 
 /// What realises the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -132,6 +137,31 @@ impl Engines {
         let numerics = self.numerics(&bundle)?;
         let backend = self.backend(&bundle, numerics, cancel.clone())?;
         Ok(Session::from_bundle(bundle, backend, self.config(cancel))?)
+    }
+
+    /// The same for the plugin, as variables of its environment; what is computed in where nothing is said is `usual`.
+    pub fn variables(&self, usual: Precision) -> Vec<(&'static str, OsString)> {
+        let numbers = self.numbers.or(usual);
+        let text = |text: String| Some(OsString::from(text));
+        let path = |path: &Option<PathBuf>| path.clone().map(OsString::from);
+        let devices = self.devices.as_ref().map(|devices| {
+            let names: Vec<String> = devices.iter().map(Device::to_string).collect();
+            OsString::from(names.join(","))
+        });
+        let variables = [
+            ("TVM_DLA_BACKEND", text(self.backend.name().to_string())),
+            ("TVM_DLA_THREADS", text(self.threads.to_string())),
+            ("TVM_DLA_TIME_LIMIT", text(self.time_limit.to_string())),
+            ("TVM_DLA_ONNXRUNTIME", path(&self.onnxruntime)),
+            ("TVM_DLA_DEVICES", devices),
+            ("TVM_DLA_PLAN", self.plan.clone().map(OsString::from)),
+            (PRECISION, numbers.precision.map(|p| p.to_string().into())),
+            (CALIBRATION, path(&numbers.calibration)),
+        ];
+        let given = variables.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 
     fn numerics(&self, bundle: &Bundle) -> Result<Numerics, Box<dyn Error>> {

@@ -10,11 +10,11 @@ use super::arrays::Given;
 use super::images::{row, Frame};
 use super::output::Output;
 use super::{arrays, helped};
-use crate::artifact::Declared;
-use crate::bundle::{Affine, Origin, Port, Preprocess};
+use crate::artifact::{Around, Declared};
+use crate::bundle::{Affine, Bundle, Origin, Port, Preprocess};
 use crate::engine::Array;
-use crate::graph::Graph;
-use crate::session::{arrange, SessionError};
+use crate::graph::TensorId;
+use crate::session::{arrange, Session, SessionError};
 
 /// A batch, and what its rows are called.
 pub struct Batch {
@@ -50,19 +50,30 @@ pub struct Input {
     pub port: Port,
 }
 
-/// The inputs of a network.
-pub fn of_graph(graph: &Graph, origin: Option<&Origin>) -> Vec<Input> {
-    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
-    let inputs = tensors.enumerate().map(|(index, tensor)| {
-        let port = Origin::input(origin, index).clone();
-        Input {
-            name: tensor.name.clone(),
-            shape: port.declared(&tensor.shape),
-            network: tensor.shape.clone(),
-            port,
+/// What the model of a session takes.
+pub fn of_session(session: &Session) -> Vec<Input> {
+    let ends = session.inputs().into_iter();
+    ends.map(|end| Input::of(end.name, end.shape, end.port))
+        .collect()
+}
+
+/// What a model takes that has `around` its network.
+pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
+    let origin = bundle.origin.as_ref();
+    let own = |(at, id): (usize, &TensorId)| {
+        let tensor = bundle.graph.tensor(*id);
+        let port = Origin::input(origin, at).clone();
+        let shape = port.declared(&tensor.shape);
+        Input::of(tensor.name.clone(), shape, port)
+    };
+    match around {
+        None => bundle.graph.inputs.iter().enumerate().map(own).collect(),
+        Some(around) => {
+            let inputs = around.inputs(origin).into_iter();
+            let input = |(Declared { name, shape, .. }, port)| Input::of(name, shape, port);
+            inputs.map(input).collect()
         }
-    });
-    inputs.collect()
+    }
 }
 
 impl From<&Declared> for Input {
@@ -81,6 +92,15 @@ impl From<&Declared> for Input {
 }
 
 impl Input {
+    fn of(name: String, shape: Vec<usize>, port: Port) -> Input {
+        Input {
+            network: port.of_network(&shape),
+            name,
+            shape,
+            port,
+        }
+    }
+
     /// An array that was read from `from`, in the order of axes in which it comes. Integers are as the model declares this
     /// input.
     pub fn reals(&self, given: Given, from: &dyn Display) -> Result<Array, Box<dyn Error>> {

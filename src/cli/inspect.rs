@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::environments::python;
 use super::output::{bytes, count, table, Output};
 use super::{helped, Answer, Outcome};
-use crate::artifact::Artifact;
-use crate::bundle::Origin;
+use crate::artifact::{Artifact, Layout, Source};
+use crate::bundle::{Kept, Origin};
 use crate::split::{self, EndReport, NodeReport, Report, Side, SideReport};
 
 #[derive(Args)]
@@ -30,19 +30,24 @@ pub struct Arguments {
     python: Option<PathBuf>,
 }
 
-/// Calls of one operator that TVM keeps for one reason.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    op: String,
-    count: usize,
-    reason: String,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Inspection {
     networks: Vec<Report>,
     #[serde(default)]
     kept: Vec<Kept>,
+    /// Where the model's outputs are from, if not all are the one network's in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    outputs: Vec<OutputReport>,
+    /// How the model runs; only a compiled one says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    runs: Option<String>,
+}
+
+/// An output of the model.
+#[derive(Serialize, Deserialize)]
+struct OutputReport {
+    shape: Vec<usize>,
+    from: String,
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
@@ -64,10 +69,45 @@ fn of_artifact(path: &Path) -> Result<Inspection, Box<dyn Error>> {
         Ok(report)
     };
     let networks: Result<Vec<Report>, _> = artifact.bundles.iter().map(report).collect();
+    let layout = artifact.layout();
+    let bundles = artifact.bundles.iter();
     Ok(Inspection {
         networks: networks?,
-        kept: Vec::new(),
+        kept: bundles.flat_map(|bundle| bundle.kept.clone()).collect(),
+        outputs: layout.as_ref().map_or_else(Vec::new, outputs),
+        runs: runs(&artifact, layout.as_ref()),
     })
+}
+
+fn outputs(layout: &Layout) -> Vec<OutputReport> {
+    if layout.is_plain() {
+        return Vec::new();
+    }
+    let from = |source: &Source| match source {
+        Source::Input(at) => format!("input {}, as it is", layout.inputs[*at].name),
+        Source::Network(at) => format!("the network, its output {at}"),
+        Source::Part(_) => "TVM, behind the network".to_string(),
+        Source::Constant(_) => "constant".to_string(),
+    };
+    let outputs = layout.outputs.iter();
+    outputs
+        .map(|placed| OutputReport {
+            shape: placed.declared.shape.clone(),
+            from: from(&placed.source),
+        })
+        .collect()
+}
+
+/// How a model runs of which not everything is one network.
+fn runs(artifact: &Artifact, layout: Option<&Layout>) -> Option<String> {
+    match (artifact.network(), layout) {
+        (Err(error), _) => Some(error.to_string()),
+        (Ok(_), Some(layout)) if layout.needs_tvm() => Some(format!(
+            "TVM computes {}, row after row; the network has plans and runs at any batch",
+            layout.describe()
+        )),
+        (Ok(_), _) => None,
+    }
 }
 
 /// Relay needs TVM's own passes first: the Python bridge runs them and asks the plugin.
@@ -107,6 +147,11 @@ fn human(inspection: &Inspection) -> String {
             kept.op, kept.count, kept.reason
         ));
     }
+    let outputs = inspection.outputs.iter().enumerate();
+    let outputs = outputs.map(|(at, o)| format!("output {at} {:?}: {}", o.shape, o.from));
+    let outputs: Vec<String> = outputs.collect();
+    parts.extend((!outputs.is_empty()).then(|| outputs.join("\n")));
+    parts.extend(inspection.runs.clone());
     parts.join("\n\n")
 }
 

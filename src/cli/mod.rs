@@ -1,6 +1,7 @@
 //! The command line: the only room besides the plugin that prints, reads the environment, or exits.
 
 mod accuracy;
+mod around;
 mod arrays;
 mod bench;
 mod board;

@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::engines::Engines;
-use super::environments::tvm_runtime;
-use super::inputs::{of_graph, Input};
+use super::around::TvmRuntime;
+use super::engines::{Engines, CALIBRATION, PRECISION};
+use super::inputs::{of_session, Input};
 use super::precision::Report;
 use super::{helped, output::Output};
 use crate::artifact::{Artifact, ArtifactError, Executor};
 use crate::bundle::{Bundle, Preprocess};
-use crate::engine::Array;
+use crate::engine::{Array, Precision};
 use crate::pipeline::Stats;
 use crate::plan::Plan;
 use crate::session::{PlanOrigin, Session};
@@ -46,36 +46,30 @@ impl Model {
         path: &Path,
         artifact: &Artifact,
         engines: &Engines,
-        runtime: Option<&Path>,
+        tvm: &TvmRuntime,
         cancel: Arc<AtomicBool>,
         output: &Output,
     ) -> Result<Model, Box<dyn Error>> {
-        let found = runtime.map(Path::to_path_buf).or_else(|| tvm_runtime(path));
-        match (artifact.whole(), found) {
-            (Ok(bundle), _) => emulated(engines, bundle, path, cancel, output),
-            (Err(error @ ArtifactError::Parts { .. }), None) => Err(helped(
-                error.to_string(),
-                "give --tvm-runtime LIB, set TVM_DLA_TVM_RUNTIME, or run ./scripts/setup",
-            )),
-            (Err(ArtifactError::Parts { .. }), Some(runtime)) => {
-                output.say(
-                    "TVM kept a part of this model: its runtime drives it, at the compiled batch",
-                );
-                if engines.plan.is_some() || engines.devices.is_some() {
-                    return Err("a model that TVM drives takes its plan from TVM_DLA_PLAN and TVM_DLA_DEVICES, not from options".into());
-                }
-                if engines.numbers.given() {
-                    return Err("a model that TVM drives takes its precision from TVM_DLA_PRECISION and TVM_DLA_CALIBRATION, not from options".into());
-                }
-                Ok(Model::Tvm(artifact.executor(&runtime)?))
+        match artifact.network() {
+            Ok(bundle) => {
+                let around = tvm.around(path, artifact, output)?;
+                let (session, report) = emulated(engines, bundle, path, cancel, output)?;
+                Ok(Model::Session(Box::new(session.within(around)), report))
             }
-            (Err(error), _) => Err(error.into()),
+            Err(error @ ArtifactError::Parts { .. }) => match tvm.library(path) {
+                Some(runtime) => driven(artifact, engines, &runtime, output),
+                None => Err(helped(
+                    error.to_string(),
+                    "give --tvm-runtime LIB, set TVM_DLA_TVM_RUNTIME, or run ./scripts/setup",
+                )),
+            },
+            Err(error) => Err(error.into()),
         }
     }
 
     pub fn inputs(&self) -> Vec<Input> {
         match self {
-            Model::Session(session, _) => of_graph(session.graph(), session.origin()),
+            Model::Session(session, _) => of_session(session),
             Model::Tvm(executor) => executor.inputs().iter().map(Input::from).collect(),
         }
     }
@@ -129,12 +123,45 @@ fn emulated(
     path: &Path,
     cancel: Arc<AtomicBool>,
     output: &Output,
-) -> Result<Model, Box<dyn Error>> {
+) -> Result<(Session, Report), Box<dyn Error>> {
     let artifact = bundle.options.target.precision.into();
     let computed = engines.numbers.or(artifact).computed(bundle)?;
     let (bundle, numerics) = (bundle.clone(), computed.numerics);
     let session = engines.session_in(bundle, numerics, path, cancel, output)?;
-    Ok(Model::Session(Box::new(session), computed.report))
+    Ok((session, computed.report))
+}
+
+/// By TVM's executor. The plugin that it loads reads what the options say from this process's environment.
+fn driven(
+    artifact: &Artifact,
+    engines: &Engines,
+    runtime: &Path,
+    output: &Output,
+) -> Result<Model, Box<dyn Error>> {
+    let networks = artifact.bundles.len();
+    output.say(&format!(
+        "TVM kept parts between the {networks} networks of this model: its runtime drives it, at the compiled batch"
+    ));
+    if engines.adapt || !engines.numbers.fp16_nodes.is_empty() {
+        return Err(
+            "--adapt and --fp16-nodes are for a model of one network; TVM drives this one".into(),
+        );
+    }
+    let options = artifact.bundles.first().map(|bundle| &bundle.options);
+    let usual = options.map_or(Precision::F32, |options| options.target.precision.into());
+    for (name, value) in engines.variables(usual) {
+        let kept = name == PRECISION && !engines.numbers.given() && says_precision();
+        if !kept {
+            std::env::set_var(name, value);
+        }
+    }
+    Ok(Model::Tvm(artifact.executor(runtime)?))
+}
+
+/// Whether the plugin's variables say already what to compute in.
+fn says_precision() -> bool {
+    let said = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    said(PRECISION) || said(CALIBRATION)
 }
 
 /// Runs any number of rows through an executor of a fixed batch; the last chunk is filled up.
@@ -194,7 +221,7 @@ pub fn preprocess(
         None => {
             let mut bundles = artifact.bundles.iter();
             let named = bundles.find_map(|b| b.options.preprocess.clone());
-            Ok(named.or_else(|| artifact.whole().ok()?.preprocess()))
+            Ok(named.or_else(|| artifact.network().ok()?.preprocess()))
         }
     }
 }

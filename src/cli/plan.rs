@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
+use super::around::network;
 use super::engines::Engines;
 use super::output::Output;
 use super::{Answer, Outcome};
@@ -37,7 +38,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let artifact = Artifact::read(&arguments.artifact)?;
     let path = &arguments.artifact;
     let engines = &arguments.engines;
-    let session = engines.session(artifact.whole()?.clone(), path, cancel, output)?;
+    let bundle = network(&artifact, output)?.clone();
+    let session = engines.session(bundle, path, cancel, output)?;
     let Chosen { plan, origin } = session.chosen(arguments.batch as usize)?;
     let planned = Planned {
         text: plan.to_string(),

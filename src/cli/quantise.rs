@@ -9,6 +9,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
+use super::around::TvmRuntime;
 use super::data::{Data, DataOptions};
 use super::engines::emulated;
 use super::files::TextFile;
@@ -28,6 +29,8 @@ pub struct Arguments {
     artifact: PathBuf,
     #[command(flatten)]
     data: DataOptions,
+    #[command(flatten)]
+    tvm: TvmRuntime,
     /// How ranges are chosen: entropy, max, percentile or percentile=99.9
     #[arg(long, default_value = "entropy")]
     method: Method,
@@ -67,13 +70,17 @@ struct TensorRange {
 
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
-    let bundle = artifact.whole()?;
+    let bundle = artifact.network()?;
     let (cache_path, json_path) = paths(arguments)?;
     let cache_file = TextFile::create(&cache_path)?;
     let json_file = TextFile::create(&json_path)?;
     let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
-    let inputs = super::inputs::of_graph(&bundle.graph, bundle.origin.as_ref());
+    let around = arguments
+        .tvm
+        .around(&arguments.artifact, &artifact, output)?;
+    let inputs = super::inputs::of_model(bundle, around.as_ref());
     let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
+    let data = data.entering(around, bundle);
     let backend = emulated(arguments.onnxruntime.as_deref(), 1, Numerics::default())?;
     let started = Instant::now();
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());

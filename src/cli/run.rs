@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
+use super::around::TvmRuntime;
 use super::arrays::ResultFile;
 use super::engines::Engines;
 use super::files::TextFile;
@@ -48,9 +49,8 @@ pub struct Arguments {
     /// Where to write the same as an SVG picture
     #[arg(long)]
     gantt: Option<PathBuf>,
-    /// TVM's libtvm_runtime.so, for a model of which TVM kept a part
-    #[arg(long, env = "TVM_DLA_TVM_RUNTIME")]
-    tvm_runtime: Option<PathBuf>,
+    #[command(flatten)]
+    tvm: TvmRuntime,
     /// Run the batch so many times, and report the last; with --adapt each run learns from those before it
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
@@ -91,12 +91,11 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let gantt = arguments.gantt.as_deref().map(TextFile::create);
     let gantt = gantt.transpose()?;
     let artifact = Artifact::read(&arguments.artifact)?;
-    let runtime = arguments.tvm_runtime.as_deref();
     let model = Model::load(
         &arguments.artifact,
         &artifact,
         &arguments.engines,
-        runtime,
+        &arguments.tvm,
         cancel,
         output,
     )?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::around::TvmRuntime;
 use super::engines::Engines;
 use super::output::Output;
 use super::stream::time;
@@ -61,6 +62,8 @@ pub struct Arguments {
     #[arg(long, default_value = "30s", value_parser = time)]
     drain_timeout: Duration,
     #[command(flatten)]
+    tvm: TvmRuntime,
+    #[command(flatten)]
     engines: Engines,
 }
 
@@ -82,9 +85,11 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     for (name, path) in named(&arguments.artifacts)? {
         output.say(&format!("building the engines of {name}"));
         let artifact = Artifact::read(&path)?;
-        let bundle = artifact.whole()?.clone();
+        let bundle = artifact.network()?.clone();
+        let around = arguments.tvm.around(&path, &artifact, output)?;
         let engines = &arguments.engines;
-        let session = Arc::new(engines.session(bundle, &path, cancel.clone(), output)?);
+        let session = engines.session(bundle, &path, cancel.clone(), output)?;
+        let session = Arc::new(session.within(around));
         let names: Vec<String> = session.devices().iter().map(|d| d.to_string()).collect();
         devices = format!("{} {}", names.join(" + "), session.backend().describe());
         models.push(Model::start(&name, session, &arguments.stream())?);

@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         .as_deref()
         .map(TextFile::create)
         .transpose()?;
-    let boarded = arguments.place.load(&arguments.artifact)?;
+    let boarded = arguments.place.load(&arguments.artifact, output)?;
     let batches: Vec<usize> = arguments.batch.iter().map(|b| *b as usize).collect();
     if !boarded.network.prefix {
         output.say(

@@ -157,12 +157,17 @@ fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
         Some(text) => serde_json::from_str(&text)?,
         None => Options::default(),
     };
+    let kept = match attribute(&function, "dla_kept")? {
+        Some(text) => serde_json::from_str(&text)?,
+        None => Vec::new(),
+    };
     let converted = relay::convert(&function, &symbol)?;
     let bundle = Bundle {
         graph: converted.graph,
         options,
         plan: None,
         origin: converted.origin,
+        kept,
     };
     // The cut is made again where the network runs; a network it cannot be made for must not get that far.
     split::cut(

@@ -24,7 +24,7 @@ fn network_in(library: &Path, bytes: &[u8]) -> Option<Bundle> {
     }
     let content = fs::read(library).ok()?;
     memchr::memmem::find(&content, bytes)?;
-    Some(Artifact::read(library).ok()?.whole().ok()?.clone())
+    Some(Artifact::read(library).ok()?.network().ok()?.clone())
 }
 
 /// The files that are mapped, each once.

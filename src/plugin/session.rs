@@ -11,10 +11,9 @@ use super::module::PluginModule;
 use super::run::array;
 use super::settings::{Asked, Settings};
 use crate::artifact::Artifact;
-use crate::bundle::Origin;
 use crate::engine::Array;
 use crate::plan::Plan;
-use crate::session::{Declared, Outcome, PlanOrigin, Session};
+use crate::session::{End, Outcome, PlanOrigin, Session};
 use crate::tvm::{register as global, Arguments, CallError, NDArray, Value};
 
 const FUNCTIONS: [&str; 6] = [
@@ -32,8 +31,10 @@ pub fn register() -> Result<(), CallError> {
         let path = Path::new(&path);
         let artifact = Artifact::read(path)?;
         let settings = Settings::from_json(&arguments.text(1)?)?;
-        let session = settings.session(artifact.whole()?.clone(), Some(path), Asked::default())?;
-        let count = session.graph().inputs.len();
+        let bundle = artifact.network()?.clone();
+        let session = settings.session(bundle, Some(path), Asked::default())?;
+        let session = session.within(artifact.around(None)?);
+        let count = session.inputs().len();
         let module = SessionModule {
             session,
             state: Mutex::new(State {
@@ -91,7 +92,7 @@ impl State {
         let count = self.inputs.len();
         let slot = self.inputs.get_mut(index);
         let slot = slot.ok_or_else(|| format!("there is no input {index} of {count}"))?;
-        let port = Origin::input(session.origin(), index);
+        let port = &session.inputs()[index].port;
         *slot = Some(match port.integer {
             Some(affine) if affine.dtype.name() == tensor.dtype() => ends::read(&tensor, port)?,
             Some(_) | None => array(tensor)?,
@@ -145,7 +146,7 @@ impl PluginModule for SessionModule {
         match name {
             "set_input" => state.set_input(&self.session, arguments),
             "run" => state.run(&self.session),
-            "num_outputs" => Ok((self.session.graph().outputs.len() as i64).into()),
+            "num_outputs" => Ok((self.session.outputs().len() as i64).into()),
             "output" => state.output(arguments),
             "report" => state.report(),
             "describe" => describe(&self.session),
@@ -164,9 +165,8 @@ fn describe(session: &Session) -> Result<Value, CallError> {
     Ok(serde_json::to_string(&description)?.into())
 }
 
-fn entries(declared: Vec<Declared>) -> Vec<Entry> {
-    let declared = declared.into_iter();
-    declared
-        .map(|Declared { name, shape }| Entry { name, shape })
+fn entries(ends: Vec<End>) -> Vec<Entry> {
+    ends.into_iter()
+        .map(|End { name, shape, .. }| Entry { name, shape })
         .collect()
 }

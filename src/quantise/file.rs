@@ -47,6 +47,7 @@ pub fn digest(graph: &Graph) -> String {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     };
     bundle.digest()
 }

@@ -59,6 +59,9 @@ pub enum RequestError {
     Unsupported { what: String, help: bool },
     #[error("{0}")]
     Input(SessionError),
+    /// Behind the network.
+    #[error("{0}")]
+    Behind(SessionError),
     #[error("a request of {rows} rows is larger than the queue of {queue}: send fewer at once")]
     TooManyRows { rows: usize, queue: usize },
     #[error("the request is larger than {0} bytes")]
@@ -96,7 +99,7 @@ impl RequestError {
             RequestError::QueueFull(_) | RequestError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             RequestError::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
             RequestError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
-            RequestError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            RequestError::Failed(_) | RequestError::Behind(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -120,7 +123,7 @@ impl RequestError {
             RequestError::QueueFull(_) => Code::ResourceExhausted,
             RequestError::Stopping => Code::Unavailable,
             RequestError::TimedOut(_) | RequestError::TooSlow(_) => Code::DeadlineExceeded,
-            RequestError::Failed(_) => Code::Internal,
+            RequestError::Failed(_) | RequestError::Behind(_) => Code::Internal,
         }
     }
 }

@@ -11,15 +11,28 @@ use crate::engine::Array;
 use crate::pipeline::{Refused, StreamInput, StreamItem, StreamStats};
 use crate::schedule::{Order, Overflow};
 use crate::session::{
-    BatchOrigin, Declared, Session, SessionError, StreamConfig, StreamHandle, StreamWatch,
+    BatchOrigin, End, Session, SessionError, StreamConfig, StreamHandle, StreamWatch,
 };
 
 /// A tensor as clients see it, in the model's own order of axes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Port {
     pub name: String,
-    /// -1 for the rows.
+    /// -1 for the rows; a constant output has none.
     pub shape: Vec<i64>,
+}
+
+impl Port {
+    fn of(end: &End) -> Port {
+        let mut shape: Vec<i64> = end.shape.iter().map(|d| *d as i64).collect();
+        if let Some(rows) = shape.first_mut().filter(|_| !end.constant) {
+            *rows = -1;
+        }
+        Port {
+            name: end.name.clone(),
+            shape,
+        }
+    }
 }
 
 /// A network with its stream. It takes requests from any thread until it is closed.
@@ -53,13 +66,6 @@ impl Model {
             overflow: Overflow::Wait,
             ..config.clone()
         })?;
-        let port = |declared: Declared| {
-            let row = declared.shape.iter().skip(1).map(|d| *d as i64);
-            Port {
-                shape: std::iter::once(-1).chain(row).collect(),
-                name: declared.name,
-            }
-        };
         let rows = Arc::new(AtomicUsize::new(0));
         let (answers, open) = (stream.answers, rows.clone());
         let answering = thread::Builder::new().name(format!("tvm-dla {name}"));
@@ -72,8 +78,8 @@ impl Model {
         let answering = answering.map_err(|e| SessionError::Thread(e.to_string()))?;
         Ok(Model {
             name: name.to_string(),
-            inputs: session.inputs().into_iter().map(port).collect(),
-            outputs: session.outputs().into_iter().map(port).collect(),
+            inputs: session.inputs().iter().map(Port::of).collect(),
+            outputs: session.outputs().iter().map(Port::of).collect(),
             input: Mutex::new(Some(stream.input)),
             watch: stream.handle.watch(),
             origin: stream.origin,
@@ -102,7 +108,7 @@ impl Model {
         self.watch.stats()
     }
 
-    /// The outputs for one row or more, in the order of the network's outputs.
+    /// The outputs for one row or more, in the order of the model's outputs.
     pub(super) async fn infer(&self, inputs: &[Array]) -> Result<Vec<Array>, RequestError> {
         let rows = self.session.rows(inputs).map_err(RequestError::Input)?;
         self.admit(rows.len())?;
@@ -120,7 +126,10 @@ impl Model {
             return Err(error);
         }
         match answered.await {
-            Ok(Ok(rows)) => Ok(self.session.batch(&rows)),
+            Ok(Ok(rows)) => {
+                let outputs = self.session.batch(inputs, &rows);
+                outputs.map_err(RequestError::Behind)
+            }
             Ok(Err(error)) => Err(RequestError::Failed(error)),
             Err(_) => Err(RequestError::Stopping),
         }

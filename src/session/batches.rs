@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::{Chosen, PlanOrigin, Session, SessionError, StreamConfig};
+use crate::artifact::Around;
 use crate::plan::{Cut, Device, Plan};
 
 /// The batches of every device.
@@ -45,6 +46,12 @@ impl Session {
             return Err(SessionError::NoStream {
                 batch: self.graph.batch(),
                 reason: reason.clone(),
+            });
+        }
+        if let Some(reason) = self.around().and_then(Around::not_by_row) {
+            return Err(SessionError::NoStream {
+                batch: self.graph.batch(),
+                reason,
             });
         }
         if let Some(plan) = config.plan.as_ref().or(self.config.plan.as_ref()) {

@@ -13,7 +13,8 @@ impl Session {
     /// ONNX Runtime is looked for as [`default_search`] says.
     ///
     /// # Errors
-    /// [`SessionError`] when the artifact is damaged or not whole, or ONNX Runtime is missing.
+    /// [`SessionError`] when the artifact is damaged or not of one network, ONNX Runtime is missing, or TVM kept a part of
+    /// the model and this process has no TVM.
     pub fn load(path: impl AsRef<Path>) -> Result<Session, SessionError> {
         let artifact = Artifact::read(path.as_ref())?;
         let backend = CpuBackend::new(CpuOptions {
@@ -21,8 +22,10 @@ impl Session {
             threads_per_device: 1,
             devices: vec![Device::Gpu, Device::Dla(0), Device::Dla(1)],
         })?;
-        let bundle = artifact.whole()?.clone();
-        Session::from_bundle(bundle, Arc::new(backend), SessionConfig::default())
+        let bundle = artifact.network()?.clone();
+        let around = artifact.around(None)?;
+        let session = Session::from_bundle(bundle, Arc::new(backend), SessionConfig::default())?;
+        Ok(session.within(around))
     }
 }
 

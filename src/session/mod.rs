@@ -4,6 +4,7 @@
 
 mod batches;
 mod config;
+mod ends;
 mod error;
 mod inputs;
 mod load;
@@ -17,6 +18,7 @@ mod way;
 
 pub use batches::BatchOrigin;
 pub use config::SessionConfig;
+pub use ends::End;
 pub use error::SessionError;
 pub use inputs::arrange;
 pub use load::default_search;
@@ -28,9 +30,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::bundle::{Bundle, Options, Origin, Port};
+use crate::artifact::Around;
+use crate::bundle::{Bundle, Options, Origin};
 use crate::engine::{Array, Backend, EngineSpec, StageKind};
-use crate::graph::{Graph, Tensor, TensorId};
+use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
 use crate::plan::{Device, Plan};
 use crate::split::{cut, Stages};
@@ -42,6 +45,8 @@ pub struct Session {
     options: Options,
     recorded: Option<Plan>,
     origin: Option<Origin>,
+    /// What the model has around this network.
+    around: Option<Around>,
     stages: Stages,
     /// For plans of the GPU alone.
     alone: Arc<Way>,
@@ -59,27 +64,10 @@ pub struct Session {
     pipeline: Mutex<Pipeline>,
 }
 
-/// An input or output as the model declares it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declared {
-    pub name: String,
-    /// The first dimension is the batch it was compiled for.
-    pub shape: Vec<usize>,
-}
-
-impl Declared {
-    fn of(tensor: &Tensor, port: &Port) -> Declared {
-        Declared {
-            name: tensor.name.clone(),
-            shape: port.declared(&tensor.shape),
-        }
-    }
-}
-
 /// What a run gave.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// In the order of the network's outputs; rows in the order of the inputs.
+    /// In the order of the model's outputs; rows in the order of the inputs.
     pub outputs: Vec<Array>,
     pub plan: Plan,
     pub origin: PlanOrigin,
@@ -102,6 +90,7 @@ impl Session {
             options,
             plan,
             origin,
+            kept: _,
         } = bundle;
         let stages = cut(&graph, &options.target, &options.gpu_only)?;
         let fixed = graph.with_batch(graph.batch() + 1).err();
@@ -124,6 +113,7 @@ impl Session {
             options,
             recorded: plan,
             origin,
+            around: None,
             stages,
             alone,
             shared,
@@ -197,6 +187,10 @@ impl Session {
     /// Wrong inputs (naming the input and both shapes), a plan that does not fit, an engine that cannot be built, the
     /// loss of every device that could go on, or cancellation.
     pub fn run(&self, inputs: &[Array]) -> Result<Outcome, SessionError> {
+        self.through(inputs, |inputs| self.run_network(inputs))
+    }
+
+    fn run_network(&self, inputs: &[Array]) -> Result<Outcome, SessionError> {
         let (batch, inputs) = inputs::check(&self.graph, self.origin(), inputs)?;
         let inputs = &inputs[..];
         let mut pipeline = self.pipeline();
@@ -218,28 +212,12 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn run_with(&self, plan: &Plan, inputs: &[Array]) -> Result<Outcome, SessionError> {
-        let (batch, inputs) = inputs::check(&self.graph, self.origin(), inputs)?;
-        plan.validate(batch, &self.devices)?;
-        self.check_plan(plan)?;
-        self.compute(&mut self.pipeline(), plan, PlanOrigin::Asked, &inputs)
-    }
-
-    /// The inputs as the model declares them, with its own order of axes.
-    pub fn inputs(&self) -> Vec<Declared> {
-        let inputs = self.graph.inputs.iter().enumerate();
-        let declared = |(index, id): (usize, &TensorId)| {
-            Declared::of(self.graph.tensor(*id), Origin::input(self.origin(), index))
-        };
-        inputs.map(declared).collect()
-    }
-
-    /// The outputs, likewise.
-    pub fn outputs(&self) -> Vec<Declared> {
-        let outputs = self.graph.outputs.iter().enumerate();
-        let declared = |(index, id): (usize, &TensorId)| {
-            Declared::of(self.graph.tensor(*id), Origin::output(self.origin(), index))
-        };
-        outputs.map(declared).collect()
+        self.through(inputs, |inputs| {
+            let (batch, inputs) = inputs::check(&self.graph, self.origin(), inputs)?;
+            plan.validate(batch, &self.devices)?;
+            self.check_plan(plan)?;
+            self.compute(&mut self.pipeline(), plan, PlanOrigin::Asked, &inputs)
+        })
     }
 
     /// The network as compiled.

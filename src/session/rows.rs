@@ -7,12 +7,17 @@ use crate::engine::{Array, Rows};
 use crate::graph::TensorId;
 
 impl Session {
-    /// A batch as the items of a stream: per row, one row of every input. Nothing is copied, unless axes come in the
-    /// model's order and the network has another; which order an array is in is told as in [`Session::run`].
+    /// A batch as the items of a stream: per row, one row of every input of the network. Nothing is copied, unless axes come
+    /// in the model's order and the network has another; which order an array is in is told as in [`Session::run`].
     ///
     /// # Errors
-    /// Inputs that are not what the network takes, as [`Session::run`] says them.
+    /// Inputs that are not what the model takes, as [`Session::run`] says them.
     pub fn rows(&self, batch: &[Array]) -> Result<Vec<Vec<Rows>>, SessionError> {
+        let entered = match &self.around {
+            Some(around) => Some(around.enter(batch, self.origin())?),
+            None => None,
+        };
+        let batch = entered.as_deref().unwrap_or(batch);
         let (rows, batch) = inputs::check(&self.graph, self.origin(), batch)?;
         let row = |array: &Array, at: usize| {
             let len = array.data.len() / rows;
@@ -26,9 +31,25 @@ impl Session {
         Ok((0..rows).map(item).collect())
     }
 
-    /// Answers of a stream as a batch in the order given: per output, the rows one after the other, with the model's order
-    /// of axes.
-    pub fn batch(&self, answers: &[Vec<Rows>]) -> Vec<Array> {
+    /// Answers of a stream as a batch in the order given: per output of the model, the rows one after the other, in its
+    /// order of axes. `inputs`
+    /// are the model's of the same rows; a stream that keeps none gives none.
+    ///
+    /// # Errors
+    /// A model whose outputs need its inputs again where there are none; what TVM computes behind the network fails.
+    pub fn batch(
+        &self,
+        inputs: &[Array],
+        answers: &[Vec<Rows>],
+    ) -> Result<Vec<Array>, SessionError> {
+        let outputs = self.network_batch(answers);
+        match &self.around {
+            Some(around) => Ok(self.leave(around, inputs, &outputs, answers.len())?),
+            None => Ok(outputs),
+        }
+    }
+
+    fn network_batch(&self, answers: &[Vec<Rows>]) -> Vec<Array> {
         let outputs = self.graph.outputs.iter().enumerate();
         let outputs = outputs
             .map(|(at, id)| {

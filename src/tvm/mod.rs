@@ -17,7 +17,7 @@ pub use callback::{guard, register, returns, Arguments, CallError};
 pub use error::TvmError;
 pub use function::Function;
 pub use module::Module;
-pub use ndarray::{Device, NDArray, Tensor, TensorMut};
+pub use ndarray::{numbers, Device, NDArray, Tensor, TensorMut};
 pub use object::Object;
 pub use sys::RawValue;
 pub use value::Value;

@@ -21,8 +21,6 @@ impl Device {
 
 const FLOAT32: DataType = DataType::scalar(2, 32);
 const FLOAT16: DataType = DataType::scalar(2, 16);
-const INT8: DataType = DataType::scalar(0, 8);
-const UINT8: DataType = DataType::scalar(1, 8);
 
 /// An array that TVM owns; clones share it.
 #[derive(Clone)]
@@ -47,17 +45,36 @@ impl NDArray {
         Ok(array)
     }
 
-    /// A new array of `uint8` or `int8` in host memory. `data` is row-major and as long as `shape` says.
-    pub fn from_8_bits(shape: &[usize], dtype: &str, data: &[u8]) -> Result<NDArray, TvmError> {
-        let types = [("int8", INT8), ("uint8", UINT8)];
-        let known = types.into_iter().find(|(name, _)| *name == dtype);
-        let (_, dtype) = known.ok_or_else(|| TvmError::Type {
-            want: "int8 or uint8",
-            got: dtype.to_string(),
-        })?;
+    /// A new array of any floating or integer type in host memory that holds these numbers, the opposite of
+    /// [`NDArray::to_numbers`]. Integers are rounded, and saturated. `data` is row-major and as long as `shape` says.
+    pub fn from_numbers(shape: &[usize], dtype: &str, data: &[f32]) -> Result<NDArray, TvmError> {
         require_length(shape, data.len())?;
-        let array = NDArray::empty(shape, dtype)?;
-        array.fill(data)?;
+        let new = |code, bits| NDArray::empty(shape, DataType::scalar(code, bits));
+        let (array, bytes) = match dtype {
+            "float32" => (new(2, 32)?, bytes(data, f32::to_le_bytes)),
+            "float16" => (
+                new(2, 16)?,
+                bytes(data, |v| half::f16::from_f32(v).to_le_bytes()),
+            ),
+            "float64" => (new(2, 64)?, bytes(data, |v| f64::from(v).to_le_bytes())),
+            "int8" => (new(0, 8)?, bytes(data, |v| (v.round() as i8).to_le_bytes())),
+            "int16" => (
+                new(0, 16)?,
+                bytes(data, |v| (v.round() as i16).to_le_bytes()),
+            ),
+            "int32" => (
+                new(0, 32)?,
+                bytes(data, |v| (v.round() as i32).to_le_bytes()),
+            ),
+            "int64" => (
+                new(0, 64)?,
+                bytes(data, |v| (v.round() as i64).to_le_bytes()),
+            ),
+            "uint8" => (new(1, 8)?, bytes(data, |v| (v.round() as u8).to_le_bytes())),
+            "bool" | "uint1" => (new(1, 1)?, bytes(data, |v| [u8::from(v != 0.0)])),
+            other => return Err(no_numbers(other)),
+        };
+        array.fill(&bytes)?;
         Ok(array)
     }
 
@@ -154,24 +171,37 @@ impl NDArray {
 impl NDArray {
     /// The elements of a floating or integer array as float32, row-major.
     pub fn to_numbers(&self) -> Result<Vec<f32>, TvmError> {
-        let bytes = self.to_bytes()?;
-        Ok(match self.dtype().as_str() {
-            "float32" => each(&bytes, f32::from_le_bytes),
-            "float16" => each(&bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-            "float64" => each(&bytes, |b| f64::from_le_bytes(b) as f32),
-            "int8" => each(&bytes, |b| i8::from_le_bytes(b).into()),
-            "uint8" | "bool" => each(&bytes, |b| u8::from_le_bytes(b).into()),
-            "int16" => each(&bytes, |b| i16::from_le_bytes(b).into()),
-            "int32" => each(&bytes, |b| i32::from_le_bytes(b) as f32),
-            "int64" => each(&bytes, |b| i64::from_le_bytes(b) as f32),
-            other => {
-                return Err(TvmError::Type {
-                    want: "an array of numbers",
-                    got: other.to_string(),
-                })
-            }
-        })
+        numbers(&self.dtype(), &self.to_bytes()?)
     }
+}
+
+/// Elements of the type that TVM calls `dtype` as float32; `bytes` are little-endian.
+///
+/// # Errors
+/// [`TvmError::Type`] for a type that holds no numbers.
+pub fn numbers(dtype: &str, bytes: &[u8]) -> Result<Vec<f32>, TvmError> {
+    Ok(match dtype {
+        "float32" => each(bytes, f32::from_le_bytes),
+        "float16" => each(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+        "float64" => each(bytes, |b| f64::from_le_bytes(b) as f32),
+        "int8" => each(bytes, |b| i8::from_le_bytes(b).into()),
+        "uint8" | "bool" | "uint1" => each(bytes, |b| u8::from_le_bytes(b).into()),
+        "int16" => each(bytes, |b| i16::from_le_bytes(b).into()),
+        "int32" => each(bytes, |b| i32::from_le_bytes(b) as f32),
+        "int64" => each(bytes, |b| i64::from_le_bytes(b) as f32),
+        other => return Err(no_numbers(other)),
+    })
+}
+
+fn no_numbers(dtype: &str) -> TvmError {
+    TvmError::Type {
+        want: "an array of numbers",
+        got: dtype.to_string(),
+    }
+}
+
+fn bytes<const N: usize>(data: &[f32], write: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+    data.iter().flat_map(|value| write(*value)).collect()
 }
 
 fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {

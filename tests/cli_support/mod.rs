@@ -119,6 +119,7 @@ pub fn bundle(graph: Graph, preprocess: &str) -> Bundle {
         options,
         plan: None,
         origin: None,
+        kept: Vec::new(),
     }
 }
 

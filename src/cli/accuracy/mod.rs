@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::around::TvmRuntime;
 use super::data::DataOptions;
 use super::files::TextFile;
 use super::model::preprocess;
@@ -25,6 +26,8 @@ pub struct Arguments {
     artifact: PathBuf,
     #[command(flatten)]
     data: DataOptions,
+    #[command(flatten)]
+    tvm: TvmRuntime,
     /// What the images show: lines of a file and the number or name of its class
     #[arg(long)]
     labels: Option<PathBuf>,
@@ -64,10 +67,14 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         .map(TextFile::create)
         .transpose()?;
     let artifact = Artifact::read(&arguments.artifact)?;
-    let bundle = artifact.whole()?;
+    let bundle = artifact.network()?;
     let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
-    let inputs = super::inputs::of_graph(&bundle.graph, bundle.origin.as_ref());
+    let around = arguments
+        .tvm
+        .around(&arguments.artifact, &artifact, output)?;
+    let inputs = super::inputs::of_model(bundle, around.as_ref());
     let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
+    let data = data.entering(around, bundle);
     let comparison = Comparison {
         arguments,
         bundle,

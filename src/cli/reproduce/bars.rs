@@ -38,7 +38,7 @@ pub fn measured(
     repeats: u32,
     cancel: Arc<AtomicBool>,
 ) -> Result<(Vec<Bar>, String), Box<dyn Error>> {
-    let bundle = Artifact::read(artifact)?.whole()?.clone();
+    let bundle = Artifact::read(artifact)?.network()?.clone();
     let session = engines.untuned(bundle, cancel)?;
     let mut bars = Vec::new();
     for &batch in batches {

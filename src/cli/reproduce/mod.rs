@@ -111,7 +111,7 @@ fn experiments(
         true => published().iter().map(|p| p.batch).collect(),
         false => arguments.batch.iter().map(|b| *b as usize).collect(),
     };
-    let mobilenet = board(&arguments.mobilenet)?;
+    let mobilenet = board(&arguments.mobilenet, output)?;
     let mut label = format!(
         "Simulated on a model of a {}; not measured.",
         mobilenet.machine.title()
@@ -144,7 +144,7 @@ fn experiments(
     let first = bars("MobileNet", &arguments.mobilenet, &mobilenet)?;
     let mut others = Vec::new();
     for (name, path) in &arguments.model {
-        let bars = bars(name, path, &board(path)?)?;
+        let bars = bars(name, path, &board(path, output)?)?;
         others.push((name.clone(), Comparison::alone(origin, bars)));
     }
     Ok(Experiments {
@@ -163,7 +163,7 @@ fn experiments(
 }
 
 /// The paper's board in the setting that its rates speak for: see `calibrate::paper_setting`.
-fn board(artifact: &Path) -> Result<Boarded, Box<dyn Error>> {
+fn board(artifact: &Path, output: &Output) -> Result<Boarded, Box<dyn Error>> {
     let place = Where {
         board: "xavier-nx".into(),
         power_mode: Some("20W".into()),
@@ -171,7 +171,7 @@ fn board(artifact: &Path) -> Result<Boarded, Box<dyn Error>> {
         gpu_precision: Some(GpuPrecision::Fp32),
         framework: FrameworkName::Ksc2022,
     };
-    let boarded = place.load(artifact)?;
+    let boarded = place.load(artifact, output)?;
     match boarded.network.prefix {
         true => Ok(boarded),
         false => Err(format!("{}: no node of it may run on the DLA", artifact.display()).into()),

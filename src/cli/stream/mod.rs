@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use super::around::TvmRuntime;
 use super::engines::Engines;
-use super::inputs::of_graph;
+use super::inputs::of_session;
 use super::model::preprocess;
 use super::output::Output;
 use super::{Answer, Outcome};
-use crate::artifact::Artifact;
+use crate::artifact::{Around, Artifact, ArtifactError};
 use crate::schedule::{Order, Overflow};
 use crate::session::StreamConfig;
 use decode::Decoder;
@@ -87,6 +88,8 @@ pub struct Arguments {
     #[arg(long)]
     preprocess: Option<String>,
     #[command(flatten)]
+    tvm: TvmRuntime,
+    #[command(flatten)]
     engines: Engines,
 }
 
@@ -109,7 +112,7 @@ impl Arguments {
 
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     let artifact = Artifact::read(&arguments.artifact)?;
-    let bundle = artifact.whole()?.clone();
+    let bundle = artifact.network()?.clone();
     let compiled_for = bundle.options.target.precision.into();
     let numbers = arguments.engines.numbers.or(compiled_for);
     let numerics = numbers.computed(&bundle)?.numerics;
@@ -117,10 +120,14 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let session = arguments
         .engines
         .session_in(bundle, numerics, path, stop, output)?;
-    let session = Arc::new(session);
+    let around = arguments.tvm.around(path, &artifact, output)?;
+    if around.as_ref().is_some_and(Around::needs_inputs_again) {
+        return Err(ArtifactError::InputsGone.into());
+    }
+    let session = Arc::new(session.within(around));
     let mut results = Results::create(arguments, session.clone())?;
     let decoder = Decoder {
-        inputs: of_graph(session.graph(), session.origin()),
+        inputs: of_session(&session),
         session: session.clone(),
         preprocess: preprocess(arguments.preprocess.as_deref(), &artifact)?,
     };

@@ -56,10 +56,14 @@ impl Results {
 
     pub fn take(&mut self, answer: StreamAnswer<Arc<str>>) -> Result<(), Box<dyn Error>> {
         if let Some((path, writer)) = &mut self.lines {
-            let top = answer.outputs.as_ref().ok().and_then(|rows| {
-                let batch = self.session.batch(std::slice::from_ref(rows));
-                best(batch.first()?, 1, self.top, &[]).pop()
-            });
+            let top = match &answer.outputs {
+                Ok(rows) => {
+                    let batch = self.session.batch(&[], std::slice::from_ref(rows))?;
+                    let first = batch.first();
+                    first.and_then(|first| best(first, 1, self.top, &[]).pop())
+                }
+                Err(_) => None,
+            };
             let line = Line {
                 item: answer.number,
                 name: &answer.tag,
@@ -79,7 +83,7 @@ impl Results {
 
     pub fn finish(self) -> Result<(), Box<dyn Error>> {
         match self.file {
-            Some(file) => file.write(&self.session.batch(&self.outputs)),
+            Some(file) => file.write(&self.session.batch(&[], &self.outputs)?),
             None => Ok(()),
         }
     }

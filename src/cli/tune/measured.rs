@@ -15,6 +15,7 @@ use super::values::{GoalName, Strategy};
 use super::Arguments;
 use crate::artifact::Artifact;
 use crate::bundle::{digest, Bundle};
+use crate::cli::around::network;
 use crate::cli::helped;
 use crate::cli::output::Output;
 use crate::engine::StageKind;
@@ -38,7 +39,7 @@ pub struct Confirm<'a> {
 
 impl Confirm<'_> {
     pub fn bundle(&self) -> Result<Bundle, Box<dyn Error>> {
-        Ok(Artifact::read(self.path)?.whole()?.clone())
+        Ok(network(&Artifact::read(self.path)?, self.output)?.clone())
     }
 
     /// Lets the best of what `oracle`, a model or a table, predicted run on the devices, if that was asked for.

@@ -250,6 +250,7 @@ fn a_model_quantised_before_tvm_brings_its_ranges_and_keeps_its_floats() {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     };
     assert_eq!(quantised(&bundle), Ok(None), "a float model has none");
     let ranges = [("x", 1.0), ("a", 2.0)].map(|(name, max)| (name.to_string(), max));

@@ -89,6 +89,7 @@ impl TensorRtModule {
             options: Options::default(),
             plan: None,
             origin: None,
+            kept: Vec::new(),
         };
         let runner = Arc::new(Runner::new(bundle, &self.document.options())?);
         runners.insert(rows, runner.clone());

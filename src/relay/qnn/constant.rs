@@ -85,7 +85,8 @@ impl Lanes {
                 affine.bytes(&[value])
             })
             .collect();
-        let array = NDArray::from_8_bits(&x.shape(), dtype.name(), &bytes)?;
+        let integers = Affine::plain(dtype).reals(&bytes);
+        let array = NDArray::from_numbers(&x.shape(), dtype.name(), &integers)?;
         Ok(Some(array))
     }
 

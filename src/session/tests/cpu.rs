@@ -44,6 +44,7 @@ fn bundle(graph: Graph) -> Bundle {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     }
 }
 

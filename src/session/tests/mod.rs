@@ -49,6 +49,7 @@ fn bundle(builder: GraphBuilder, gpu_only: &[&str]) -> Bundle {
         },
         plan: None,
         origin: None,
+        kept: Vec::new(),
     }
 }
 

@@ -55,7 +55,8 @@ fn assert_answers(session: &Session, inputs: &[Array], answers: &[StreamAnswer<u
     assert!(answers.iter().all(|a| a.tag as u64 == a.number));
     let outputs: Vec<Vec<Rows>> = answers.iter().map(|a| a.outputs.clone().unwrap()).collect();
     let got: Vec<Vec<f32>> = session
-        .batch(&outputs)
+        .batch(&[], &outputs)
+        .unwrap()
         .iter()
         .map(|a| a.data.to_vec())
         .collect();

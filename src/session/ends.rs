@@ -1,0 +1,126 @@
+//! The model's inputs and outputs, where TVM computes something around the network or an output is not the network's.
+
+use super::{Outcome, Session, SessionError};
+use crate::artifact::{Around, ArtifactError, Source};
+use crate::bundle::{Origin, Port};
+use crate::engine::Array;
+use crate::graph::TensorId;
+
+/// A tensor that the model takes or gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    pub name: String,
+    /// As compiled, in the model's own order of axes.
+    pub shape: Vec<usize>,
+    /// How it is passed; an output is always given as float32, in the model's order.
+    pub port: Port,
+    /// Whether it is the same for every batch.
+    pub constant: bool,
+}
+
+impl Session {
+    /// The same session for the whole model.
+    #[must_use]
+    pub fn within(self, around: Option<Around>) -> Session {
+        Session { around, ..self }
+    }
+
+    /// What stands around the network, if anything does.
+    pub fn around(&self) -> Option<&Around> {
+        self.around.as_ref()
+    }
+
+    /// What the model takes, in order.
+    pub fn inputs(&self) -> Vec<End> {
+        match &self.around {
+            None => {
+                let ids = self.graph.inputs.iter().enumerate();
+                let origin = self.origin();
+                let end = |(at, id): (usize, &TensorId)| {
+                    let port = Origin::input(origin, at);
+                    self.own_end(*id, port, port.clone())
+                };
+                ids.map(end).collect()
+            }
+            Some(around) => {
+                let inputs = around.inputs(self.origin()).into_iter();
+                inputs
+                    .map(|(declared, port)| End {
+                        name: declared.name,
+                        shape: declared.shape,
+                        port,
+                        constant: false,
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// What the model gives, in order.
+    pub fn outputs(&self) -> Vec<End> {
+        let origin = self.origin();
+        let own = |at: usize| {
+            let port = Origin::output(origin, at);
+            self.own_end(self.graph.outputs[at], port, Port::PLAIN)
+        };
+        match &self.around {
+            None => (0..self.graph.outputs.len()).map(own).collect(),
+            Some(around) => {
+                let placed = around.outputs().iter();
+                placed
+                    .map(|placed| match placed.source {
+                        Source::Network(at) => own(at),
+                        Source::Input(_) | Source::Part(_) | Source::Constant(_) => End {
+                            name: placed.declared.name.clone(),
+                            shape: placed.declared.shape.clone(),
+                            port: Port::PLAIN,
+                            constant: matches!(placed.source, Source::Constant(_)),
+                        },
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// A tensor of the network, which the model declares as `declared` says.
+    fn own_end(&self, id: TensorId, declared: &Port, port: Port) -> End {
+        let tensor = self.graph.tensor(id);
+        End {
+            name: tensor.name.clone(),
+            shape: declared.declared(&tensor.shape),
+            port,
+            constant: false,
+        }
+    }
+
+    /// Runs the network as `run` says, on what the model's inputs become, and gives the model's outputs. The time is the
+    /// network's.
+    pub(super) fn through(
+        &self,
+        inputs: &[Array],
+        run: impl FnOnce(&[Array]) -> Result<Outcome, SessionError>,
+    ) -> Result<Outcome, SessionError> {
+        let Some(around) = &self.around else {
+            return run(inputs);
+        };
+        let entered = around.enter(inputs, self.origin())?;
+        let mut outcome = run(&entered)?;
+        outcome.outputs = self.leave(around, inputs, &outcome.outputs, rows(inputs))?;
+        Ok(outcome)
+    }
+
+    pub(super) fn leave(
+        &self,
+        around: &Around,
+        inputs: &[Array],
+        outputs: &[Array],
+        rows: usize,
+    ) -> Result<Vec<Array>, ArtifactError> {
+        around.leave(inputs, outputs, rows, self.origin())
+    }
+}
+
+fn rows(inputs: &[Array]) -> usize {
+    let first = inputs.first().and_then(|array| array.shape.first());
+    first.copied().unwrap_or(1)
+}
