@@ -1,4 +1,4 @@
-//! Models of which TVM keeps a part: TVM's executor drives them, at any number of rows.
+//! Models of which TVM keeps a part: around their network, where plans and any batch stay, or between networks.
 
 mod cli_support;
 
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use cli_support::Folder;
 
-/// Compiles max_pool2d -> relu (ours) -> tan (TVM's) for two rows, and has TVM itself run five rows, the last filled up.
+/// Compiles the model `KIND` for two rows, and has TVM itself run five rows, the last filled up.
 const COMPILE: &str = r#"
 import sys
 import numpy as np
@@ -16,10 +16,24 @@ from tvm import relay
 from tvm.contrib import graph_executor
 import tvm_dla
 
-folder = sys.argv[1]
+folder, kind = sys.argv[1:]
 x = relay.var("x", shape=(2, 3, 8, 8))
-y = relay.tan(relay.nn.relu(relay.nn.max_pool2d(x, pool_size=(2, 2), strides=(2, 2))))
-main = tvm.IRModule.from_expr(relay.Function([x], y))
+pool = lambda e: relay.nn.max_pool2d(e, pool_size=(2, 2), strides=(2, 2))
+ours = lambda e: relay.nn.relu(pool(e))
+constant = relay.const(np.arange(6, dtype="float32").reshape(1, 3, 2))
+y = ours(x)
+body = {
+    "tail": lambda: relay.tan(y),
+    "head": lambda: ours(relay.tan(x)),
+    "both": lambda: relay.tan(ours(relay.tan(x))),
+    "integers": lambda: relay.floor_mod(relay.cast(y * relay.const(10.0), "int32"), relay.const(3, "int32")),
+    "twice": lambda: relay.Tuple([y, relay.tan(y), y]),
+    "constant": lambda: relay.Tuple([y, constant]),
+    "through": lambda: relay.Tuple([x, y, constant, y]),
+    "again": lambda: relay.less(relay.tan(relay.nn.upsampling(y, 2, 2)), relay.tan(x)),
+    "middle": lambda: pool(relay.nn.relu(relay.tan(ours(x)))),
+}[kind]()
+main = tvm.IRModule.from_expr(relay.Function([x], body))
 target = "llvm -mtriple=x86_64-linux-gnu"
 with tvm.transform.PassContext(opt_level=3):
     ours = relay.build(tvm_dla.partition_for_dla(main), target)
@@ -32,42 +46,220 @@ results = []
 for start in (0, 2, 4):
     part = rows[start : start + 2]
     executor.run(x=np.concatenate([part, part])[:2])
-    results.append(executor.get_output(0).numpy()[: len(part)])
-np.save(folder + "/want.npy", np.concatenate(results))
+    outputs = [executor.get_output(i).numpy() for i in range(executor.get_num_outputs())]
+    results.append([o[: len(part)] if len(o) == 2 else o for o in outputs])
+for i, parts in enumerate(zip(*results)):
+    fixed = parts[0].shape == (1, 3, 2)
+    whole = parts[0] if fixed else np.concatenate(parts)
+    np.save(folder + f"/want{i}.npy", whole.astype("float32"))
 "#;
 
+/// What TVM keeps of a model.
+struct Case {
+    kind: &'static str,
+    /// Of one network; empty where TVM has nothing to do.
+    kept: &'static str,
+    /// What `inspect` says besides.
+    inspected: &'static str,
+    outputs: usize,
+    why: &'static str,
+}
+
+const CASES: [Case; 8] = [
+    Case {
+        kind: "tail",
+        kept: "TVM computes 1 function behind the network",
+        inspected: "stays with TVM: tan (1x)",
+        outputs: 1,
+        why: "an operator that no layer computes, at the end",
+    },
+    Case {
+        kind: "head",
+        kept: "TVM computes 1 function in front of the network",
+        inspected: "stays with TVM: tan (1x)",
+        outputs: 1,
+        why: "the same at the front",
+    },
+    Case {
+        kind: "both",
+        kept: "TVM computes 1 function in front of the network, 1 function behind the network",
+        inspected: "stays with TVM: tan (2x)",
+        outputs: 1,
+        why: "both ends at once",
+    },
+    Case {
+        kind: "integers",
+        kept: "behind the network",
+        inspected: "output 0 [2, 3, 4, 4]: TVM, behind the network",
+        outputs: 1,
+        why: "a tail that gives integers",
+    },
+    Case {
+        kind: "twice",
+        kept: "TVM computes 1 function behind the network",
+        inspected: "output 2 [2, 3, 4, 4]: the network, its output 0",
+        outputs: 3,
+        why: "the network's output beside what TVM makes of it, and once more",
+    },
+    Case {
+        kind: "constant",
+        kept: "",
+        inspected: "output 1 [1, 3, 2]: constant",
+        outputs: 2,
+        why: "anchors: nothing computes them, and they have no rows",
+    },
+    Case {
+        kind: "through",
+        kept: "",
+        inspected: "output 0 [2, 3, 8, 8]: input x, as it is",
+        outputs: 4,
+        why: "an input is an output, and another comes twice",
+    },
+    Case {
+        kind: "again",
+        kept: "behind the network",
+        inspected: "stays with TVM: tan (2x)",
+        outputs: 1,
+        why: "a tail that takes the model's input too",
+    },
+];
+
+const VERSIONS: [&str; 2] = ["0.9", "0.16"];
+
+fn compile(version: &str, kind: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("compile.py", COMPILE.as_bytes());
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".venv/{version}/bin/python"));
+    let script = Command::new(&python)
+        .arg(folder.path("compile.py"))
+        .arg(folder.0.path())
+        .arg(kind)
+        .env_remove("LD_LIBRARY_PATH")
+        .output()
+        .unwrap_or_else(|e| panic!("{}: {e}; run ./scripts/setup", python.display()));
+    let errors = String::from_utf8_lossy(&script.stderr);
+    assert!(
+        script.status.success(),
+        "{kind} with TVM {version}: {errors}"
+    );
+    folder
+}
+
+/// The outputs in `have.npy` or `have.npz` are TVM's own.
+fn same_as_tvm(folder: &Folder, have: &str, outputs: usize, why: &str) {
+    for index in 0..outputs {
+        let want = folder.read(&format!("want{index}.npy"));
+        let have: ndarray::ArrayD<f32> = match outputs {
+            1 => folder.read(have),
+            _ => {
+                let file = std::fs::File::open(folder.path(have)).unwrap();
+                let mut arrays = ndarray_npy::NpzReader::new(file).unwrap();
+                let names = arrays.names().unwrap();
+                arrays.by_name(&names[index]).unwrap()
+            }
+        };
+        assert_eq!(have.shape(), want.shape(), "{why}: output {index}");
+        let differences = (&have - &want).mapv(f32::abs);
+        let largest = differences.iter().fold(0.0f32, |a, d| a.max(*d));
+        assert!(largest < 1e-5, "{why}: output {index}: {largest}");
+    }
+}
+
 #[test]
-fn tvm_drives_a_model_it_keeps_a_part_of_with_the_runtime_that_compiled_it() {
-    for version in ["0.9", "0.16"] {
-        let folder = Folder::new();
-        folder.write("compile.py", COMPILE.as_bytes());
-        let python =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".venv/{version}/bin/python"));
-        let script = Command::new(&python)
-            .arg(folder.path("compile.py"))
-            .arg(folder.0.path())
-            .env_remove("LD_LIBRARY_PATH")
-            .output()
-            .unwrap_or_else(|e| panic!("{}: {e}; run ./scripts/setup", python.display()));
-        let errors = String::from_utf8_lossy(&script.stderr);
-        assert!(script.status.success(), "TVM {version}: {errors}");
+fn what_stands_around_one_network_takes_nothing_from_it() {
+    for version in VERSIONS {
+        for case in &CASES {
+            let folder = compile(version, case.kind);
+            let why = format!("{} with TVM {version}", case.why);
+            let file = match case.outputs {
+                1 => "y.npy",
+                _ => "y.npz",
+            };
+            for options in [
+                "",
+                "--plan gpu=2x1,dla0=1x1,dla1=2x1",
+                "--batch 5 --devices gpu",
+            ] {
+                let run = folder.run(&format!(
+                    "run parts.so --input x.npy --output {file} --precision fp32 {options}"
+                ));
+                let run = run.expect(0);
+                assert!(run.stderr.contains(case.kept), "{why}: {}", run.stderr);
+                assert_eq!(run.stderr.contains("TVM"), !case.kept.is_empty(), "{why}");
+                same_as_tvm(&folder, file, case.outputs, &format!("{why} {options}"));
+            }
+            let inspected = folder.run("inspect parts.so").expect(0).stdout;
+            assert!(inspected.contains(case.inspected), "{why}: {inspected}");
+            let plan = folder.run("plan parts.so --batch 8").expect(0);
+            assert!(plan.stdout.starts_with("gpu="), "{why}: {}", plan.stdout);
+        }
+    }
+}
 
-        folder
-            .run("run parts.so --input x.npy --output y.npz")
-            .expect(0);
-        folder
-            .run("run parts.so --input x.npy --output y.npy")
-            .expect(0);
-        let (have, want) = (folder.read("y.npy"), folder.read("want.npy"));
-        assert_eq!(have.shape(), want.shape(), "TVM {version}");
-        let largest = (&have - &want).iter().fold(0.0f32, |a, d| a.max(d.abs()));
-        assert!(largest < 1e-6, "TVM {version}: {largest}");
+#[test]
+fn a_stream_goes_through_what_tvm_computes() {
+    for case in CASES.iter().filter(|case| case.kind != "constant") {
+        let folder = compile("0.9", case.kind);
+        let file = match case.outputs {
+            1 => "y.npy",
+            _ => "y.npz",
+        };
+        let line = format!("stream parts.so --source x.npy --output {file} --precision fp32");
+        if matches!(case.kind, "through" | "again") {
+            let run = folder.run(&line).expect(2);
+            let stderr = run.stderr;
+            assert!(stderr.contains("needs its inputs again"), "{stderr}");
+            continue;
+        }
+        folder.run(&line).expect(0);
+        same_as_tvm(&folder, file, case.outputs, case.why);
+    }
+}
 
-        let run = folder
-            .run("run parts.so --input x.npy --plan gpu=5x1")
-            .expect(2);
-        assert!(run.stderr.contains("TVM drives"), "{}", run.stderr);
-        let run = folder.run("bench parts.so").expect(2);
-        assert!(run.stderr.contains("parts.so"), "{}", run.stderr);
+#[test]
+fn figures_are_of_the_network_alone_and_say_so() {
+    let folder = compile("0.9", "both");
+    for line in [
+        "bench parts.so --batch 4 --repeats 1",
+        "plan parts.so --batch 4",
+        "calibrate parts.so --npz x.npy --output t.calib",
+        "run parts.so --input x.npy --precision int8 --calibration t.calib.json",
+    ] {
+        let run = folder.run(line).expect(0);
+        assert!(
+            run.stderr.contains("TVM computes"),
+            "{line}: {}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn parts_between_networks_are_driven_by_tvm_with_the_options_of_run() {
+    for version in VERSIONS {
+        let folder = compile(version, "middle");
+        let line = "run parts.so --input x.npy --output y.npy --precision fp32";
+        for options in ["", "--plan gpu=2x1", "--devices gpu"] {
+            let run = folder.run(&format!("{line} {options}")).expect(0);
+            assert!(
+                run.stderr.contains("its runtime drives it"),
+                "{}",
+                run.stderr
+            );
+            same_as_tvm(&folder, "y.npy", 1, &format!("TVM {version} {options}"));
+        }
+        let json = folder.run("inspect parts.so --json").expect(0).json();
+        assert_eq!(json["kept"][0]["op"], "tan");
+        assert!(json["kept"][0]["reason"].is_string());
+        for line in [
+            "bench parts.so",
+            "plan parts.so --batch 2",
+            "serve parts.so",
+        ] {
+            let run = folder.run(line).expect(2);
+            let want = "the model became 2 networks, and 1 function of TVM stands between them";
+            assert!(run.stderr.contains(want), "{line}: {}", run.stderr);
+            assert!(!run.stderr.contains("libtvm_runtime"), "{}", run.stderr);
+        }
     }
 }

@@ -79,7 +79,8 @@ def _row(result: dict[str, Any]) -> list[str]:
     kept = sum(entry["count"] for entry in result["kept"])
     noise = result["decibels"]
     what = result["error"] and f"failed: {result['error']}"
-    refused = result["refused"] and f"; INT8: {result['refused']}"
+    refused = result["refused"].rsplit(".tar: ", 1)[-1]
+    refused = refused and f"; no INT8: {refused}"
     return [
         result["network"],
         result["chip"],

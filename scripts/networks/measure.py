@@ -101,14 +101,16 @@ def _inspect(result: Result, artifact: Path, said: str) -> None:
 
 def _blocker(nodes: list[dict[str, Any]], result: Result) -> str:
     """What ends the prefix: the first node that no DLA runs, or what TVM kept."""
+    first = next(iter(result.kept), None)
+    if first and result.regions > 1:
+        return f"TVM keeps {first['op']}: {first['reason']}"
     refused = [n for n in nodes if not n["may_run_on_dla"]]
     # Shapes behind the last layer that costs anything keep nothing off a DLA.
     costly = [i for i, n in enumerate(nodes) if n["macs"] and n["side"] != "prefix"]
     if costly:
         before = [n for n in nodes[: costly[-1] + 1] if not n["may_run_on_dla"]]
         refused = before or refused
-        if not before and result.kept:
-            first = result.kept[0]
+        if not before and first:
             return f"TVM keeps {first['op']}: {first['reason']}"
     if not refused:
         return ""
@@ -171,7 +173,8 @@ def _pictures(
 
 def _picture(title: str, size: list[int], channels: int) -> npt.NDArray[Any]:
     photograph = getattr(skimage.data, title)()[..., :3]
-    picture: npt.NDArray[Any] = skimage.transform.resize(photograph, size, anti_aliasing=True)
+    resize: Any = skimage.transform.resize
+    picture: npt.NDArray[Any] = resize(photograph, size, anti_aliasing=True)
     return picture if channels == 3 else picture.mean(axis=-1, keepdims=True)
 
 

@@ -22,7 +22,7 @@ use crate::session::Session;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla
     artifact: PathBuf,
     /// Rows per batch
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]

@@ -17,13 +17,9 @@ use super::tensorrt::TensorRtArguments;
 use crate::artifact::{GivenPlans, PlansError};
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
-use crate::engine::{Backend, Numerics, Precision};
+use crate::engine::{Backend, Numerics};
 use crate::plan::Device;
 use crate::session::{Session, SessionConfig};
-
-/// The plugin's variables that say what to compute in.
-pub const PRECISION: &str = "TVM_DLA_PRECISION";
-pub const CALIBRATION: &str = "TVM_DLA_CALIBRATION";
 
 /// What realises the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -139,9 +135,10 @@ impl Engines {
         Ok(Session::from_bundle(bundle, backend, self.config(cancel))?)
     }
 
-    /// The same for the plugin, as variables of its environment; what is computed in where nothing is said is `usual`.
-    pub fn variables(&self, usual: Precision) -> Vec<(&'static str, OsString)> {
-        let numbers = self.numbers.or(usual);
+    /// The same for the plugin, as variables of its environment, which computes in float32 on emulated devices where
+    /// nothing is said.
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let numbers = &self.numbers;
         let text = |text: String| Some(OsString::from(text));
         let path = |path: &Option<PathBuf>| path.clone().map(OsString::from);
         let devices = self.devices.as_ref().map(|devices| {
@@ -155,8 +152,11 @@ impl Engines {
             ("TVM_DLA_ONNXRUNTIME", path(&self.onnxruntime)),
             ("TVM_DLA_DEVICES", devices),
             ("TVM_DLA_PLAN", self.plan.clone().map(OsString::from)),
-            (PRECISION, numbers.precision.map(|p| p.to_string().into())),
-            (CALIBRATION, path(&numbers.calibration)),
+            (
+                "TVM_DLA_PRECISION",
+                numbers.precision.map(|p| p.to_string().into()),
+            ),
+            ("TVM_DLA_CALIBRATION", path(&numbers.calibration)),
         ];
         let given = variables.into_iter();
         given

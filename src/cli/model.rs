@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::around::TvmRuntime;
-use super::engines::{Engines, CALIBRATION, PRECISION};
+use super::engines::Engines;
 use super::inputs::{of_session, Input};
 use super::precision::Report;
 use super::{helped, output::Output};
 use crate::artifact::{Artifact, ArtifactError, Executor};
 use crate::bundle::{Bundle, Preprocess};
-use crate::engine::{Array, Precision};
+use crate::engine::Array;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
 use crate::session::{PlanOrigin, Session};
@@ -147,21 +147,10 @@ fn driven(
             "--adapt and --fp16-nodes are for a model of one network; TVM drives this one".into(),
         );
     }
-    let options = artifact.bundles.first().map(|bundle| &bundle.options);
-    let usual = options.map_or(Precision::F32, |options| options.target.precision.into());
-    for (name, value) in engines.variables(usual) {
-        let kept = name == PRECISION && !engines.numbers.given() && says_precision();
-        if !kept {
-            std::env::set_var(name, value);
-        }
+    for (name, value) in engines.variables() {
+        std::env::set_var(name, value);
     }
     Ok(Model::Tvm(artifact.executor(runtime)?))
-}
-
-/// Whether the plugin's variables say already what to compute in.
-fn says_precision() -> bool {
-    let said = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    said(PRECISION) || said(CALIBRATION)
 }
 
 /// Runs any number of rows through an executor of a fixed batch; the last chunk is filled up.

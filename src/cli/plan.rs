@@ -17,7 +17,7 @@ use crate::session::{Chosen, PlanOrigin};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla
     artifact: PathBuf,
     /// Rows of the batch
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]

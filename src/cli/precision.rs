@@ -52,11 +52,6 @@ pub struct HalfNode {
 }
 
 impl Numbers {
-    /// Whether any of them is given.
-    pub fn given(&self) -> bool {
-        self.precision.is_some() || self.calibration.is_some() || !self.fp16_nodes.is_empty()
-    }
-
     /// The same options, with the artifact's precision where none is named; a calibration names int8.
     pub fn or(&self, artifact: Precision) -> Numbers {
         let implied = self.calibration.as_ref().map(|_| Precision::Int8);

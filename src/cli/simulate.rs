@@ -15,7 +15,7 @@ use crate::sim::{best, sweep, Choice, Noise, Point};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla
     artifact: PathBuf,
     #[command(flatten)]
     place: Where,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Callable, NamedTuple
 
@@ -157,6 +158,32 @@ def test_report_counts_the_sides_and_gives_reasons(rng: np.random.Generator) -> 
     assert [k.op for k in report.kept] == ["reverse"]
     assert report.kept[0].reason
     assert "stays with TVM: reverse (1x): " in str(report)
+
+
+def test_a_compiled_model_says_what_stayed_and_which_outputs_are_constants(
+    rng: np.random.Generator,
+) -> None:
+    x = relay.var("x", shape=IMAGE)
+    priors = const(rng, 1, 4, 2)
+    outputs = relay.Tuple([relay.reverse(relay.nn.relu(conv(rng, x)), axis=2), priors])
+    mod = tvm_dla.partition_for_dla(tvm.IRModule.from_expr(relay.Function([x], outputs)))
+    report = tvm_dla.partition_report(mod)
+    assert report.constants == [1] and not report.no_dla
+    assert "output 1 is a constant" in str(report)
+    regions = [f for f in mod.functions.values() if f.attrs and "dla_kept" in f.attrs.keys()]
+    assert len(regions) == 1, "one network carries it"
+    assert json.loads(str(regions[0].attrs["dla_kept"]))[0]["op"] == "reverse"
+
+
+def test_a_model_without_a_node_on_a_dla_says_why(rng: np.random.Generator) -> None:
+    x = relay.var("x", shape=(1, 8))
+    dense = relay.nn.dense(x, const(rng, 5, 8))
+    function = relay.Function([x], relay.nn.softmax(dense))
+    report = tvm_dla.partition_report(
+        tvm_dla.partition_for_dla(tvm.IRModule.from_expr(function), gpu_only="dense")
+    )
+    assert report.no_dla
+    assert f"warning: no node is on a DLA: {report.no_dla}" in str(report)
 
 
 def test_regions_that_only_move_data_go_back_to_tvm(rng: np.random.Generator) -> None:

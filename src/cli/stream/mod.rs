@@ -40,7 +40,7 @@ enum Drop {
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla
     artifact: PathBuf,
     /// Folders, pictures, .npy or .npz files, a numbered sequence (frame-%06d.png), or tcp://HOST:PORT
     #[arg(long, required = true, num_args = 1..)]

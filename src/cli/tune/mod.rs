@@ -32,7 +32,7 @@ use values::{Batch, Bytes, GoalName, Strategy, Time};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; all of it compiled for dla. Left out with --profile of
+    /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla. Left out with --profile of
     /// other devices
     artifact: Option<PathBuf>,
     /// Take times from a table (CSV: device, batch, time per row in ms; optionally model) and run nothing. For an artifact
