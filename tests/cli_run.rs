@@ -6,7 +6,8 @@ mod cli_support;
 #[path = "../examples/classify.rs"]
 mod classify;
 
-use cli_support::{bundle, classifier, picture, sum, Folder};
+use cli_support::{bundle, classifier, headed, picture, sum, without_batch, Folder};
+use tvm_dla::graph::{Activation, DType, Op};
 use tvm_dla::session::Session;
 
 #[test]
@@ -219,4 +220,75 @@ fn a_trace_says_what_ran_when() {
     assert!(title.contains("emulated on the CPU"), "{title}");
     let refused = folder.run("run net.dla --input x.npy --trace gone/t.json");
     assert!(refused.expect(2).stderr.contains("gone/t.json"));
+}
+
+/// One row has the model's own shape; several lie along an axis of their own, by `run` and `stream` alike.
+#[test]
+fn outputs_without_a_batch_are_the_model_s_or_stacked() {
+    let folder = Folder::new();
+    folder.npy("one.npy", &[1, 3, 6, 6]);
+    folder.npy("many.npy", &[18, 3, 6, 6]);
+    for (name, graph, shape) in without_batch() {
+        folder.write("n.dla", &bundle(graph, "none").to_bytes());
+        for (file, rows) in [("one.npy", 1), ("many.npy", 18)] {
+            let line = format!("--json run n.dla --input {file} --output y.npy");
+            let run = folder.run(&line).json();
+            let want = match rows {
+                1 => shape.clone(),
+                _ => [vec![rows], shape.clone()].concat(),
+            };
+            assert_eq!(run["rows"], rows, "{name}");
+            assert_eq!(run["output_shapes"][0], serde_json::json!(want), "{name}");
+            assert_eq!(folder.read("y.npy").shape(), want, "{name}");
+            let line = format!("--json stream n.dla --source {file} --output s.npy");
+            let streamed = folder.run(&line).json();
+            assert_eq!(streamed["computed"], rows, "{name}");
+            assert_eq!(folder.read("s.npy"), folder.read("y.npy"), "{name}");
+        }
+        let plan = folder.run("plan n.dla --batch 18").expect(0).stdout;
+        assert!(plan.contains("dla0="), "{name}: {plan}");
+        folder.run("bench n.dla --batch 18 --repeats 1").expect(0);
+        folder
+            .run("calibrate n.dla --npz many.npy --batch 4")
+            .expect(0);
+    }
+}
+
+#[test]
+fn a_float16_model_takes_and_gives_float16() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[2, 3, 6, 6]);
+    let relu = Op::Activation(Activation::Relu);
+    let graph = headed(DType::F16, &[relu]);
+    folder.write("n.dla", &bundle(graph, "none").to_bytes());
+    let values: Vec<u8> = folder
+        .read("x.npy")
+        .iter()
+        .flat_map(|v| half::f16::from_f32(*v).to_le_bytes())
+        .collect();
+    folder.write("half.npy", &halves("(2, 3, 6, 6)", &values));
+    let answers = ["x.npy", "half.npy"].map(|file| {
+        folder
+            .run(&format!("run n.dla --input {file} --output y.npy"))
+            .expect(0);
+        std::fs::read(folder.path("y.npy")).unwrap()
+    });
+    assert_eq!(answers[0], answers[1], "float32 is rounded to float16");
+    let head = String::from_utf8_lossy(&answers[0][..128]).into_owned();
+    assert!(
+        head.contains("'<f2'") && head.contains("(2, 8, 6, 6)"),
+        "{head}"
+    );
+}
+
+/// A `.npy` file of float16.
+fn halves(shape: &str, data: &[u8]) -> Vec<u8> {
+    let head = format!("{{'descr': '<f2', 'fortran_order': False, 'shape': {shape}, }}");
+    let head = format!("{head:<117}\n");
+    let magic = [
+        b"\x93NUMPY\x01\x00".as_slice(),
+        &(head.len() as u16).to_le_bytes(),
+    ]
+    .concat();
+    [magic.as_slice(), head.as_bytes(), data].concat()
 }

@@ -9,11 +9,12 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cli_support::{bundle, slow, Folder};
+use cli_support::{bundle, headed, slow, without_batch, Folder};
 use serde_json::{json, Value};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio_rustls::TlsConnector;
+use tvm_dla::graph::{Activation, DType, Op};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -514,5 +515,109 @@ fn what_cannot_be_served_says_why() {
             assert!(run.stderr.contains(part), "{line}: {part}: {}", run.stderr);
         }
         assert_eq!(run.stdout, "", "{line}");
+    }
+}
+
+#[test]
+fn a_model_without_a_batch_answers_its_own_shapes() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[1, 3, 6, 6]);
+    for (name, graph, shape) in without_batch() {
+        folder.write("net.dla", &bundle(graph, "none").to_bytes());
+        folder
+            .run("run net.dla --input x.npy --precision fp32 --output y.npy")
+            .expect(0);
+        let served = Served::start(&folder, "net.dla");
+        let (_, metadata) = served.ask("GET /v2/models/net HTTP/1.1", b"");
+        let metadata: Value = serde_json::from_str(&metadata).unwrap();
+        assert_eq!(
+            metadata["inputs"][0]["shape"],
+            json!([1, 3, 6, 6]),
+            "{name}"
+        );
+        assert_eq!(metadata["outputs"][0]["shape"], json!(shape), "{name}");
+        let (status, body) = served.infer(&json!({"inputs": [input(1)]}));
+        assert_eq!(status, 200, "{name}: {body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["outputs"][0]["shape"], json!(shape), "{name}");
+        let got: Vec<f32> = serde_json::from_value(body["outputs"][0]["data"].clone()).unwrap();
+        assert_eq!(
+            got,
+            folder.read("y.npy").into_raw_vec_and_offset().0,
+            "{name}"
+        );
+        let (status, body) = served.infer(&json!({"inputs": [input(2)]}));
+        assert_eq!(status, 400, "{name}: {body}");
+        assert!(body.contains("must be [1, 3, 6, 6]"), "{name}: {body}");
+    }
+}
+
+#[test]
+fn a_float16_model_is_served_in_float16() {
+    let folder = Folder::new();
+    let relu = Op::Activation(Activation::Relu);
+    folder.write(
+        "net.dla",
+        &bundle(headed(DType::F16, &[relu]), "none").to_bytes(),
+    );
+    let served = Served::start(&folder, "net.dla");
+    let (_, metadata) = served.ask("GET /v2/models/net HTTP/1.1", b"");
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    assert_eq!(metadata["inputs"][0]["datatype"], "FP16");
+    assert_eq!(metadata["outputs"][0]["datatype"], "FP16");
+    let values: Vec<f32> = serde_json::from_value(input(1)["data"].clone()).unwrap();
+    let halves: Vec<u8> = values
+        .iter()
+        .flat_map(|v| half::f16::from_f32(*v).to_le_bytes())
+        .collect();
+    let head = json!({"parameters": {"binary_data_output": true}, "inputs": [{"name": "x",
+        "shape": [1, 3, 6, 6], "datatype": "FP16", "parameters": {"binary_data_size": 216}}]})
+    .to_string();
+    let line = format!(
+        "POST /v2/models/net/infer HTTP/1.1\r\nInference-Header-Content-Length: {}",
+        head.len()
+    );
+    let body = [head.as_bytes(), &halves].concat();
+    let (status, binary) = served.ask(&line, &body);
+    assert_eq!(status, 200, "{binary}");
+    assert!(binary.contains("\"datatype\":\"FP16\""), "{binary}");
+    assert!(binary.contains("\"binary_data_size\":576"), "{binary}");
+    let (status, rounded) = served.infer(&json!({"inputs": [input(1)]}));
+    assert_eq!(status, 200, "float32 is rounded: {rounded}");
+    let mut wrong = input(1);
+    wrong["datatype"] = json!("INT8");
+    let (status, text) = served.infer(&json!({"inputs": [wrong]}));
+    assert_eq!((status, text.contains("takes FP16")), (400, true), "{text}");
+}
+
+/// Connections that wait for no answer do not hold a server that is told to stop.
+#[test]
+fn silent_connections_do_not_hold_the_end() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // HEADERS of stream 1 without END_STREAM: :method POST, :scheme http, :path /.
+    const ASKING: &[u8] = &[0, 0, 3, 1, 4, 0, 0, 0, 1, 0x83, 0x86, 0x84];
+    for (bytes, why) in [
+        (Vec::new(), "a connection that says nothing"),
+        (PREFACE.to_vec(), "half a handshake"),
+        (
+            [PREFACE, SETTINGS].concat(),
+            "an idle channel that reads nothing",
+        ),
+        (
+            [PREFACE, SETTINGS, ASKING].concat(),
+            "a request that never ends",
+        ),
+    ] {
+        let folder = Folder::new();
+        let mut served = Served::start(&folder, "net.dla --header-timeout 60s");
+        let mut idle = served.connect(&served.grpc);
+        idle.write_all(&bytes).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let told = Instant::now();
+        served.terminate();
+        assert_eq!(served.child.wait().unwrap().code(), Some(0), "{why}");
+        let took = told.elapsed();
+        assert!(took < Duration::from_secs(10), "{why}: {took:?}");
     }
 }

@@ -140,10 +140,15 @@ impl Port {
         }
     }
 
-    /// An array in the network's order, in the model's.
+    /// An array in the network's order, in the model's; rows may lie along an axis in front of all.
     pub fn into_model(&self, shape: &[usize], data: &[f32]) -> (Vec<usize>, Vec<f32>) {
         match &self.axes {
-            Some(_) => reordered(shape, data, &self.back(shape.len())),
+            Some(axes) if shape.len() == axes.len() + 1 => {
+                let order = self.back(axes.len()).into_iter().map(|axis| axis + 1);
+                let order: Vec<usize> = std::iter::once(0).chain(order).collect();
+                reordered(shape, data, &order)
+            }
+            Some(axes) => reordered(shape, data, &self.back(axes.len())),
             None => (shape.to_vec(), data.to_vec()),
         }
     }

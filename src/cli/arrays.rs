@@ -8,14 +8,25 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use half::f16;
 use ndarray::ArrayD;
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WriteNpyExt};
 use tempfile::NamedTempFile;
 
+use super::halves::Half;
 use crate::bundle::Integer;
 use crate::engine::Array;
+use crate::graph::DType;
 
-/// An array in the element type of its file.
+/// Element types that files may have.
+#[derive(Clone, Copy)]
+enum Element {
+    Integer(Integer),
+    Half,
+    Float,
+}
+
+/// An array in the element type of its file; float16 is real numbers too.
 pub enum Given {
     Reals(Array),
     Integers {
@@ -51,9 +62,10 @@ pub fn npy(mut reader: impl Read + Seek, name: &dyn Display) -> Result<Given, Bo
     let read = |dtype| {
         reader.rewind()?;
         match dtype {
-            Some(Integer::U8) => ArrayD::read_npy(&mut reader).map(unsigned),
-            Some(Integer::I8) => ArrayD::read_npy(&mut reader).map(signed),
-            None => ArrayD::read_npy(&mut reader).map(reals),
+            Element::Integer(Integer::U8) => ArrayD::read_npy(&mut reader).map(unsigned),
+            Element::Integer(Integer::I8) => ArrayD::read_npy(&mut reader).map(signed),
+            Element::Half => ArrayD::read_npy(&mut reader).map(halves),
+            Element::Float => ArrayD::read_npy(&mut reader).map(reals),
         }
     };
     let another = |error: &_| matches!(error, ReadNpyError::WrongDescriptor(_));
@@ -70,9 +82,10 @@ pub fn npz(
     let mut arrays = Vec::new();
     for entry in names {
         let read = |dtype| match dtype {
-            Some(Integer::U8) => reader.by_name(&entry).map(unsigned),
-            Some(Integer::I8) => reader.by_name(&entry).map(signed),
-            None => reader.by_name(&entry).map(reals),
+            Element::Integer(Integer::U8) => reader.by_name(&entry).map(unsigned),
+            Element::Integer(Integer::I8) => reader.by_name(&entry).map(signed),
+            Element::Half => reader.by_name(&entry).map(halves),
+            Element::Float => reader.by_name(&entry).map(reals),
         };
         let another =
             |error: &_| matches!(error, ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_)));
@@ -84,16 +97,17 @@ pub fn npz(
 
 /// Reads as one type after another; `another` tells the error of a file of another type.
 fn in_its_type<E>(
-    mut read: impl FnMut(Option<Integer>) -> Result<Given, E>,
+    mut read: impl FnMut(Element) -> Result<Given, E>,
     another: impl Fn(&E) -> bool,
 ) -> Result<Given, E> {
-    for integer in [Integer::U8, Integer::I8] {
-        match read(Some(integer)) {
+    let integers = [Integer::U8, Integer::I8].map(Element::Integer);
+    for element in integers.into_iter().chain([Element::Half]) {
+        match read(element) {
             Err(error) if another(&error) => {}
             done => return done,
         }
     }
-    read(None)
+    read(Element::Float)
 }
 
 fn open(path: &Path) -> Result<File, Box<dyn Error>> {
@@ -101,13 +115,17 @@ fn open(path: &Path) -> Result<File, Box<dyn Error>> {
 }
 
 fn wrong(name: &dyn Display, error: &dyn Error) -> Box<dyn Error> {
-    format!("{name} is not a NumPy file of float32, uint8 or int8 arrays: {error}").into()
+    format!("{name} is not a NumPy file of float32, float16, uint8 or int8 arrays: {error}").into()
 }
 
 fn reals(array: ArrayD<f32>) -> Given {
     let (shape, data) = parts(array);
     let data = Arc::new(data);
     Given::Reals(Array { shape, data })
+}
+
+fn halves(array: ArrayD<Half>) -> Given {
+    reals(array.mapv(|half| half.0.to_f32()))
 }
 
 fn unsigned(array: ArrayD<u8>) -> Given {
@@ -164,8 +182,8 @@ impl ResultFile {
         })
     }
 
-    /// Writes `outputs`; a `.npz` holds `output_0`, `output_1`, ...
-    pub fn write(self, outputs: &[Array]) -> Result<(), Box<dyn Error>> {
+    /// Writes `outputs`, each in its type; a `.npz` holds `output_0`, `output_1`, ...
+    pub fn write(self, outputs: &[Array], types: &[DType]) -> Result<(), Box<dyn Error>> {
         let failed = |e: &dyn Error| format!("cannot write {}: {e}", self.path.display());
         let mut file = self.part;
         match (self.path.extension().is_some_and(|e| e == "npz"), outputs) {
@@ -173,15 +191,23 @@ impl ResultFile {
                 let mut writer = NpzWriter::new(file.as_file_mut());
                 for (index, array) in outputs.iter().enumerate() {
                     let name = format!("output_{index}");
-                    writer
-                        .add_array(name, &to_ndarray(array)?)
-                        .map_err(|e| failed(&e))?;
+                    let array = to_ndarray(array)?;
+                    let added = match types.get(index) {
+                        Some(DType::F16) => writer.add_array(name, &to_halves(&array)),
+                        _ => writer.add_array(name, &array),
+                    };
+                    added.map_err(|e| failed(&e))?;
                 }
                 writer.finish().map_err(|e| failed(&e))?;
             }
-            (false, [only]) => to_ndarray(only)?
-                .write_npy(file.as_file_mut())
-                .map_err(|e| failed(&e))?,
+            (false, [only]) => {
+                let array = to_ndarray(only)?;
+                let written = match types.first() {
+                    Some(DType::F16) => to_halves(&array).write_npy(file.as_file_mut()),
+                    _ => array.write_npy(file.as_file_mut()),
+                };
+                written.map_err(|e| failed(&e))?;
+            }
             (false, many) => {
                 return Err(format!(
                     "the network has {} outputs: write them to a .npz file",
@@ -199,6 +225,10 @@ impl ResultFile {
         file.persist(&self.path).map_err(|e| failed(&e))?;
         Ok(())
     }
+}
+
+fn to_halves(array: &ArrayD<f32>) -> ArrayD<Half> {
+    array.mapv(|value| Half(f16::from_f32(value)))
 }
 
 fn to_ndarray(array: &Array) -> Result<ArrayD<f32>, Box<dyn Error>> {

@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         output,
     )?;
     let rows = arguments.batch as usize;
-    let plans = [Plan::gpu_only(rows), session.plan_for(rows)?];
+    let plans = [session.gpu_alone(rows)?, session.plan_for(rows)?];
     let inputs = match arguments.input.is_empty() {
         true => noise(&session, rows),
         false => given(arguments, &artifact, &session, output)?,
@@ -163,7 +163,6 @@ fn given(
 
 /// Seeded rows between -1 and 1: what is computed does not matter here, but zeros would be a special case.
 pub(super) fn noise(session: &Session, rows: usize) -> Vec<Array> {
-    let graph = session.graph();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
         state = state
@@ -171,11 +170,9 @@ pub(super) fn noise(session: &Session, rows: usize) -> Vec<Array> {
             .wrapping_add(1);
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
-    let tensors = graph.inputs.iter().map(|id| graph.tensor(*id));
-    tensors
-        .map(|tensor| {
-            let mut shape = tensor.shape.clone();
-            shape[0] = rows;
+    let shapes = session.input_shapes(rows).into_iter();
+    shapes
+        .map(|shape| {
             let count = shape.iter().product();
             Array {
                 shape,
@@ -213,7 +210,10 @@ fn costs(session: &Session, repeats: u32, output: &Output) -> Result<Costs, Box<
 
 /// Microseconds of one uncut execution on the GPU that its engine was not busy, and their share of the run.
 fn overhead(session: &Session, rows: usize, runs: u32) -> Result<(Spread, f64), Box<dyn Error>> {
-    let plan: Plan = format!("gpu={rows}x1").parse()?;
+    let plan = match session.fixed_because() {
+        None => format!("gpu={rows}x1").parse()?,
+        Some(_) => session.gpu_alone(rows)?,
+    };
     let inputs = noise(session, rows);
     session.run_with(&plan, &inputs)?;
     let (mut micros, mut shares) = (Vec::new(), Vec::new());

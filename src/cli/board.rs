@@ -11,6 +11,7 @@ use super::{around, helped};
 use crate::artifact::Artifact;
 use crate::board::{named, Arithmetic, Board, BoardCosts, Constants, Framework, Machine, Setting};
 use crate::bundle::Bundle;
+use crate::graph::Graph;
 use crate::plan::Device;
 use crate::sim::Network;
 use crate::split::{
@@ -92,7 +93,7 @@ impl Where {
         let setting = self.setting_for(&machine, target);
         let gpu = setting.gpu;
         Boarded {
-            network: network(&machine, stages, target),
+            network: network(&machine, &bundle.graph, stages, target),
             costs: BoardCosts::new(&bundle.graph, stages, setting, Constants::fitted()),
             machine,
             precision,
@@ -149,8 +150,8 @@ impl Where {
     }
 }
 
-fn network(machine: &Machine, stages: &Stages, target: &DlaTarget) -> Network {
-    let fits = |prefix: &crate::graph::Graph, rows: usize| {
+fn network(machine: &Machine, graph: &Graph, stages: &Stages, target: &DlaTarget) -> Network {
+    let fits = |prefix: &Graph, rows: usize| {
         batch_limit(target, rows, internal_row_bytes(prefix, target)).is_none()
     };
     let most = stages.prefix.as_ref().map(|prefix| {
@@ -162,6 +163,7 @@ fn network(machine: &Machine, stages: &Stages, target: &DlaTarget) -> Network {
         suffix: stages.suffix.is_some(),
         dlas: (0..machine.board.dla.cores.0).map(Device::Dla).collect(),
         dla_rows: most.unwrap_or(1),
+        one_by_one: stages.fixed(graph),
     }
 }
 

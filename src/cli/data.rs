@@ -85,11 +85,11 @@ fn arrays(file: &Path, inputs: &[Input], output: &Output) -> Result<Data, Box<dy
     let count = batch.rows();
     let mut arranged = Vec::new();
     for (input, array) in inputs.iter().zip(batch.arrays) {
-        let Input { name, network, .. } = input;
+        let Input { name, rows, .. } = input;
         let wrong = |error| format!("{}: {error}", file.display());
         let array = input.arranged(array).map_err(wrong)?;
-        if array.shape.len() != network.len() || array.shape[1..] != network[1..] {
-            let (got, want) = (&array.shape, &network[1..]);
+        if array.shape.get(1..) != Some(&rows.row[..]) {
+            let (got, want) = (&array.shape, &rows.row);
             return Err(format!(
                 "{}: the array for `{name}` has the shape {got:?}, and its rows must be {want:?}",
                 file.display()
@@ -148,8 +148,7 @@ impl Data {
                 for file in &files[start..end] {
                     data.extend(row(file, *frame, preprocess)?);
                 }
-                let mut shape = input.shape.clone();
-                shape[0] = end - start;
+                let shape = input.stacked(end - start);
                 let data = Arc::new(data);
                 Ok(vec![input.arranged(Array { shape, data })?])
             }

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use half::f16;
+
 use super::arrays::Given;
 use super::images::{row, Frame};
 use super::output::Output;
@@ -13,7 +15,7 @@ use super::{arrays, helped};
 use crate::artifact::{Around, Declared};
 use crate::bundle::{Affine, Bundle, Origin, Port, Preprocess};
 use crate::engine::Array;
-use crate::graph::TensorId;
+use crate::graph::{DType, RowShape, TensorId};
 use crate::session::{arrange, Session, SessionError};
 
 /// A batch, and what its rows are called.
@@ -24,7 +26,13 @@ pub struct Batch {
 }
 
 impl Batch {
-    fn of_arrays(arrays: Vec<Array>) -> Batch {
+    /// Rows come along the first axis, also where a network has none for them.
+    fn of_arrays(mut arrays: Vec<Array>, inputs: &[Input]) -> Batch {
+        for (array, input) in arrays.iter_mut().zip(inputs) {
+            if !input.rows.batched && array.shape == input.shape {
+                array.shape.insert(0, 1);
+            }
+        }
         let rows = arrays.first().and_then(|array| array.shape.first());
         let names = (0..rows.copied().unwrap_or(0)).map(|row| format!("row {row}"));
         Batch {
@@ -47,14 +55,22 @@ pub struct Input {
     pub shape: Vec<usize>,
     /// As the network has it, which may be in another order of axes.
     pub network: Vec<usize>,
+    /// One row, in the network's order.
+    pub rows: RowShape,
+    /// float16 where the model takes that; float32 is then rounded to it.
+    pub dtype: DType,
     pub port: Port,
 }
 
 /// What the model of a session takes.
 pub fn of_session(session: &Session) -> Vec<Input> {
     let ends = session.inputs().into_iter();
-    ends.map(|end| Input::of(end.name, end.shape, end.port))
-        .collect()
+    ends.map(|end| Input {
+        rows: end.rows,
+        dtype: end.dtype,
+        ..Input::of(end.name, end.shape, end.port)
+    })
+    .collect()
 }
 
 /// What a model takes that has `around` its network.
@@ -64,7 +80,11 @@ pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
         let tensor = bundle.graph.tensor(*id);
         let port = Origin::input(origin, at).clone();
         let shape = port.declared(&tensor.shape);
-        Input::of(tensor.name.clone(), shape, port)
+        Input {
+            rows: bundle.graph.row_shapes(&[*id]).remove(0),
+            dtype: tensor.dtype,
+            ..Input::of(tensor.name.clone(), shape, port)
+        }
     };
     match around {
         None => bundle.graph.inputs.iter().enumerate().map(own).collect(),
@@ -83,6 +103,8 @@ impl From<&Declared> for Input {
             name: declared.name.clone(),
             shape: declared.shape.clone(),
             network: declared.shape.clone(),
+            rows: RowShape::leading(&declared.shape),
+            dtype: DType::F32,
             port: Port {
                 integer: declared.integer.map(Affine::plain),
                 axes: None,
@@ -92,19 +114,40 @@ impl From<&Declared> for Input {
 }
 
 impl Input {
+    /// A float32 input whose first axis is its rows.
     fn of(name: String, shape: Vec<usize>, port: Port) -> Input {
+        let network = port.of_network(&shape);
         Input {
-            network: port.of_network(&shape),
+            rows: RowShape::leading(&network),
+            dtype: DType::F32,
+            network,
             name,
             shape,
             port,
         }
     }
 
+    /// The shape of `rows` rows along the first axis, in the model's order of axes.
+    pub fn stacked(&self, rows: usize) -> Vec<usize> {
+        let row = match self.port.axes {
+            None => &self.rows.row[..],
+            Some(_) => &self.shape[1..],
+        };
+        [&[rows], row].concat()
+    }
+
     /// An array that was read from `from`, in the order of axes in which it comes. Integers are as the model declares this
     /// input.
     pub fn reals(&self, given: Given, from: &dyn Display) -> Result<Array, Box<dyn Error>> {
         let (dtype, shape, bytes) = match given {
+            Given::Reals(array) if self.dtype == DType::F16 => {
+                let values = array.data.iter();
+                let data = values.map(|v| f16::from_f32(*v).to_f32()).collect();
+                return Ok(Array {
+                    data: Arc::new(data),
+                    ..array
+                });
+            }
             Given::Reals(array) => return Ok(array),
             Given::Integers {
                 dtype,
@@ -146,11 +189,12 @@ pub fn read(
         [file] if is(file, "npy") => {
             let first = inputs.first().ok_or("the network has no inputs")?;
             let array = first.reals(arrays::read_npy(file)?, &file.display())?;
-            Ok(Batch::of_arrays(vec![array]))
+            Ok(Batch::of_arrays(vec![array], inputs))
         }
         [file] if is(file, "npz") => {
             let arrays = arrays::read_npz(file)?;
-            Ok(Batch::of_arrays(by_name(arrays, inputs, &file.display())?))
+            let arrays = by_name(arrays, inputs, &file.display())?;
+            Ok(Batch::of_arrays(arrays, inputs))
         }
         _ if files.iter().any(|file| is(file, "npy") || is(file, "npz")) => {
             Err("give one .npy or .npz file, or pictures".into())
@@ -220,11 +264,9 @@ fn pictures(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut shape = inputs[0].shape.clone();
-    shape[0] = files.len();
     Ok(Batch {
         arrays: vec![Array {
-            shape,
+            shape: inputs[0].stacked(files.len()),
             data: Arc::new(data),
         }],
         names: files
@@ -240,7 +282,7 @@ pub fn picture_frame<'a>(
     preprocess: Option<&'a Preprocess>,
 ) -> Result<(Frame, &'a Preprocess), Box<dyn Error>> {
     let frame = match inputs {
-        [only] => Frame::of(&only.shape),
+        [only] => Frame::of(&only.stacked(1)),
         _ => None,
     };
     let frame = frame.ok_or(

@@ -16,6 +16,7 @@ mod engines;
 mod environments;
 mod export;
 mod files;
+mod halves;
 mod images;
 mod inputs;
 mod inspect;

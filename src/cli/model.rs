@@ -14,6 +14,7 @@ use super::{helped, output::Output};
 use crate::artifact::{Artifact, ArtifactError, Executor};
 use crate::bundle::{Bundle, Preprocess};
 use crate::engine::Array;
+use crate::graph::DType;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
 use crate::session::{PlanOrigin, Session};
@@ -71,6 +72,14 @@ impl Model {
         match self {
             Model::Session(session, _) => of_session(session),
             Model::Tvm(executor) => executor.inputs().iter().map(Input::from).collect(),
+        }
+    }
+
+    /// The element types of the outputs.
+    pub fn output_types(&self) -> Vec<DType> {
+        match self {
+            Model::Session(session, _) => session.output_types(),
+            Model::Tvm(_) => Vec::new(),
         }
     }
 
@@ -181,22 +190,38 @@ fn chunks(executor: &Executor, arrays: &[Array]) -> Result<Done, Box<dyn Error>>
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    let outputs = outputs
-        .into_iter()
-        .map(|(mut shape, mut data)| {
-            let filled = rows.next_multiple_of(compiled);
-            data.truncate(data.len() / filled * rows);
-            shape[0] = rows;
-            Array {
-                shape,
-                data: Arc::new(data),
-            }
-        })
-        .collect();
+    let outputs = outputs.into_iter();
+    let outputs = outputs.map(|(shape, data)| joined(shape, data, rows, compiled));
     Ok(Done {
-        outputs,
+        outputs: outputs.collect::<Result<_, _>>()?,
         detail: None,
         seconds,
+    })
+}
+
+/// The results of all chunks as one array of `rows` rows; an output without a dimension for them is given one in front
+/// where there are several.
+fn joined(
+    mut shape: Vec<usize>,
+    mut data: Vec<f32>,
+    rows: usize,
+    compiled: usize,
+) -> Result<Array, Box<dyn Error>> {
+    if shape.first() == Some(&compiled) {
+        data.truncate(data.len() / rows.next_multiple_of(compiled) * rows);
+        shape[0] = rows;
+    } else if rows != compiled {
+        if compiled > 1 {
+            return Err(format!(
+                "an output of the shape {shape:?} is no row for each of the {compiled} rows of the model: give {compiled} rows"
+            )
+            .into());
+        }
+        shape.insert(0, rows);
+    }
+    Ok(Array {
+        shape,
+        data: Arc::new(data),
     })
 }
 

@@ -119,11 +119,27 @@ fn paths(arguments: &Arguments) -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
     Ok((cache, json.into()))
 }
 
-/// A network whose rows depend on each other runs in its own batch.
+/// Rows to compute at a time where all tensors are looked at: as asked where every one holds its rows one after the other,
+/// else one by one, else as compiled.
 pub fn batch_of(graph: &Graph, asked: usize) -> usize {
-    match graph.with_batch(graph.batch() + 1) {
-        Ok(_) => asked,
-        Err(_) => graph.batch(),
+    let watched = Graph {
+        outputs: graph.nodes.iter().map(|node| node.output).collect(),
+        ..graph.clone()
+    };
+    match (watched.apart(), graph.with_batch(graph.batch() + 1)) {
+        (Ok(()), _) => asked,
+        (Err(_), Ok(_)) => 1,
+        (Err(_), Err(_)) => graph.batch(),
+    }
+}
+
+/// Rows beyond the last whole batch cannot be computed where rows depend on each other.
+fn whole_batches(graph: &Graph, rows: usize, batch: usize) -> Result<(), CalibrateError> {
+    match graph.with_batch(batch + 1) {
+        Err(error) if !rows.is_multiple_of(batch) => Err(CalibrateError::Batch(format!(
+            "{rows} rows are no multiple of {batch}: {error}; --limit takes the first rows only"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -136,6 +152,7 @@ pub fn distributions(
     output: &Output,
     cancel: &AtomicBool,
 ) -> Result<Distributions, CalibrateError> {
+    whole_batches(graph, data.len(), runs.rows)?;
     let bar = output.progress(data.len(), "calibrating");
     let mut start = 0;
     let next = || {

@@ -126,7 +126,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let done = model.run(&batch.arrays)?;
     let answer = answered(arguments, &model, &done, &batch.names)?;
     if let Some(file) = file {
-        file.write(&done.outputs)?;
+        file.write(&done.outputs, &model.output_types())?;
     }
     if let (Some(file), Some(detail)) = (trace, &done.detail) {
         file.write(&timeline(&model, &detail.stats).to_trace_events())?;
@@ -162,8 +162,12 @@ fn answered(
         }
         (None, _) => Vec::new(),
     };
-    let best = labels::best(first, names.len(), arguments.top, &labels);
-    let rows = first.shape.first().copied().unwrap_or(0);
+    let best = match first.shape.first() == Some(&names.len()) {
+        true => labels::best(first, names.len(), arguments.top, &labels),
+        // Not a row of classes per row of the input.
+        false => Vec::new(),
+    };
+    let rows = names.len();
     let detail = done.detail.as_ref();
     Ok(Answered {
         artifact: arguments.artifact.clone(),

@@ -106,8 +106,15 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         devices,
     };
     output.answer(&serving, || human(&serving), Answer::Yes)?;
+    let mut told: Vec<String> = Vec::new();
     while !cancel.load(Ordering::Relaxed) {
         sleep(Duration::from_millis(20));
+        for trouble in server.troubles() {
+            if !told.contains(&trouble) {
+                output.say(&format!("{trouble}; the server is no longer ready"));
+                told.push(trouble);
+            }
+        }
     }
     output.say("stopping: requests in flight are answered first; once more ends at once");
     server.drain();

@@ -17,12 +17,22 @@ pub enum GraphError {
     Id { id: u32, count: usize },
     #[error("the network has no {0}")]
     Empty(&'static str),
-    #[error("`{node}` ({op}) mixes the rows of a batch, so the network runs only at the batch it was compiled for: {reason}")]
+    #[error("`{node}` ({op}) mixes the rows of a batch, so the network is computed only in batches as compiled: {reason}")]
     NotRowIndependent {
         node: String,
         op: &'static str,
         reason: String,
     },
-    #[error("its inputs and outputs do not all have the same number of rows, so the network runs only at the shapes it was compiled for")]
+    #[error("the inputs have no batch dimension, so the network is one row as a whole: for `{node}` ({op}), {reason}")]
+    NoBatch {
+        node: String,
+        op: &'static str,
+        reason: String,
+    },
+    #[error(
+        "its inputs do not all have the same number of rows, so the network is one row as a whole"
+    )]
     Ragged,
+    #[error("output `{output}` {reason}, so the network is computed only in batches as compiled")]
+    Output { output: String, reason: String },
 }

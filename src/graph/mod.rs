@@ -10,6 +10,7 @@ mod elements;
 mod error;
 mod infer;
 mod op;
+mod rows;
 mod spatial;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use elements::permuted;
 pub use error::GraphError;
 pub use infer::{elements, infer_shape};
 pub use op::{Activation, BinaryKind, Lrn, Op, Pad, Range, ReduceKind, UnaryKind};
+pub use rows::{Place, RowShape};
 pub use spatial::{
     Conv2d, ConvNd, Coordinates, DeconvNd, Padding2d, PaddingNd, Pool2d, PoolKind, PoolNd,
     Resize2d, ResizeMode, Rounding,

@@ -56,7 +56,7 @@ fn execute(
         match workers.next() {
             Next::Report(report) if report.ticket == ticket => match report.end {
                 End::Done { busy, .. } => return Ok(busy),
-                End::Failed { message } => return Err(message),
+                End::Failed { message, .. } => return Err(message),
                 End::Skipped => return Err("the execution was skipped".to_string()),
             },
             Next::Hung(hung) if hung == device => {

@@ -22,6 +22,7 @@ pub use stats::{DeviceStats, Stats};
 pub use stream::{
     Refused, StreamAnswer, StreamError, StreamInput, StreamItem, StreamJob, StreamStats,
 };
+pub(crate) use worker::said;
 pub use workers::Wanted;
 
 use std::sync::atomic::AtomicBool;

@@ -78,7 +78,11 @@ pub(super) enum End {
         busy: Duration,
     },
     /// The engine is gone with it: its state is not known.
-    Failed { message: String },
+    Failed {
+        message: String,
+        /// It was a panic, not an error that an engine told.
+        panicked: bool,
+    },
     /// Its run had ended, or its device had failed in it.
     Skipped,
 }

@@ -1,7 +1,7 @@
 //! How rows flow through the stages of a network.
 
 use crate::engine::StageKind;
-use crate::graph::{Graph, TensorId};
+use crate::graph::{Graph, RowShape, TensorId};
 use crate::split::{OutputSource, Stages, SuffixInput};
 
 /// One way through a network. Sizes are float32 elements per row.
@@ -30,18 +30,7 @@ pub struct SuffixRoute {
 #[derive(Debug, Clone)]
 pub struct Output {
     pub source: OutputSource,
-    /// Dimensions of one row.
-    pub shape: Vec<usize>,
-    /// Whether rows lie along a dimension of their own, the first.
-    pub batched: bool,
-}
-
-impl Output {
-    /// The shape of `rows` rows.
-    pub fn whole_shape(&self, rows: usize) -> Vec<usize> {
-        let batch = self.batched.then_some(rows);
-        batch.into_iter().chain(self.shape.clone()).collect()
-    }
+    pub shape: RowShape,
 }
 
 impl Route {
@@ -51,8 +40,8 @@ impl Route {
         Route {
             id: 0,
             first: StageKind::Whole,
-            inputs: sizes(graph, &graph.inputs),
-            first_outputs: sizes(graph, &graph.outputs),
+            inputs: sizes(graph, &graph.inputs, graph.batch()),
+            first_outputs: sizes(graph, &graph.outputs, graph.batch()),
             suffix: None,
             outputs: outputs(graph, sources),
         }
@@ -61,48 +50,37 @@ impl Route {
     /// Prefix, merge, suffix. `None` when there is no prefix.
     pub fn shared(graph: &Graph, stages: &Stages) -> Option<Route> {
         let prefix = stages.prefix.as_ref()?;
+        let rows = graph.batch();
         let suffix = stages.suffix.as_ref().map(|suffix| SuffixRoute {
             inputs: stages
                 .suffix_inputs
                 .iter()
                 .copied()
-                .zip(sizes(suffix, &suffix.inputs))
+                .zip(sizes(suffix, &suffix.inputs, rows))
                 .collect(),
-            outputs: sizes(suffix, &suffix.outputs),
+            outputs: sizes(suffix, &suffix.outputs, rows),
         });
         Some(Route {
             id: 0,
             first: StageKind::Prefix,
-            inputs: sizes(prefix, &prefix.inputs),
-            first_outputs: sizes(prefix, &prefix.outputs),
+            inputs: sizes(prefix, &prefix.inputs, rows),
+            first_outputs: sizes(prefix, &prefix.outputs, rows),
             suffix,
             outputs: outputs(graph, stages.outputs.iter().copied()),
         })
     }
 }
 
-fn sizes(graph: &Graph, ids: &[TensorId]) -> Vec<usize> {
-    ids.iter()
-        .map(|id| row(graph, *id).iter().product())
-        .collect()
-}
-
-/// The dimensions of one row; all of them where the network is one row as a whole.
-fn row(graph: &Graph, id: TensorId) -> &[usize] {
-    let shape = &graph.tensor(id).shape;
-    match graph.rows() {
-        Some(_) => &shape[1..],
-        None => shape,
-    }
+/// Elements per row of each of these tensors, for a network that computes `rows` rows as compiled.
+fn sizes(graph: &Graph, ids: &[TensorId], rows: usize) -> Vec<usize> {
+    let elements = |id: &TensorId| graph.tensor(*id).shape.iter().product::<usize>() / rows;
+    ids.iter().map(elements).collect()
 }
 
 fn outputs(graph: &Graph, sources: impl Iterator<Item = OutputSource>) -> Vec<Output> {
-    let ids = graph.outputs.iter();
-    ids.zip(sources)
-        .map(|(id, source)| Output {
-            source,
-            shape: row(graph, *id).to_vec(),
-            batched: graph.rows().is_some(),
-        })
+    let shapes = graph.row_shapes(&graph.outputs);
+    let outputs = shapes.into_iter().zip(sources);
+    outputs
+        .map(|(shape, source)| Output { source, shape })
         .collect()
 }

@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
                 let commands = self.schedule.handle(Event::Finished(task.id));
                 self.obey(commands, Some(outputs))
             }
-            End::Failed { message } => self.lose(report.device, Loss::Failed, message),
+            End::Failed { message, .. } => self.lose(report.device, Loss::Failed, message),
             End::Skipped => Ok(()),
         }
     }
@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
         let outputs = self.job.route.outputs.iter();
         let outputs = outputs
             .map(|output| Array {
-                shape: output.whole_shape(total),
+                shape: output.shape.of(total),
                 data: match output.source {
                     OutputSource::Prefix(index) => merged[index].clone(),
                     OutputSource::Suffix(index) => suffix[index].clone(),

@@ -25,6 +25,12 @@ pub(super) struct Worker {
     pub broken: u64,
 }
 
+/// How an engine failed.
+enum Fault {
+    Error(String),
+    Panic(String),
+}
+
 /// An execution that was started and not waited for.
 struct Started {
     ticket: Ticket,
@@ -109,7 +115,8 @@ impl Worker {
         let spec = EngineSpec {
             stage: key.stage,
             device: self.device,
-            batch: key.batch,
+            // A network that is one row as a whole may have parts of several.
+            batch: graph.batch(),
         };
         let built = catch_unwind(AssertUnwindSafe(|| self.backend.build(graph, &spec)));
         let engine = built.unwrap_or_else(|panic| Err(spec.error(said(&*panic))))?;
@@ -124,7 +131,7 @@ impl Worker {
         let at = Instant::now();
         match self.guarded(key, |engine| engine.enqueue(inputs)) {
             Ok(()) => Ok(Started { ticket, key, at }),
-            Err(message) => Err(self.failed(ticket, key, message)),
+            Err(fault) => Err(self.failed(ticket, key, fault)),
         }
     }
 
@@ -137,30 +144,39 @@ impl Worker {
                 started: at,
                 busy: at.elapsed(),
             },
-            Err(message) => self.failed(ticket, key, message),
+            Err(fault) => self.failed(ticket, key, fault),
         }
     }
 
-    fn failed(&mut self, ticket: Ticket, key: EngineKey, message: String) -> End {
+    fn failed(&mut self, ticket: Ticket, key: EngineKey, fault: Fault) -> End {
         self.broken = ticket.run;
         self.discard(key);
-        End::Failed { message }
+        match fault {
+            Fault::Error(message) => End::Failed {
+                message,
+                panicked: false,
+            },
+            Fault::Panic(message) => End::Failed {
+                message,
+                panicked: true,
+            },
+        }
     }
 
     fn guarded<T>(
         &mut self,
         key: EngineKey,
         act: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>,
-    ) -> Result<T, String> {
+    ) -> Result<T, Fault> {
         let engine = self.engines.get_mut(&key).ok_or_else(|| {
-            format!(
+            Fault::Error(format!(
                 "no {:?} engine of {} rows was built on {}",
                 key.stage, key.batch, self.device
-            )
+            ))
         })?;
         match catch_unwind(AssertUnwindSafe(|| act(engine.as_mut()))) {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(panic) => Err(said(&*panic)),
+            Ok(result) => result.map_err(|error| Fault::Error(error.to_string())),
+            Err(panic) => Err(Fault::Panic(said(&*panic))),
         }
     }
 
@@ -177,7 +193,8 @@ fn next(orders: &Receiver<Order>) -> Option<Order> {
     soon.unwrap_or_else(|| orders.recv()).ok()
 }
 
-fn said(panic: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| text.to_string())

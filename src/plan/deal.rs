@@ -84,6 +84,27 @@ impl Plan {
         Plan::new(prefix, suffix_batch(batch))
     }
 
+    /// As [`Plan::balanced_within`] for a network that runs only in executions of `unit` rows, of which `batch` is a
+    /// multiple.
+    pub fn in_units(batch: usize, devices: &[Device], unit: usize) -> Plan {
+        let units = batch / unit.max(1);
+        let first = devices.first().copied().unwrap_or(Device::Gpu);
+        let others = match batch < SHARED_FROM {
+            true => &[],
+            false => devices.get(1..).unwrap_or_default(),
+        };
+        let each = units / (others.len() + 1);
+        let share = |device, rounds| Share {
+            device,
+            batch: unit,
+            rounds,
+        };
+        let mut prefix = vec![share(first, units - each * others.len())];
+        prefix.extend(others.iter().map(|&device| share(device, each)));
+        prefix.retain(|share| share.rounds > 0);
+        Plan::new(prefix, unit)
+    }
+
     fn alone(device: Device, batch: usize, most: usize) -> Plan {
         Plan::new(shares(device, batch, most), suffix_batch(batch))
     }

@@ -1,5 +1,6 @@
 //! Accepts connections, and ends those that waste them.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::activity::{receiving, Activity, Noted, Open};
 use super::config::ServeConfig;
 
 /// What a port speaks.
@@ -40,7 +42,7 @@ const PING: Duration = Duration::from_secs(20);
 /// After an accept that failed (no file descriptors, for instance).
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is true, then lets requests in flight end.
+/// Serves until `stop` is true, then lets requests in flight end. A connection that waits for none is ended at once.
 pub(super) async fn serve(port: Port, config: ServeConfig, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(config.max_connections));
@@ -62,9 +64,17 @@ pub(super) async fn serve(port: Port, config: ServeConfig, mut stop: watch::Rece
             () = stopped => break,
         };
         let watcher = graceful.watcher();
-        let (port, config) = (port.clone(), config.clone());
+        let (port, config, mut stop) = (port.clone(), config.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(&port, &config, stream, watcher).await;
+            let activity = Activity::new();
+            let over = async {
+                drop(stop.wait_for(|stop| *stop).await);
+                activity.over().await;
+            };
+            tokio::select! {
+                () = connection(&port, &config, stream, watcher, &activity) => {}
+                () = over => {}
+            }
             drop(permit);
         });
     }
@@ -73,30 +83,50 @@ pub(super) async fn serve(port: Port, config: ServeConfig, mut stop: watch::Rece
 
 type Watcher = hyper_util::server::graceful::Watcher;
 
-async fn connection(port: &Port, config: &ServeConfig, stream: TcpStream, watcher: Watcher) {
+async fn connection(
+    port: &Port,
+    config: &ServeConfig,
+    stream: TcpStream,
+    watcher: Watcher,
+    activity: &Arc<Activity>,
+) {
     // Answers are whole messages: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     match &port.tls {
-        None => speak(port, config, stream, watcher).await,
+        None => speak(port, config, stream, watcher, activity).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = timeout(config.header_timeout, tls.accept(stream)).await {
-                speak(port, config, stream, watcher).await;
+                speak(port, config, stream, watcher, activity).await;
             }
         }
     }
 }
 
-async fn speak<S>(port: &Port, config: &ServeConfig, stream: S, watcher: Watcher)
-where
+async fn speak<S>(
+    port: &Port,
+    config: &ServeConfig,
+    stream: S,
+    watcher: Watcher,
+    activity: &Arc<Activity>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let asked = Arc::new(AtomicBool::new(false));
-    let (router, seen) = (port.router.clone(), asked.clone());
+    let (router, seen, counts) = (port.router.clone(), asked.clone(), activity.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         seen.store(true, Ordering::Relaxed);
-        router.clone().oneshot(request)
+        let open = Open::new(&counts);
+        let request = request.map(|body| receiving(&counts, body));
+        let answer = router.clone().oneshot(request);
+        async move {
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| open.answered(body)))
+        }
     });
-    let io = TokioIo::new(stream);
+    let io = TokioIo::new(Noted {
+        stream,
+        activity: activity.clone(),
+    });
     match port.protocol {
         Protocol::Http1 => {
             let mut server = http1::Builder::new();

@@ -34,8 +34,18 @@ pub enum RequestError {
     UnknownVersion { model: String, version: String },
     #[error("{0}")]
     Malformed(String),
-    #[error("input `{name}` has the datatype {got}: this model takes FP32")]
-    Datatype { name: String, got: String },
+    #[error("input `{name}` has the datatype {got}: this model takes {want}")]
+    Datatype {
+        name: String,
+        got: String,
+        want: &'static str,
+    },
+    #[error("input `{name}` has the shape {shape:?} but must be {want:?}: not every input and output of this model has a batch dimension, so a request is one execution")]
+    Whole {
+        name: String,
+        shape: Vec<usize>,
+        want: Vec<usize>,
+    },
     #[error("the model has no input `{name}`, only {}", known.join(", "))]
     UnknownInput { name: String, known: Vec<String> },
     #[error("the model has no output `{name}`, only {}", known.join(", "))]
@@ -76,6 +86,10 @@ pub enum RequestError {
     TooSlow(Duration),
     #[error("{0}")]
     Failed(StreamError),
+    #[error("no answer: {0}")]
+    Broken(String),
+    #[error("{0}; restart the server")]
+    NotReady(String),
 }
 
 impl RequestError {
@@ -86,6 +100,7 @@ impl RequestError {
             }
             RequestError::Malformed(_)
             | RequestError::Datatype { .. }
+            | RequestError::Whole { .. }
             | RequestError::UnknownInput { .. }
             | RequestError::UnknownOutput { .. }
             | RequestError::MissingInput(_)
@@ -96,10 +111,14 @@ impl RequestError {
             | RequestError::Input(_)
             | RequestError::TooManyRows { .. } => StatusCode::BAD_REQUEST,
             RequestError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            RequestError::QueueFull(_) | RequestError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            RequestError::QueueFull(_) | RequestError::Stopping | RequestError::NotReady(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             RequestError::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
             RequestError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
-            RequestError::Failed(_) | RequestError::Behind(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            RequestError::Failed(_) | RequestError::Behind(_) | RequestError::Broken(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
@@ -110,6 +129,7 @@ impl RequestError {
             }
             RequestError::Malformed(_)
             | RequestError::Datatype { .. }
+            | RequestError::Whole { .. }
             | RequestError::UnknownInput { .. }
             | RequestError::UnknownOutput { .. }
             | RequestError::MissingInput(_)
@@ -121,9 +141,11 @@ impl RequestError {
             RequestError::Unsupported { .. } => Code::Unimplemented,
             RequestError::TooLarge(_) => Code::OutOfRange,
             RequestError::QueueFull(_) => Code::ResourceExhausted,
-            RequestError::Stopping => Code::Unavailable,
+            RequestError::Stopping | RequestError::NotReady(_) => Code::Unavailable,
             RequestError::TimedOut(_) | RequestError::TooSlow(_) => Code::DeadlineExceeded,
-            RequestError::Failed(_) | RequestError::Behind(_) => Code::Internal,
+            RequestError::Failed(_) | RequestError::Behind(_) | RequestError::Broken(_) => {
+                Code::Internal
+            }
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use super::datatype::Datatype;
 use super::error::RequestError;
 use super::model::{Model, Port};
 use crate::engine::Array;
 
-/// The only datatype of a network's inputs and outputs here.
-pub(super) const FP32: &str = "FP32";
 /// Every model has this version.
 pub(super) const VERSION: &str = "1";
 
@@ -17,6 +16,13 @@ pub(super) struct Given {
     pub datatype: String,
     pub shape: Vec<i64>,
     pub data: Vec<f32>,
+}
+
+impl Given {
+    /// Values of a type that is not known are no number of bytes, and nothing to look at.
+    pub fn read(name: &str, datatype: &str, bytes: &[u8]) -> Result<Vec<f32>, RequestError> {
+        Datatype::parse(datatype).map_or(Ok(Vec::new()), |datatype| datatype.read(name, bytes))
+    }
 }
 
 /// All models of a server.
@@ -46,7 +52,7 @@ pub(super) fn ordered(model: &Model, mut given: Vec<Given>) -> Result<Vec<Array>
     for port in &model.inputs {
         let at = given.iter().position(|g| g.name == port.name);
         let at = at.ok_or_else(|| RequestError::MissingInput(port.name.clone()))?;
-        arrays.push(array(given.swap_remove(at))?);
+        arrays.push(array(port, given.swap_remove(at))?);
     }
     match given.pop() {
         None => Ok(arrays),
@@ -60,11 +66,13 @@ pub(super) fn ordered(model: &Model, mut given: Vec<Given>) -> Result<Vec<Array>
     }
 }
 
-fn array(given: Given) -> Result<Array, RequestError> {
-    if given.datatype != FP32 {
+fn array(port: &Port, given: Given) -> Result<Array, RequestError> {
+    let datatype = Datatype::parse(&given.datatype).filter(|sent| port.datatype.takes(*sent));
+    if datatype.is_none() {
         return Err(RequestError::Datatype {
             name: given.name,
             got: given.datatype,
+            want: port.datatype.name(),
         });
     }
     let want = elements(&given.name, &given.shape)?;
@@ -78,7 +86,7 @@ fn array(given: Given) -> Result<Array, RequestError> {
     }
     Ok(Array {
         shape: given.shape.iter().map(|d| *d as usize).collect(),
-        data: Arc::new(given.data),
+        data: Arc::new(port.datatype.rounded(&given.data).into_owned()),
     })
 }
 
@@ -113,27 +121,4 @@ pub(super) fn wanted<'a>(
 
 fn names(ports: &[Port]) -> Vec<String> {
     ports.iter().map(|p| p.name.clone()).collect()
-}
-
-/// Little-endian float32 values.
-pub(super) fn from_bytes(name: &str, bytes: &[u8]) -> Result<Vec<f32>, RequestError> {
-    if !bytes.len().is_multiple_of(4) {
-        return Err(RequestError::Malformed(format!(
-            "input `{name}` has {} bytes, which is no number of FP32 values",
-            bytes.len()
-        )));
-    }
-    let words = bytes.chunks_exact(4);
-    Ok(words
-        .map(|w| f32::from_le_bytes([w[0], w[1], w[2], w[3]]))
-        .collect())
-}
-
-/// The opposite of [`from_bytes`], at the end of `bytes`.
-pub(super) fn push_bytes(values: &[f32], bytes: &mut Vec<u8>) {
-    let start = bytes.len();
-    bytes.resize(start + 4 * values.len(), 0);
-    for (to, value) in bytes[start..].chunks_exact_mut(4).zip(values) {
-        to.copy_from_slice(&value.to_le_bytes());
-    }
 }

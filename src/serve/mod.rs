@@ -3,10 +3,13 @@
 //! Every model is a stream: the rows of all requests in flight are batched together, and a request is answered when
 //! its last row is. A client that goes away loses its answer and nothing else.
 
+mod activity;
 mod config;
 mod connections;
+mod datatype;
 mod error;
 mod grpc;
+mod guard;
 mod http;
 mod infer;
 mod metrics;

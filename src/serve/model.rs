@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use super::datatype::Datatype;
 use super::error::RequestError;
 use super::pending::{Pending, Tag};
 use crate::engine::Array;
@@ -18,19 +19,25 @@ use crate::session::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Port {
     pub name: String,
-    /// -1 for the rows; a constant output has none.
+    pub datatype: Datatype,
+    /// -1 for the rows; a constant output has none. As compiled where not every input and output of the model has a
+    /// dimension for them.
     pub shape: Vec<i64>,
+    /// As compiled.
+    compiled: Vec<usize>,
 }
 
 impl Port {
-    fn of(end: &End) -> Port {
+    fn of(end: &End, batched: bool) -> Port {
         let mut shape: Vec<i64> = end.shape.iter().map(|d| *d as i64).collect();
-        if let Some(rows) = shape.first_mut().filter(|_| !end.constant) {
+        if let (true, Some(rows)) = (batched && !end.constant, shape.first_mut()) {
             *rows = -1;
         }
         Port {
             name: end.name.clone(),
+            datatype: Datatype::of(end.dtype),
             shape,
+            compiled: end.shape.clone(),
         }
     }
 }
@@ -41,6 +48,8 @@ pub struct Model {
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
     session: Arc<Session>,
+    /// Whether every input and output has a dimension for rows; a request is one execution as compiled otherwise.
+    batched: bool,
     /// Taken when the model closes.
     input: Mutex<Option<StreamInput<Tag>>>,
     watch: StreamWatch,
@@ -66,6 +75,13 @@ impl Model {
             overflow: Overflow::Wait,
             ..config.clone()
         })?;
+        let ends = [session.inputs(), session.outputs()];
+        let mut varying = ends.iter().flatten().filter(|end| !end.constant);
+        let batched = varying.all(|end| end.rows.batched);
+        let [inputs, outputs] = ends.map(|ends| {
+            let ports = ends.iter().map(|end| Port::of(end, batched));
+            ports.collect()
+        });
         let rows = Arc::new(AtomicUsize::new(0));
         let (answers, open) = (stream.answers, rows.clone());
         let answering = thread::Builder::new().name(format!("tvm-dla {name}"));
@@ -78,8 +94,9 @@ impl Model {
         let answering = answering.map_err(|e| SessionError::Thread(e.to_string()))?;
         Ok(Model {
             name: name.to_string(),
-            inputs: session.inputs().iter().map(Port::of).collect(),
-            outputs: session.outputs().iter().map(Port::of).collect(),
+            inputs,
+            outputs,
+            batched,
             input: Mutex::new(Some(stream.input)),
             watch: stream.handle.watch(),
             origin: stream.origin,
@@ -110,6 +127,7 @@ impl Model {
 
     /// The outputs for one row or more, in the order of the model's outputs.
     pub(super) async fn infer(&self, inputs: &[Array]) -> Result<Vec<Array>, RequestError> {
+        self.check(inputs)?;
         let rows = self.session.rows(inputs).map_err(RequestError::Input)?;
         self.admit(rows.len())?;
         let arrived = Instant::now();
@@ -131,8 +149,41 @@ impl Model {
                 outputs.map_err(RequestError::Behind)
             }
             Ok(Err(error)) => Err(RequestError::Failed(error)),
-            Err(_) => Err(RequestError::Stopping),
+            Err(_) => Err(self.gone()),
         }
+    }
+
+    /// A model that is not batched takes what it was compiled for.
+    fn check(&self, inputs: &[Array]) -> Result<(), RequestError> {
+        let mut pairs = self.inputs.iter().zip(inputs);
+        match pairs.find(|(port, array)| !self.batched && array.shape != port.compiled) {
+            None => Ok(()),
+            Some((port, array)) => Err(RequestError::Whole {
+                name: port.name.clone(),
+                shape: array.shape.clone(),
+                want: port.compiled.clone(),
+            }),
+        }
+    }
+
+    /// Why the stream takes and answers nothing any more.
+    fn gone(&self) -> RequestError {
+        match self.trouble() {
+            Some(trouble) => RequestError::Broken(trouble),
+            None => RequestError::Stopping,
+        }
+    }
+
+    /// Why this model does not answer as it should; it is then no longer ready.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let broken = self.watch.broken();
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = |(answering, stream): &(JoinHandle<()>, StreamHandle)| {
+            answering.is_finished() || stream.ended()
+        };
+        let ended = threads.as_ref().is_some_and(ended);
+        let reason = broken.or_else(|| ended.then(|| "its stream has ended".to_string()))?;
+        Some(format!("model {} is broken: {reason}", self.name))
     }
 
     /// Counts the rows of a request in, if there is room for all of them.
@@ -152,7 +203,7 @@ impl Model {
         let input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         let input = input.as_ref().ok_or(RequestError::Stopping)?;
         input.try_send(items).map_err(|error| match error {
-            Refused::Ended(_) => RequestError::Stopping,
+            Refused::Ended(_) => self.gone(),
             Refused::Full(_) => RequestError::QueueFull(self.queue),
             wrong @ (Refused::Count { .. } | Refused::Size { .. }) => {
                 RequestError::Malformed(wrong.to_string())

@@ -1,5 +1,6 @@
 //! A server from its start to its end.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use tokio::task::JoinSet;
 
 use super::config::ServeConfig;
 use super::connections::{serve, Port, Protocol};
-use super::error::StartError;
+use super::error::{RequestError, StartError};
+use super::guard::Panicked;
 use super::infer::Models;
 use super::metrics::Metrics;
 use super::model::Model;
@@ -23,12 +25,27 @@ pub(super) struct App {
     pub metrics: Metrics,
     pub config: ServeConfig,
     stopping: AtomicBool,
+    panicked: Panicked,
 }
 
 impl App {
-    /// Whether new requests are taken.
-    pub fn ready(&self) -> bool {
-        !self.stopping.load(Ordering::Acquire)
+    /// Whether new requests are taken, and will be answered by every model.
+    pub fn ready(&self) -> Result<(), RequestError> {
+        let mut models = self.models.0.iter();
+        models.try_for_each(|model| self.model_ready(model))
+    }
+
+    pub fn model_ready(&self, model: &Model) -> Result<(), RequestError> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(RequestError::Stopping);
+        }
+        let trouble = self.panicked.said().or_else(|| model.trouble());
+        trouble.map_or(Ok(()), |trouble| Err(RequestError::NotReady(trouble)))
+    }
+
+    /// The answer of a handler, which may panic.
+    pub async fn guarded<F: Future>(&self, answer: F) -> Result<F::Output, RequestError> {
+        self.panicked.watch(answer).await
     }
 }
 
@@ -77,6 +94,7 @@ impl Server {
             metrics,
             config,
             stopping: AtomicBool::new(false),
+            panicked: Panicked::default(),
         });
         let mut server = Server {
             runtime,
@@ -113,6 +131,12 @@ impl Server {
 
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Why the server is no longer ready, though it was not told to stop: at most one reason per model, and one more.
+    pub fn troubles(&self) -> Vec<String> {
+        let models = self.app.models.0.iter().filter_map(Model::trouble);
+        self.app.panicked.said().into_iter().chain(models).collect()
     }
 
     /// Takes no more requests, lets those in flight end within the configured time, and closes the models.

@@ -42,9 +42,9 @@ impl Session {
         &self,
         config: &StreamConfig,
     ) -> Result<(Batches, BatchOrigin), SessionError> {
-        if let Some(reason) = self.fixed.as_ref().filter(|_| self.graph.batch() > 1) {
+        if let Some(reason) = self.fixed.as_ref().filter(|_| self.alone.unit > 1) {
             return Err(SessionError::NoStream {
-                batch: self.graph.batch(),
+                batch: self.alone.unit,
                 reason: reason.clone(),
             });
         }
@@ -59,11 +59,15 @@ impl Session {
             if plan.cut != Cut::Longest {
                 return Err(SessionError::StreamCut(plan.clone()));
             }
+            self.longest().check_stream(plan)?;
+            self.alone.check_stream(plan)?;
             return Ok((shares(plan), BatchOrigin::Plan(PlanOrigin::Asked)));
         }
         let most = |device| match device {
             Device::Gpu if self.fixed.is_some() => 1,
             Device::Gpu => config.max_batch.max(1),
+            // Its rows also go through the suffix in its batches.
+            Device::Dla(_) if self.longest().fixed() => 1,
             Device::Dla(_) => config
                 .max_batch
                 .clamp(1, self.most_dla_rows(&self.longest().first)),

@@ -4,7 +4,7 @@ use super::{Outcome, Session, SessionError};
 use crate::artifact::{Around, ArtifactError, Source};
 use crate::bundle::{Origin, Port};
 use crate::engine::Array;
-use crate::graph::TensorId;
+use crate::graph::{DType, RowShape, TensorId};
 
 /// A tensor that the model takes or gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,10 @@ pub struct End {
     pub shape: Vec<usize>,
     /// How it is passed; an output is always given as float32, in the model's order.
     pub port: Port,
+    /// One row, in the network's order of axes.
+    pub rows: RowShape,
+    /// float32, or float16 where the model declares that.
+    pub dtype: DType,
     /// Whether it is the same for every batch.
     pub constant: bool,
 }
@@ -47,6 +51,8 @@ impl Session {
                 inputs
                     .map(|(declared, port)| End {
                         name: declared.name,
+                        rows: RowShape::leading(&port.of_network(&declared.shape)),
+                        dtype: DType::F32,
                         shape: declared.shape,
                         port,
                         constant: false,
@@ -72,6 +78,8 @@ impl Session {
                         Source::Network(at) => own(at),
                         Source::Input(_) | Source::Part(_) | Source::Constant(_) => End {
                             name: placed.declared.name.clone(),
+                            rows: RowShape::leading(&placed.declared.shape),
+                            dtype: DType::F32,
                             shape: placed.declared.shape.clone(),
                             port: Port::PLAIN,
                             constant: matches!(placed.source, Source::Constant(_)),
@@ -88,6 +96,8 @@ impl Session {
         End {
             name: tensor.name.clone(),
             shape: declared.declared(&tensor.shape),
+            rows: self.graph.row_shapes(&[id]).remove(0),
+            dtype: tensor.dtype,
             port,
             constant: false,
         }

@@ -33,10 +33,17 @@ pub enum SessionError {
     GpuNeeded,
     #[error("the plan {plan} uses a DLA, but this network runs on the GPU alone: {reason}")]
     GpuAlone { plan: Plan, reason: String },
-    #[error("this network runs only in batches of {batch} in one round on the GPU, not as {asked}: {reason}")]
+    #[error("this {what} runs only in batches of {batch}, not as {asked}: {reason}")]
     FixedBatch {
+        what: &'static str,
         batch: usize,
         asked: Plan,
+        reason: String,
+    },
+    #[error("this network runs only in batches of {batch}, and {rows} rows are no multiple of that: {reason}")]
+    FixedRows {
+        batch: usize,
+        rows: usize,
         reason: String,
     },
     #[error(
@@ -80,7 +87,7 @@ pub enum SessionError {
         model: Vec<usize>,
         network: Vec<usize>,
     },
-    #[error("input `{name}` has the shape {got:?} but must be {want:?}: this network has no batch dimension")]
+    #[error("input `{name}` has the shape {got:?} but must be {want:?}, or {} for N rows: it has no batch dimension", shape(want))]
     InputWhole {
         name: String,
         got: Vec<usize>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::SessionError;
 use crate::bundle::{AxesOrder, Origin, Port};
 use crate::engine::Array;
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Graph, RowShape, Tensor};
 
 /// The caller's arrays in the network's order of axes, and the batch that all of them have.
 pub(super) fn check(
@@ -84,50 +84,46 @@ fn rows(graph: &Graph, inputs: &[Array]) -> Result<usize, SessionError> {
             names: names.join(", "),
         });
     }
-    if graph.rows().is_none() {
-        for (tensor, array) in tensors.iter().zip(inputs) {
-            check_exact(tensor, array)?;
-        }
-        return Ok(1);
-    }
-    let mut first: Option<(&Tensor, &Array)> = None;
-    for (tensor, array) in tensors.into_iter().zip(inputs) {
-        check_one(tensor, array)?;
-        let (named, leader) = *first.get_or_insert((tensor, array));
-        if array.shape[0] != leader.shape[0] {
+    let shapes = graph.row_shapes(&graph.inputs);
+    let mut first: Option<(&Tensor, &Array, usize)> = None;
+    for ((tensor, shape), array) in tensors.into_iter().zip(&shapes).zip(inputs) {
+        let rows = check_one(tensor, shape, array)?;
+        let (named, leader, want) = *first.get_or_insert((tensor, array, rows));
+        if rows != want {
             return Err(SessionError::InputBatch {
                 name: tensor.name.clone(),
                 shape: array.shape.clone(),
-                got: array.shape[0],
+                got: rows,
                 first: named.name.clone(),
                 first_shape: leader.shape.clone(),
-                want: leader.shape[0],
+                want,
             });
         }
     }
-    Ok(first.map_or(0, |(_, array)| array.shape[0]))
+    Ok(first.map_or(0, |(_, _, rows)| rows))
 }
 
-fn check_one(tensor: &Tensor, array: &Array) -> Result<(), SessionError> {
+/// The rows in `array`.
+fn check_one(tensor: &Tensor, row: &RowShape, array: &Array) -> Result<usize, SessionError> {
     let name = tensor.name.clone();
     let shape = array.shape.clone();
-    let want = tensor.shape.get(1..).unwrap_or_default().to_vec();
-    match shape.split_first() {
-        Some((_, row)) if *row != *want => Err(SessionError::InputShape {
+    let want = row.row.clone();
+    match row.rows(&shape) {
+        None if row.batched => Err(SessionError::InputShape {
             name,
             got: shape,
             want,
         }),
-        None => Err(SessionError::InputShape {
+        None => Err(SessionError::InputWhole {
             name,
             got: shape,
             want,
         }),
-        Some((0, _)) => Err(SessionError::EmptyBatch { name, shape, want }),
-        Some(_) => {
+        Some(0) => Err(SessionError::EmptyBatch { name, shape, want }),
+        Some(rows) => {
             let count = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
             match count == Some(array.data.len()) {
-                true => Ok(()),
+                true => Ok(rows),
                 false => Err(SessionError::InputData {
                     name,
                     shape,
@@ -135,26 +131,6 @@ fn check_one(tensor: &Tensor, array: &Array) -> Result<(), SessionError> {
                 }),
             }
         }
-    }
-}
-
-/// For a network that has no batch dimension.
-fn check_exact(tensor: &Tensor, array: &Array) -> Result<(), SessionError> {
-    let (name, shape) = (tensor.name.clone(), array.shape.clone());
-    if shape != tensor.shape {
-        return Err(SessionError::InputWhole {
-            name,
-            got: shape,
-            want: tensor.shape.clone(),
-        });
-    }
-    match shape.iter().product::<usize>() == array.data.len() {
-        true => Ok(()),
-        false => Err(SessionError::InputData {
-            name,
-            shape,
-            got: array.data.len(),
-        }),
     }
 }
 

@@ -29,7 +29,7 @@ impl Session {
         Ok(times.into_iter().sum())
     }
 
-    /// Why the network runs only in its own batch.
+    /// Why the network runs only in executions as compiled.
     pub fn fixed_because(&self) -> Option<&str> {
         self.fixed.as_deref()
     }

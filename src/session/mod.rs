@@ -4,6 +4,7 @@
 
 mod batches;
 mod config;
+mod deal;
 mod ends;
 mod error;
 mod inputs;
@@ -56,7 +57,7 @@ pub struct Session {
     cuts: Mutex<Cuts>,
     /// What adapting has made of each plan.
     balances: Mutex<HashMap<Plan, Balance>>,
-    /// Why the network runs only in its own batch.
+    /// Why the network runs only in executions as compiled.
     fixed: Option<String>,
     devices: Vec<Device>,
     config: SessionConfig,
@@ -93,14 +94,10 @@ impl Session {
             kept: _,
         } = bundle;
         let stages = cut(&graph, &options.target, &options.gpu_only)?;
-        let fixed = graph.with_batch(graph.batch() + 1).err();
-        let fixed = fixed.map(|error| error.to_string());
+        let fixed = graph.apart().err().map(|error| error.to_string());
         let graph = Arc::new(graph);
-        let shared = match (&fixed, Way::shared(&graph, &stages, 0)) {
-            (Some(reason), _) => Err(reason.clone()),
-            (None, Some(way)) => Ok(Arc::new(way)),
-            (None, None) => Err("no part of it can run on a DLA".to_string()),
-        };
+        let shared = Way::shared(&graph, &stages, 0).map(Arc::new);
+        let shared = shared.ok_or_else(|| "no part of it can run on a DLA".to_string());
         let alone = match (&shared, &stages.suffix) {
             (Ok(way), None) => way.clone(),
             _ => Arc::new(Way::whole(&graph)),
@@ -267,9 +264,10 @@ impl Session {
             ),
             Err(reason) => format!("gpu alone: {reason}"),
         };
-        let batch = match &self.fixed {
-            Some(_) => format!("batch {} only", self.graph.batch()),
-            None => "any batch".to_string(),
+        let batch = match (&self.fixed, self.alone.unit) {
+            (Some(_), 1) => "any batch, row by row".to_string(),
+            (Some(_), unit) => format!("batch {unit} only, once or several times"),
+            (None, _) => "any batch".to_string(),
         };
         format!(
             "network {}: {} nodes, {batch}\nstages: {stages}\ndevices: {}",

@@ -84,10 +84,13 @@ impl Session {
             |chosen: &Chosen| chosen.plan.total() == batch && self.check_plan(&chosen.plan).is_ok();
         let chosen = match &self.config.plan {
             Some(plan) => Chosen::new(plan, PlanOrigin::Asked),
-            None => self.defaults().find(fits).unwrap_or_else(|| Chosen {
-                plan: self.default_plan(batch, hung),
-                origin: PlanOrigin::EqualDeal,
-            }),
+            None => match self.defaults().find(fits) {
+                Some(chosen) => chosen,
+                None => Chosen {
+                    plan: self.default_plan(batch, hung)?,
+                    origin: PlanOrigin::EqualDeal,
+                },
+            },
         };
         chosen.plan.validate(batch, &self.devices)?;
         self.check_plan(&chosen.plan)?;
@@ -122,16 +125,6 @@ impl Session {
     /// Whether `plan` is possible here for a batch of its own size.
     pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), SessionError> {
         plan.validate(plan.total(), &self.devices)?;
-        if let Some(reason) = &self.fixed {
-            let own = self.graph.batch();
-            if *plan != one_round(own) {
-                return Err(SessionError::FixedBatch {
-                    batch: own,
-                    asked: plan.clone(),
-                    reason: reason.clone(),
-                });
-            }
-        }
         match &self.shared {
             Err(reason) if !plan.gpu_alone() => Err(SessionError::GpuAlone {
                 plan: plan.clone(),
@@ -139,6 +132,7 @@ impl Session {
             }),
             _ => {
                 let way = self.way(plan)?;
+                way.check(plan)?;
                 let mut shares = plan.prefix.iter();
                 shares.try_for_each(|s| self.check_share(s, &way.first))
             }
@@ -170,25 +164,4 @@ impl Session {
         let fits = |rows: &usize| self.dla_limit(*rows, prefix).is_none();
         (1..=64).rev().find(fits).unwrap_or(1)
     }
-
-    fn default_plan(&self, batch: usize, hung: &[Device]) -> Plan {
-        if self.fixed.is_some() {
-            return one_round(batch);
-        }
-        let devices = self.without(hung);
-        match (&self.shared, devices.is_empty()) {
-            (Ok(way), false) => {
-                Plan::balanced_within(batch, &devices, self.most_dla_rows(&way.first))
-            }
-            _ => Plan::gpu_only(batch),
-        }
-    }
-}
-
-fn one_round(batch: usize) -> Plan {
-    Plan::merged(vec![Share {
-        device: Device::Gpu,
-        batch,
-        rounds: 1,
-    }])
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{inputs, Session, SessionError};
 use crate::engine::{Array, Rows};
-use crate::graph::TensorId;
+use crate::graph::DType;
 
 impl Session {
     /// A batch as the items of a stream: per row, one row of every input of the network. Nothing is copied, unless axes come
@@ -32,8 +32,7 @@ impl Session {
     }
 
     /// Answers of a stream as a batch in the order given: per output of the model, the rows one after the other, in its
-    /// order of axes. `inputs`
-    /// are the model's of the same rows; a stream that keeps none gives none.
+    /// order of axes. `inputs` are the model's of the same rows; a stream that keeps none gives none.
     ///
     /// # Errors
     /// A model whose outputs need its inputs again where there are none; what TVM computes behind the network fails.
@@ -50,26 +49,28 @@ impl Session {
     }
 
     fn network_batch(&self, answers: &[Vec<Rows>]) -> Vec<Array> {
-        let outputs = self.graph.outputs.iter().enumerate();
+        let outputs = self.alone.route.outputs.iter().enumerate();
         let outputs = outputs
-            .map(|(at, id)| {
-                let mut data = Vec::with_capacity(answers.len() * self.row_len(*id));
-                for answer in answers {
-                    data.extend_from_slice(answer[at].as_slice());
-                }
-                let mut shape = self.graph.tensor(*id).shape.clone();
-                shape[0] = answers.len();
+            .map(|(at, output)| {
+                let rows = answers.iter().map(|answer| answer[at].as_slice());
                 Array {
-                    shape,
-                    data: Arc::new(data),
+                    data: Arc::new(rows.collect::<Vec<_>>().concat()),
+                    shape: output.shape.of(answers.len()),
                 }
             })
             .collect();
         inputs::returned(self.origin(), outputs)
     }
 
-    fn row_len(&self, id: TensorId) -> usize {
-        let shape = &self.graph.tensor(id).shape;
-        shape.iter().skip(1).product()
+    /// The types in which callers hold the outputs.
+    pub fn output_types(&self) -> Vec<DType> {
+        let outputs = self.graph.outputs.iter();
+        outputs.map(|id| self.graph.tensor(*id).dtype).collect()
+    }
+
+    /// The shape of every input for `rows` rows.
+    pub fn input_shapes(&self, rows: usize) -> Vec<Vec<usize>> {
+        let shapes = self.graph.row_shapes(&self.graph.inputs);
+        shapes.iter().map(|shape| shape.of(rows)).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Items that arrive one after the other, answered within a latency bound.
 
 use std::collections::BTreeSet;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -10,7 +11,9 @@ use crossbeam_channel::{bounded, Receiver};
 use super::batches::BatchOrigin;
 use super::{Session, SessionError};
 use crate::engine::{Rows, StageKind};
-use crate::pipeline::{EngineKey, Pipeline, StreamAnswer, StreamInput, StreamJob, StreamStats};
+use crate::pipeline::{
+    said, EngineKey, Pipeline, StreamAnswer, StreamInput, StreamJob, StreamStats,
+};
 use crate::plan::{Device, Plan};
 use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, Timed};
 
@@ -74,11 +77,22 @@ impl StreamWatch {
         let stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         stats.clone()
     }
+
+    /// Why the stream does not go on as it should.
+    pub fn broken(&self) -> Option<String> {
+        let stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.broken.clone()
+    }
 }
 
 impl StreamHandle {
     pub fn watch(&self) -> StreamWatch {
         self.watch.clone()
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// Waits for the end, which needs every input dropped and every answer taken.
@@ -133,14 +147,18 @@ impl Session {
             answers: outbox,
             stats: watch.0.clone(),
         };
-        let session = self.clone();
+        let (session, stats) = (self.clone(), watch.0.clone());
         let thread = Builder::new().name("tvm-dla stream".to_string());
         let (ready, begun) = bounded(1);
         let thread = thread.spawn(move || {
             let mut pipeline = session.pipeline();
             // The caller waits for this; nobody else can have the pipeline before it.
             let _ = ready.send(());
-            pipeline.stream(job);
+            let ran = catch_unwind(AssertUnwindSafe(|| pipeline.stream(job)));
+            if let Err(panic) = ran {
+                let mut stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
+                stats.break_down(said(&*panic));
+            }
         });
         let thread = thread.map_err(|error| SessionError::Thread(error.to_string()))?;
         let _ = begun.recv();

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Session, SessionError};
 use crate::engine::StageKind;
-use crate::graph::Graph;
+use crate::graph::{Graph, TensorId};
 use crate::pipeline::{EngineKey, Route};
 use crate::plan::{Cut, Plan};
 use crate::split::{cut_after, Stages};
@@ -16,6 +16,12 @@ pub(super) struct Way {
     /// What is dealt to the devices: the prefix, or the network uncut.
     pub first: Arc<Graph>,
     pub suffix: Option<Arc<Graph>>,
+    /// Rows of one execution as compiled.
+    pub unit: usize,
+    /// Why the first stage runs only in executions of `unit` rows.
+    pub first_fixed: Option<String>,
+    /// Why the suffix does.
+    pub suffix_fixed: Option<String>,
 }
 
 /// The ways of plans that name their cut, by the cut's last node.
@@ -23,21 +29,89 @@ pub(super) type Cuts = HashMap<String, Arc<Way>>;
 
 impl Way {
     pub fn whole(graph: &Arc<Graph>) -> Way {
-        Way {
-            route: Route::whole(graph),
-            first: graph.clone(),
-            suffix: None,
-        }
+        Way::new(graph.batch(), Route::whole(graph), graph.clone(), None)
     }
 
     /// `None` when there is no prefix.
     pub fn shared(graph: &Graph, stages: &Stages, id: u32) -> Option<Way> {
         let route = Route::shared(graph, stages)?;
-        Some(Way {
-            route: Route { id, ..route },
-            first: Arc::new(stages.prefix.clone()?),
-            suffix: stages.suffix.clone().map(Arc::new),
-        })
+        let first = Arc::new(stages.prefix.clone()?);
+        let parts = |id: &TensorId| first.tensor(*id).shape.iter().product::<usize>();
+        if !first
+            .outputs
+            .iter()
+            .map(parts)
+            .all(|n| n.is_multiple_of(graph.batch()))
+        {
+            // What crosses the cut cannot be dealt by rows.
+            return None;
+        }
+        let suffix = stages.suffix.clone().map(Arc::new);
+        Some(Way::new(
+            graph.batch(),
+            Route { id, ..route },
+            first,
+            suffix,
+        ))
+    }
+
+    fn new(unit: usize, route: Route, first: Arc<Graph>, suffix: Option<Arc<Graph>>) -> Way {
+        Way {
+            first_fixed: fixed(&first, unit),
+            suffix_fixed: suffix.as_ref().and_then(|suffix| fixed(suffix, unit)),
+            unit,
+            route,
+            first,
+            suffix,
+        }
+    }
+
+    /// Whether a stage runs only as compiled.
+    pub fn fixed(&self) -> bool {
+        self.first_fixed.is_some() || self.suffix_fixed.is_some()
+    }
+
+    /// Whether stages that run only as compiled do so in `plan`.
+    pub fn check(&self, plan: &Plan) -> Result<(), SessionError> {
+        let prefix = plan.prefix.iter().find(|share| share.batch != self.unit);
+        let suffix = Some(plan.suffix_batch).filter(|rows| *rows != self.unit);
+        let (what, reason) = match (&self.first_fixed, prefix, &self.suffix_fixed, suffix) {
+            (Some(reason), Some(_), ..) => ("network", reason),
+            (_, _, Some(reason), Some(_)) => ("network's suffix", reason),
+            _ => return Ok(()),
+        };
+        Err(self.refusal(what, plan, reason))
+    }
+
+    /// Whether a stream can follow `plan`: it passes rows on in the batches in which they were computed.
+    pub fn check_stream(&self, plan: &Plan) -> Result<(), SessionError> {
+        let mut others = plan.prefix.iter().filter(|share| share.batch != self.unit);
+        let reason = self.first_fixed.as_ref().or(self.suffix_fixed.as_ref());
+        match (reason, others.next()) {
+            (Some(reason), Some(_)) => Err(self.refusal("network", plan, reason)),
+            _ => Ok(()),
+        }
+    }
+
+    fn refusal(&self, what: &'static str, plan: &Plan, reason: &str) -> SessionError {
+        SessionError::FixedBatch {
+            what,
+            batch: self.unit,
+            asked: plan.clone(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Why a stage runs only as compiled, in a network that has `unit` rows.
+fn fixed(stage: &Graph, unit: usize) -> Option<String> {
+    match stage.apart() {
+        Ok(()) if stage.batch() == unit => None,
+        Ok(()) => Some(format!(
+            "{} starts where rows have no axis of their own",
+            stage.name
+        )),
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -49,7 +123,7 @@ impl Session {
             (StageKind::Suffix, Some(suffix)) => suffix,
             (StageKind::Prefix | StageKind::Suffix, _) => &way.first,
         };
-        match graph.batch() == key.batch {
+        match key.batch == way.unit {
             true => Ok(graph.clone()),
             false => Ok(Arc::new(graph.with_batch(key.batch)?)),
         }

@@ -30,6 +30,9 @@ pub(super) fn candidates(
         costs,
         batch,
     };
+    if network.one_by_one {
+        return Ok(vec![search.one_by_one(choice)]);
+    }
     let mut plans = match choice {
         Choice::GpuOnly => search.alone(),
         Choice::DlaOnly => search.dlas(),
@@ -52,6 +55,17 @@ struct Search<'a> {
 type Estimated = Vec<(f64, Plan)>;
 
 impl Search<'_> {
+    /// Nothing but the devices can be chosen.
+    fn one_by_one(&self, choice: Choice) -> Plan {
+        let gpu = (choice != Choice::DlaOnly).then_some(Device::Gpu);
+        let dlas = match choice {
+            Choice::GpuOnly => &[],
+            Choice::DlaOnly | Choice::Shared => &self.network.dlas[..],
+        };
+        let devices: Vec<Device> = gpu.into_iter().chain(dlas.iter().copied()).collect();
+        Plan::in_units(self.batch, &devices, 1)
+    }
+
     fn alone(&self) -> Result<Estimated, SimError> {
         let mut plans = Vec::new();
         for rows in divisors(self.batch, usize::MAX) {

@@ -49,6 +49,15 @@ pub struct Stages {
     pub outputs: Vec<OutputSource>,
 }
 
+impl Stages {
+    /// Whether the rows of `graph`, whose parts these are, or of one of them, are computed only as compiled.
+    pub fn fixed(&self, graph: &Graph) -> bool {
+        let parts = self.prefix.iter().chain(&self.suffix);
+        let mut stages = parts.chain([graph]);
+        stages.any(|stage| stage.apart().is_err() || stage.batch() != graph.batch())
+    }
+}
+
 /// A network that cannot be cut as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {

@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 use tvm_dla::bundle::{Bundle, Options};
 use tvm_dla::graph::{
-    Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d, Pool2d, PoolKind, TensorId,
+    Activation, Conv2d, DType, Graph, GraphBuilder, Op, Padding2d, Pool2d, PoolKind, ReduceKind,
+    TensorId,
 };
 
 /// A folder with `net.dla`: conv, relu, max pool | flatten, dense over `x[2, 3, 6, 6]`, giving `[2, 5]`.
@@ -121,6 +122,44 @@ pub fn bundle(graph: Graph, preprocess: &str) -> Bundle {
         origin: None,
         kept: Vec::new(),
     }
+}
+
+/// A convolution with rectifier over `x[1, 3, 6, 6]`, and what follows it.
+pub fn headed(dtype: DType, head: &[Op]) -> Graph {
+    let mut b = GraphBuilder::new("net");
+    let x = b.input_of("x", &[1, 3, 6, 6], dtype);
+    let mut y = convolution(&mut b, x, [8, 3], 1);
+    for (at, op) in head.iter().enumerate() {
+        let last = at + 1 == head.len();
+        let dtype = if last { dtype } else { DType::F32 };
+        let name = format!("head{at}");
+        y = b.node_of(&name, op.clone(), &[y], dtype).unwrap();
+    }
+    b.output(y);
+    b.finish().unwrap()
+}
+
+/// Networks whose output has no dimension for rows: boxes of a detector, classes without one, a mean over everything.
+pub fn without_batch() -> [(&'static str, Graph, Vec<usize>); 3] {
+    let turned = Op::Transpose {
+        axes: vec![0, 2, 3, 1],
+    };
+    let boxes = Op::Reshape { dims: vec![-1, 4] };
+    let pool = Op::GlobalPool(PoolKind::Average);
+    let squeezed = Op::Squeeze {
+        axes: vec![0, 2, 3],
+    };
+    let mean = Op::Reduce {
+        kind: ReduceKind::Mean,
+        axes: vec![0, 1, 2, 3],
+        keepdims: false,
+    };
+    let net = |head: &[Op]| headed(DType::F32, head);
+    [
+        ("boxes", net(&[turned, boxes]), vec![72, 4]),
+        ("squeeze", net(&[pool, squeezed]), vec![8]),
+        ("scalar", net(&[mean]), vec![]),
+    ]
 }
 
 /// Small integers everywhere: float32 computes them exactly.

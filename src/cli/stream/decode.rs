@@ -63,10 +63,8 @@ impl Decoder {
         let (frame, preprocess) = picture_frame(&self.inputs, self.preprocess.as_ref())?;
         let reader = ImageReader::new(Cursor::new(bytes));
         let data = images::row_of(reader, name, frame, preprocess)?;
-        let mut shape = self.inputs[0].shape.clone();
-        shape[0] = 1;
         Ok(Array {
-            shape,
+            shape: self.inputs[0].stacked(1),
             data: Arc::new(data),
         })
     }

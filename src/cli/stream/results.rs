@@ -59,7 +59,10 @@ impl Results {
             let top = match &answer.outputs {
                 Ok(rows) => {
                     let batch = self.session.batch(&[], std::slice::from_ref(rows))?;
-                    let first = batch.first();
+                    // Not a row of classes where the output has no dimension for rows.
+                    let first = batch
+                        .first()
+                        .filter(|output| output.shape.first() == Some(&1));
                     first.and_then(|first| best(first, 1, self.top, &[]).pop())
                 }
                 Err(_) => None,
@@ -83,7 +86,10 @@ impl Results {
 
     pub fn finish(self) -> Result<(), Box<dyn Error>> {
         match self.file {
-            Some(file) => file.write(&self.session.batch(&[], &self.outputs)?),
+            Some(file) => {
+                let types = self.session.output_types();
+                file.write(&self.session.batch(&[], &self.outputs)?, &types)
+            }
             None => Ok(()),
         }
     }

@@ -74,9 +74,9 @@ pub struct Modelled {
 
 impl Modelled {
     pub fn new(place: &Where, bundle: &Bundle) -> Result<Modelled, Box<dyn Error>> {
-        if let Err(error) = bundle.graph.with_batch(1) {
+        if let Err(error) = bundle.graph.apart() {
             return Err(helped(
-                format!("there is nothing to tune: this network runs only at its compiled batch ({error})"),
+                format!("there is nothing to tune: the rows of this network are dealt in batches as compiled ({error})"),
                 "compile a network whose rows do not depend on each other",
             ));
         }

@@ -73,7 +73,7 @@ impl Confirm<'_> {
         match session.fixed_because() {
             None => Ok(session),
             Some(reason) => Err(helped(
-                format!("there is nothing to tune: this network runs only at its compiled batch ({reason})"),
+                format!("there is nothing to tune: the rows of this network are dealt in batches as compiled ({reason})"),
                 "compile it with a batch dimension that its operators keep apart",
             )),
         }

@@ -121,7 +121,13 @@ impl<T> Driver<'_, T> {
                 }
                 Err(message) => self.lose(task.device, Loss::Failed, message),
             },
-            End::Failed { message } => self.lose(task.device, Loss::Failed, message),
+            End::Failed { message, panicked } => {
+                if panicked {
+                    let device = task.device;
+                    self.stats(|stats| stats.break_down(format!("{device} {message}")));
+                }
+                self.lose(task.device, Loss::Failed, message);
+            }
             End::Skipped => {}
         }
     }
@@ -181,7 +187,11 @@ impl<T> Driver<'_, T> {
         let outputs = match fate {
             Fate::Computed => Ok(gone.outputs),
             Fate::Dropped => Err(StreamError::Dropped),
-            Fate::Failed(failure) => Err(self.failure(failure).into()),
+            Fate::Failed(failure) => {
+                let error = self.failure(failure);
+                self.stats(|stats| stats.break_down(error.to_string()));
+                Err(error.into())
+            }
         };
         self.stats(|stats| match fate {
             Fate::Computed => stats.computed(latency, bound),

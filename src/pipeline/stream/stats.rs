@@ -23,6 +23,8 @@ pub struct StreamStats {
     pub late: u64,
     /// Items in the stream now.
     pub open: u64,
+    /// Why the stream does not go on as it should: something panicked, or no device is left that could compute a row.
+    pub broken: Option<String>,
     /// By name of the device.
     pub devices: BTreeMap<String, DeviceStats>,
     /// Microseconds from arrival to answer of computed items.
@@ -37,6 +39,7 @@ impl Default for StreamStats {
             latencies = Histogram::new(3);
         }
         StreamStats {
+            broken: None,
             arrived: 0,
             computed: 0,
             dropped: 0,
@@ -50,6 +53,11 @@ impl Default for StreamStats {
 }
 
 impl StreamStats {
+    /// The first reason stays.
+    pub(crate) fn break_down(&mut self, reason: String) {
+        self.broken.get_or_insert(reason);
+    }
+
     /// The latency that `share` (0 to 1) of the computed items did not exceed; zero before the first.
     pub fn latency(&self, share: f64) -> Duration {
         Duration::from_micros(self.latencies.value_at_quantile(share))

@@ -10,7 +10,7 @@ use tonic::Status;
 use super::messages::{InferTensor, ModelInferRequest, ModelInferResponse};
 use crate::engine::Array;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{from_bytes, ordered, push_bytes, wanted, Given, FP32, VERSION};
+use crate::serve::infer::{ordered, wanted, Given, VERSION};
 use crate::serve::model::Model;
 use crate::serve::server::App;
 
@@ -66,9 +66,7 @@ fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<Given>, RequestE
                 let text = format!("input `{}` has both contents and raw contents", input.name);
                 return Err(RequestError::Malformed(text));
             }
-            // The type is checked first: the bytes of another need not be whole values of this one.
-            (Some(_), None) if input.datatype != FP32 => Vec::new(),
-            (Some(bytes), None) => from_bytes(&input.name, bytes)?,
+            (Some(bytes), None) => Given::read(&input.name, &input.datatype, bytes)?,
             (None, contents) => contents.map(|c| c.fp32_contents).unwrap_or_default(),
         };
         Ok(Given {
@@ -84,14 +82,15 @@ fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<Given>, RequestE
 fn respond(model: &Model, id: String, wanted: &[usize], outputs: &[Array]) -> ModelInferResponse {
     let tensor = |at: &usize| InferTensor {
         name: model.outputs[*at].name.clone(),
-        datatype: FP32.to_string(),
+        datatype: model.outputs[*at].datatype.name().to_string(),
         shape: outputs[*at].shape.iter().map(|d| *d as i64).collect(),
         parameters: HashMap::new(),
         contents: None,
     };
     let raw = |at: &usize| {
         let mut bytes = Vec::new();
-        push_bytes(&outputs[*at].data, &mut bytes);
+        let datatype = model.outputs[*at].datatype;
+        datatype.write(&outputs[*at].data, &mut bytes);
         Bytes::from(bytes)
     };
     ModelInferResponse {

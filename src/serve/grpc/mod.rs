@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::post;
 use axum::Router;
@@ -18,7 +19,7 @@ use tonic::server::Grpc;
 use tonic::Status;
 use tower::service_fn;
 
-use super::infer::{FP32, VERSION};
+use super::infer::VERSION;
 use super::model::Port;
 use super::server::App;
 use messages::{
@@ -38,6 +39,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route(&at("ModelMetadata"), post(model_metadata))
         .route(&at("ModelInfer"), post(model_infer))
         .fallback(unknown)
+        .layer(middleware::from_fn_with_state(app.clone(), guard))
         .with_state(app)
 }
 
@@ -70,6 +72,15 @@ where
     }
 }
 
+/// A panic is an error for the client who met it.
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let answer = app.guarded(next.run(request)).await;
+    answer.unwrap_or_else(|error| {
+        let status = Status::from(error).into_http();
+        status.map(|body: tonic::body::Body| Body::new(body))
+    })
+}
+
 async fn unknown(request: Request) -> Response {
     let status = Status::unimplemented(format!(
         "there is no {}: this server has ServerLive, ServerReady, ModelReady, ServerMetadata, ModelMetadata and ModelInfer of inference.GRPCInferenceService",
@@ -86,14 +97,19 @@ async fn server_live(State(app): State<Arc<App>>, request: Request) -> Response 
 }
 
 async fn server_ready(State(app): State<Arc<App>>, request: Request) -> Response {
-    let ready = |app: Arc<App>, _: Empty| async move { Ok(ReadyResponse { ready: app.ready() }) };
+    let ready = |app: Arc<App>, _: Empty| async move {
+        Ok(ReadyResponse {
+            ready: app.ready().is_ok(),
+        })
+    };
     unary(app, request, ready).await
 }
 
 async fn model_ready(State(app): State<Arc<App>>, request: Request) -> Response {
     let ready = |app: Arc<App>, asked: ModelRequest| async move {
-        app.models.get(&asked.name, &asked.version)?;
-        Ok(ReadyResponse { ready: app.ready() })
+        let model = app.models.get(&asked.name, &asked.version)?;
+        let ready = app.model_ready(model).is_ok();
+        Ok(ReadyResponse { ready })
     };
     unary(app, request, ready).await
 }
@@ -126,7 +142,7 @@ async fn model_metadata(State(app): State<Arc<App>>, request: Request) -> Respon
 fn tensor(port: &Port) -> TensorMetadata {
     TensorMetadata {
         name: port.name.clone(),
-        datatype: FP32.to_string(),
+        datatype: port.datatype.name().to_string(),
         shape: port.shape.clone(),
     }
 }

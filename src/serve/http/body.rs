@@ -1,5 +1,6 @@
 //! The JSON objects of an inference, and the binary data behind them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use super::flat::Flat;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{from_bytes, Given};
+use crate::serve::infer::Given;
 
 type Parameters = BTreeMap<String, Value>;
 
@@ -102,7 +103,7 @@ impl Input {
                 })?;
                 let (own, rest) = binary.split_at(size as usize);
                 *binary = rest;
-                from_bytes(&self.name, own)?
+                Given::read(&self.name, &self.datatype, own)?
             }
         };
         Ok(Given {
@@ -159,7 +160,7 @@ pub(super) struct Answered<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<BinarySize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<&'a [f32]>,
+    pub data: Option<Cow<'a, [f32]>>,
 }
 
 #[derive(Debug, Serialize)]

@@ -12,7 +12,7 @@ use tokio::time::{timeout, timeout_at, Instant};
 use super::body::{Answered, BinarySize, InferRequest, InferResponse};
 use crate::engine::Array;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{ordered, push_bytes, wanted, FP32, VERSION};
+use crate::serve::infer::{ordered, wanted, VERSION};
 use crate::serve::model::Model;
 use crate::serve::server::App;
 
@@ -84,21 +84,23 @@ fn respond(
     let mut binary = Vec::new();
     let mut answered = Vec::new();
     for at in wanted {
-        let (name, output) = (model.outputs[*at].name.as_str(), &outputs[*at]);
+        let (port, output) = (&model.outputs[*at], &outputs[*at]);
+        let (name, datatype) = (port.name.as_str(), port.datatype);
         let as_bytes = request.binary(name);
+        let values = datatype.rounded(&output.data);
         if as_bytes {
-            push_bytes(&output.data, &mut binary);
-        } else if output.data.iter().any(|value| !value.is_finite()) {
+            datatype.write(&output.data, &mut binary);
+        } else if values.iter().any(|value| !value.is_finite()) {
             return Err(RequestError::NotJson(name.to_string()));
         }
         answered.push(Answered {
             name,
-            datatype: FP32,
+            datatype: datatype.name(),
             shape: output.shape.clone(),
             parameters: as_bytes.then(|| BinarySize {
-                binary_data_size: 4 * output.data.len(),
+                binary_data_size: datatype.size() * output.data.len(),
             }),
-            data: (!as_bytes).then_some(&output.data[..]),
+            data: (!as_bytes).then_some(values),
         });
     }
     let response = InferResponse {

@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use axum::extract::{Path, Request, State};
 use axum::http::{header, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
 use super::error::RequestError;
-use super::infer::{FP32, VERSION};
+use super::infer::VERSION;
 use super::model::Port;
 use super::server::App;
 
@@ -36,7 +37,14 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), guard))
         .with_state(app)
+}
+
+/// A panic is an error for the client who met it.
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let answer = app.guarded(next.run(request)).await;
+    answer.unwrap_or_else(IntoResponse::into_response)
 }
 
 #[derive(Serialize)]
@@ -88,8 +96,8 @@ async fn live() -> StatusCode {
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
     match app.ready() {
-        true => StatusCode::OK.into_response(),
-        false => RequestError::Stopping.into_response(),
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
@@ -102,8 +110,9 @@ struct Named {
 }
 
 async fn model_ready(State(app): State<Arc<App>>, Path(named): Path<Named>) -> Response {
-    match app.models.get(&named.model, &named.version) {
-        Ok(_) => ready(State(app)).await,
+    let model = app.models.get(&named.model, &named.version);
+    match model.and_then(|model| app.model_ready(model)) {
+        Ok(()) => StatusCode::OK.into_response(),
         Err(error) => error.into_response(),
     }
 }
@@ -129,7 +138,7 @@ fn tensors(ports: &[Port]) -> Vec<Tensor<'_>> {
     ports
         .map(|port| Tensor {
             name: &port.name,
-            datatype: FP32,
+            datatype: port.datatype.name(),
             shape: &port.shape,
         })
         .collect()

@@ -160,8 +160,152 @@ fn a_network_that_mixes_rows_runs_only_as_compiled() {
     };
     let two = session.run(&[rows(2)]).unwrap();
     assert_eq!(*two.outputs[0].data, vec![0.5; 8]);
+    let four = session.run(&[rows(4)]).unwrap();
+    assert_eq!(*four.outputs[0].data, vec![0.5; 16], "two by two");
     let error = session.run(&[rows(3)]).unwrap_err().to_string();
     assert!(error.contains("only in batches of 2"), "{error}");
+    assert!(error.contains("3 rows are no multiple"), "{error}");
+}
+
+/// A convolution with rectifier, and what follows it.
+fn headed(input: &[usize], head: &[Op]) -> Graph {
+    let mut b = GraphBuilder::new("headed");
+    let mut x = b.input("x", input);
+    if input.len() == 3 {
+        x = b
+            .node("up", Op::ExpandDims { axis: 0, count: 1 }, &[x])
+            .unwrap();
+    }
+    let values = (0..8 * 3 * 9).map(|v| (v % 7) as f32 - 3.0).collect();
+    let w = b.weight("w", &[8, 3, 3, 3], values);
+    let conv = Op::Conv2d(Conv2d {
+        stride: [1; 2],
+        padding: Padding2d::uniform(1),
+        dilation: [1; 2],
+        groups: 1,
+    });
+    x = b.node("conv", conv, &[x, w]).unwrap();
+    x = b
+        .node("relu", Op::Activation(Activation::Relu), &[x])
+        .unwrap();
+    for (at, op) in head.iter().enumerate() {
+        x = b.node(&format!("head{at}"), op.clone(), &[x]).unwrap();
+    }
+    b.output(x);
+    b.finish().unwrap()
+}
+
+/// Rows of whatever network are those of single runs, dealt to all devices.
+#[test]
+fn rows_of_any_network_are_dealt() {
+    let mean = |axes: &[usize]| Op::Reduce {
+        kind: ReduceKind::Mean,
+        axes: axes.to_vec(),
+        keepdims: false,
+    };
+    let to = |dims: &[i64]| Op::Reshape {
+        dims: dims.to_vec(),
+    };
+    let turned = |axes: &[usize]| Op::Transpose {
+        axes: axes.to_vec(),
+    };
+    let folded = vec![to(&[2, 4, 36]), Op::Softmax { axis: 2 }, to(&[1, 8, 6, 6])];
+    let nhwc = turned(&[0, 2, 3, 1]);
+    let any = "any batch";
+    let single = "any batch, row by row";
+    for (input, head, rows, shape, batch, why) in [
+        (
+            &[1, 3, 6, 6][..],
+            folded,
+            20,
+            vec![20, 8, 6, 6],
+            any,
+            "heads in the batch",
+        ),
+        (
+            &[1, 3, 6, 6],
+            vec![nhwc, to(&[-1, 4])],
+            20,
+            vec![20, 72, 4],
+            any,
+            "boxes",
+        ),
+        (
+            &[1, 3, 6, 6],
+            vec![
+                Op::GlobalPool(PoolKind::Average),
+                Op::Squeeze {
+                    axes: vec![0, 2, 3],
+                },
+            ],
+            17,
+            vec![17, 8],
+            any,
+            "squeezed",
+        ),
+        (
+            &[1, 3, 6, 6],
+            vec![mean(&[0, 1, 2, 3])],
+            20,
+            vec![20],
+            single,
+            "a scalar",
+        ),
+        (
+            &[1, 3, 6, 6],
+            vec![turned(&[2, 0, 1, 3])],
+            18,
+            vec![18, 6, 1, 8, 6],
+            single,
+            "rows inside",
+        ),
+        (
+            &[3, 6, 6],
+            vec![Op::Squeeze { axes: vec![0] }],
+            20,
+            vec![20, 8, 6, 6],
+            single,
+            "no batch at all",
+        ),
+    ] {
+        let session = session(headed(input, &head), SessionConfig::default()).unwrap();
+        let described = session.describe();
+        assert!(
+            described.contains(&format!("nodes, {batch}\n")),
+            "{why}: {described}"
+        );
+        let inputs: Vec<f32> = (0..rows * 108)
+            .map(|v| ((v * 29) % 17) as f32 - 8.0)
+            .collect();
+        let array = |rows: usize, data: &[f32]| Array {
+            shape: session.input_shapes(rows).remove(0),
+            data: Arc::new(data.to_vec()),
+        };
+        let outcome = session.run(&[array(rows, &inputs)]).unwrap();
+        assert_eq!(outcome.outputs[0].shape, shape, "{why}");
+        let devices = outcome.plan.devices().len();
+        let dealt = session.gpu_alone_because().is_none();
+        assert_eq!(
+            (devices == 3, input.len() == 4),
+            (dealt, dealt),
+            "{why}: {}",
+            outcome.plan
+        );
+        let width = outcome.outputs[0].data.len() / rows;
+        let own = session
+            .graph()
+            .tensor(session.graph().outputs[0])
+            .shape
+            .clone();
+        for row in [0, 7, rows - 1] {
+            let one = session
+                .run(&[array(1, &inputs[row * 108..(row + 1) * 108])])
+                .unwrap();
+            assert_eq!(one.outputs[0].shape, own, "{why}");
+            let got = &outcome.outputs[0].data[row * width..(row + 1) * width];
+            assert_eq!(got, &one.outputs[0].data[..], "{why}, row {row}");
+        }
+    }
 }
 
 /// `x[4,3] + row[3] * factor[]` and the column sums of `x`: no two tensors share a first dimension.
@@ -201,11 +345,12 @@ fn a_network_without_a_batch_runs_as_a_whole_on_the_gpu() {
     assert_eq!(shapes, [&[4, 3][..], &[3]]);
     assert_eq!(outcome.outputs[0].data[3..6], [13.0, 24.0, 35.0]);
     assert_eq!(*outcome.outputs[1].data, [18.0, 22.0, 26.0]);
-    let reason = session.gpu_alone_because().unwrap();
+    let reason = session.fixed_because().unwrap();
     assert!(
-        reason.contains("`scaled` (multiply) mixes the rows"),
+        reason.contains("do not all have the same number of rows"),
         "{reason}"
     );
+    assert!(session.gpu_alone_because().is_some());
 
     inputs[0] = array(&[2, 3], &x[..6]);
     let refused = session.run(&inputs).unwrap_err().to_string();

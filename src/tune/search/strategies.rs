@@ -37,6 +37,7 @@ pub fn paper(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
     let network = Network {
         prefix: true,
         suffix: way.suffix,
+        one_by_one: false,
         dlas: space.dlas.clone(),
         dla_rows: way.dla_rows,
     };
