@@ -71,6 +71,7 @@ fn model(panics: &Arc<AtomicBool>) -> Model {
         options: Options::default(),
         plan: None,
         origin: None,
+        kept: Vec::new(),
     };
     let backend = Arc::new(Brittle(panics.clone()));
     let session = Session::from_bundle(bundle, backend, SessionConfig::default()).unwrap();
