@@ -84,8 +84,8 @@ fn program(folder: &Path, line: &str) -> Value {
 /// Prints both ratios; the tuned plan's rows per second.
 fn throughput(artifact: &Path, tuned: &Plan) -> f64 {
     let sessions = [
-        Session::load(artifact).unwrap(),
-        Session::load(artifact).unwrap(),
+        Session::load_emulated(artifact).unwrap(),
+        Session::load_emulated(artifact).unwrap(),
     ];
     let devices = ["gpu", "dla0"].map(|device| own(tuned, device));
     let all = |stop: &AtomicBool| looped(&sessions[0], tuned, stop);
@@ -184,7 +184,7 @@ fn rows(session: &Session, rows: usize) -> Vec<Array> {
 
 /// Prints whether 99 of 100 items kept the bound.
 fn stream(folder: &Path, tuned: f64) {
-    let session = Session::load(folder.join("net.dla")).unwrap();
+    let session = Session::load_emulated(folder.join("net.dla")).unwrap();
     let input = rows(&session, 64).remove(0);
     let data = ndarray::ArrayD::from_shape_vec(input.shape.clone(), input.data.to_vec());
     ndarray_npy::write_npy(folder.join("x.npy"), &data.unwrap()).unwrap();

@@ -10,8 +10,10 @@ pub mod cli;
 pub mod engine;
 pub mod graph;
 pub mod lower;
+pub mod machine;
 pub mod pipeline;
 pub mod plan;
+pub mod planner;
 #[cfg(feature = "plugin")]
 mod plugin;
 pub mod quantise;

@@ -320,3 +320,54 @@ fn a_server_takes_the_plan_of_every_model() {
         "{said}"
     );
 }
+
+#[test]
+fn a_plan_is_judged_in_simulation() {
+    let folder = folder(&[]);
+    for (plan, loses, why) in [
+        ("gpu=66x1", false, "as good as the GPU alone can be"),
+        ("dla0=1x66,suffix=66", true, "row by row on one DLA"),
+        ("gpu=1x66", true, "row by row on the GPU"),
+    ] {
+        let line = format!("--json simulate net.dla --board orin-nx --plan {plan}");
+        let json = folder.run(&line).json();
+        let figure = |name: &str| json[name].as_f64().unwrap();
+        assert_eq!(json["loses"], loses, "{plan}: {why}: {json}");
+        assert_eq!(json["rows"], 66, "{plan}");
+        assert_eq!(figure("over_gpu_only") < 0.999_999, loses, "{plan}");
+        assert!(figure("over_best") <= 1.0, "{plan}");
+        let text = folder.run(&line.replace("--json ", "")).expect(0).stdout;
+        assert_eq!(text.contains("LOSES to the GPU alone"), loses, "{text}");
+        for part in [
+            "this plan",
+            "GPU only",
+            "best found",
+            "simulated, not measured",
+        ] {
+            assert!(text.contains(part), "`{part}` in:\n{text}");
+        }
+    }
+    for (options, want) in [
+        (
+            "--board orin-nx-8gb --plan gpu=1x1,dla1=1x1",
+            "dla1, which is not available here",
+        ),
+        (
+            "--board orin-nx --plan dla0=9000x1",
+            "dla0 batches of 9000 rows",
+        ),
+        ("--board orin-nx --plan gpu=4", "expected BATCHxROUNDS"),
+        (
+            "--board orin-nx --plan gpu=4x1 --batch 4",
+            "cannot be used with",
+        ),
+        (
+            "--board orin-nx --plan gpu=4x1,dla0=4x1,cut=nowhere",
+            "nowhere",
+        ),
+        ("--board orin-nx", "--batch"),
+    ] {
+        let run = folder.run(&format!("simulate net.dla {options}")).expect(2);
+        assert!(run.stderr.contains(want), "{options}: {}", run.stderr);
+    }
+}

@@ -199,7 +199,7 @@ fn main() {
         .skip(1)
         .find(|word| !word.starts_with("--"));
     let session = match &artifact {
-        Some(path) => Arc::new(Session::load(Path::new(path)).unwrap()),
+        Some(path) => Arc::new(Session::load_emulated(Path::new(path)).unwrap()),
         None => waiting(),
     };
     println!(

@@ -28,7 +28,7 @@ def partition_for_dla(
 
     `mod` is an IRModule whose `main` has static shapes; it is not changed. `params` are bound to
     it. Options are those of the target (`chip`, `tensorrt`, `precision`, `cores`, `gpu_only`,
-    `preprocess`), as strings or lists.
+    `preprocess`, `board`, `power`), as strings or lists.
 
     Raises OptionError, DynamicShape, or NothingToOffload if no operator can be taken.
     """

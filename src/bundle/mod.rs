@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 pub use affine::{Affine, Integer};
 pub use error::BundleError;
 pub use kept::Kept;
-pub use options::{Options, OptionsError};
+pub use options::{BoardOption, Options, OptionsError};
 pub use origin::{AxesOrder, Origin, Port};
 pub use preprocess::{Channels, Fit, Preprocess};
 

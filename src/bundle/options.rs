@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Preprocess;
+use crate::plan::Plan;
 use crate::split::{platform_limit, DlaTarget};
 
 /// Options of the target `dla`, frozen into the artifact.
@@ -18,6 +19,27 @@ pub struct Options {
     pub gpu_only: Vec<String>,
     /// How pictures become input.
     pub preprocess: Option<Preprocess>,
+    /// The board that plans were simulated for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<BoardOption>,
+}
+
+/// A board that is named at compile time, and the plans that its model gives the usual batches.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoardOption {
+    pub name: String,
+    /// The power mode; the board's usual one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<String>,
+    /// What the plans are for, in words.
+    #[serde(default)]
+    pub title: String,
+    /// The model's error, as a share.
+    #[serde(default)]
+    pub error: f64,
+    #[serde(default)]
+    pub plans: Vec<Plan>,
 }
 
 impl Default for Options {
@@ -27,6 +49,7 @@ impl Default for Options {
             cores: vec![0, 1],
             gpu_only: Vec::new(),
             preprocess: None,
+            board: None,
         }
     }
 }
@@ -44,13 +67,15 @@ pub enum OptionsError {
 
 impl Options {
     /// Every option, in the order of the documentation.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 8] = [
         "chip",
         "tensorrt",
         "precision",
         "cores",
         "gpu_only",
         "preprocess",
+        "board",
+        "power",
     ];
 
     /// Reads options as text; an empty value means the default.
@@ -61,6 +86,16 @@ impl Options {
         }
         if let Some(name) = given.keys().find(|n| !Options::NAMES.contains(&n.as_str())) {
             return Err(unknown(name));
+        }
+        if options
+            .board
+            .as_ref()
+            .is_some_and(|board| board.name.is_empty())
+        {
+            return Err(OptionsError::Value {
+                name: "power",
+                reason: "a power mode is one of a board: name it with the option board".into(),
+            });
         }
         match platform_limit(&options.target) {
             Some(reason) => Err(OptionsError::Platform(format!(
@@ -78,6 +113,11 @@ impl Options {
             "precision" => self.target.precision = read("precision", value)?,
             "cores" => self.cores = cores(value)?,
             "gpu_only" => self.gpu_only = list(value),
+            "board" => self.board.get_or_insert_default().name = value.trim().to_string(),
+            "power" => {
+                let mode = value.trim().to_string();
+                self.board.get_or_insert_default().power = Some(mode);
+            }
             "preprocess" => self.preprocess = Some(read("preprocess", value)?),
             other => return Err(unknown(other)),
         }

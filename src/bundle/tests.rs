@@ -232,6 +232,19 @@ fn options_parse_or_say_what_is_near() {
         ("cores", "1,0"),
     ]);
     assert_eq!(orin.unwrap().cores, [0, 1]);
+    let board = parse(&[("board", "orin-nx"), ("power", "25W")]).unwrap();
+    let named = board.board.clone().unwrap();
+    assert_eq!(
+        (named.name.as_str(), named.power.as_deref()),
+        ("orin-nx", Some("25W"))
+    );
+    let json = serde_json::to_string(&board).unwrap();
+    assert_eq!(serde_json::from_str::<Options>(&json).unwrap(), board);
+    let bare = serde_json::to_string(&Options::default()).unwrap();
+    assert!(
+        !bare.contains("board"),
+        "bundles without a board are as they were: {bare}"
+    );
     let cases = [
         (("precison", "fp16"), "the nearest is `precision`"),
         (("precison", ""), "the nearest is `precision`"),
@@ -241,6 +254,7 @@ fn options_parse_or_say_what_is_near() {
         (("tensorrt", "10.3"), "no such DLA"),
         (("tensorrt", "eight"), "write it like 8.5.2"),
         (("preprocess", "imagnet"), "unit-symmetric"),
+        (("power", "15W"), "name it with the option board"),
     ];
     for (pair, want) in cases {
         let error = parse(&[pair]).unwrap_err().to_string();

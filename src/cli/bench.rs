@@ -17,8 +17,8 @@ use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::Array;
 use crate::pipeline::Stats;
-use crate::plan::{Device, Plan};
-use crate::session::Session;
+use crate::plan::{Device, Plan, PlanError};
+use crate::session::{Chosen, Outcome as Ran, PlanOrigin, Session, SessionError};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -54,6 +54,7 @@ struct Spread {
 #[derive(Serialize)]
 struct Measured {
     plan: String,
+    plan_from: PlanOrigin,
     images_per_second: Spread,
     /// Of the run with the median rate.
     stats: Stats,
@@ -75,8 +76,13 @@ struct Figures {
     artifact: PathBuf,
     devices: String,
     rows: usize,
+    /// The best plan of the GPU alone.
     gpu_only: Measured,
+    /// What a plain run takes, and follows what batches take if it may.
     shared: Measured,
+    /// The best plan that is known.
+    best: Measured,
+    /// Of a plain run over the GPU alone.
     ratio: f64,
     costs: Option<Costs>,
 }
@@ -90,13 +96,18 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         output,
     )?;
     let rows = arguments.batch as usize;
-    let plans = [session.gpu_alone(rows)?, session.plan_for(rows)?];
+    let plans = [
+        Row::Fixed(session.gpu_alone(rows)?, PlanOrigin::Asked),
+        Row::Plain,
+        Row::of(session.best_known(rows)?),
+    ];
     let inputs = match arguments.input.is_empty() {
         true => noise(&session, rows),
         false => given(arguments, &artifact, &session, output)?,
     };
-    let bar = output.progress(arguments.repeats as usize * 2 + 2, "measuring");
-    let [alone, shared] = in_turn(&session, &plans, &inputs, arguments.repeats, || bar.inc(1))?;
+    let bar = output.progress(arguments.repeats as usize * 3 + 3, "measuring");
+    let [alone, shared, best] =
+        in_turn(&session, &plans, &inputs, arguments.repeats, || bar.inc(1))?;
     bar.finish_and_clear();
     let costs = match arguments.costs {
         true => Some(costs(&session, arguments.repeats, output)?),
@@ -110,36 +121,67 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         ratio: shared.images_per_second.median / alone.images_per_second.median,
         gpu_only: alone,
         shared,
+        best,
         costs,
     };
     output.answer(&figures, || human(&figures), Answer::Yes)
 }
 
+/// What is measured.
+enum Row {
+    /// Always this plan.
+    Fixed(Plan, PlanOrigin),
+    /// Whatever the session takes.
+    Plain,
+}
+
+impl Row {
+    fn of(chosen: Chosen) -> Row {
+        Row::Fixed(chosen.plan, chosen.origin)
+    }
+
+    fn run(&self, session: &Session, inputs: &[Array]) -> Result<Ran, SessionError> {
+        match self {
+            Row::Fixed(plan, origin) => Ok(Ran {
+                origin: origin.clone(),
+                ..session.run_with(plan, inputs)?
+            }),
+            Row::Plain => session.run(inputs),
+        }
+    }
+}
+
 /// Runs every plan once to warm up, then all of them `repeats` times, one after the other.
 fn in_turn<const N: usize>(
     session: &Session,
-    plans: &[Plan; N],
+    rows: &[Row; N],
     inputs: &[Array],
     repeats: u32,
     step: impl Fn(),
 ) -> Result<[Measured; N], Box<dyn Error>> {
-    let mut runs: Vec<Vec<Stats>> = vec![Vec::new(); N];
+    let mut runs: Vec<Vec<Ran>> = vec![Vec::new(); N];
     for round in 0..=repeats {
-        for (plan, runs) in plans.iter().zip(&mut runs) {
-            let stats = session.run_with(plan, inputs)?.stats;
+        for (row, runs) in rows.iter().zip(&mut runs) {
+            let mut ran = row.run(session, inputs)?;
+            ran.outputs.clear();
             if round > 0 {
-                runs.push(stats);
+                runs.push(ran);
             }
             step();
         }
     }
-    let mut measured = plans.iter().zip(runs).map(|(plan, mut runs)| {
-        let rates: Vec<f64> = runs.iter().map(Stats::rate).collect();
-        runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    let mut measured = runs.into_iter().map(|mut runs| {
+        let rates: Vec<f64> = runs.iter().map(|ran| ran.stats.rate()).collect();
+        let last = runs
+            .last()
+            .map(|ran| (ran.plan.to_string(), ran.origin.clone()));
+        let (plan, plan_from) = last.expect("at least one run");
+        runs.sort_by(|a, b| a.stats.rate().total_cmp(&b.stats.rate()));
         Measured {
-            plan: plan.to_string(),
+            plan,
+            plan_from,
             images_per_second: spread(rates),
-            stats: runs.swap_remove(runs.len() / 2),
+            stats: runs.swap_remove(runs.len() / 2).stats,
         }
     });
     Ok(std::array::from_fn(|_| {
@@ -187,15 +229,15 @@ fn costs(session: &Session, repeats: u32, output: &Output) -> Result<Costs, Box<
         return Err("--costs needs the devices gpu and dla0".into());
     }
     output.say("measuring costs");
-    let plans: Result<Vec<Plan>, _> = [
+    let plans: Result<Vec<Row>, _> = [
         "gpu=16x8,dla0=16x8,suffix=256",
         "gpu=16x16,suffix=256",
         "dla0=16x16,suffix=256",
     ]
     .iter()
-    .map(|text| text.parse::<Plan>())
+    .map(|text| Ok::<Row, PlanError>(Row::Fixed(text.parse()?, PlanOrigin::Asked)))
     .collect();
-    let plans: [Plan; 3] = plans?.try_into().map_err(|_| "three plans")?;
+    let plans: [Row; 3] = plans?.try_into().map_err(|_| "three plans")?;
     let [both, gpu, dla] = in_turn(session, &plans, &noise(session, 256), repeats, || ())?;
     let rate = |measured: &Measured| measured.images_per_second.median;
     let (one, _) = overhead(session, 1, 50 * repeats)?;
@@ -236,20 +278,30 @@ fn spread(mut values: Vec<f64>) -> Spread {
 }
 
 fn human(figures: &Figures) -> String {
-    let row = |name: &str, measured: &Measured| {
+    let row = |name: &str, measured: &Measured, from: &str| {
         let rate = measured.images_per_second;
         vec![
             name.to_string(),
             format!("{:.1} images/s", rate.median),
             format!("({:.1} to {:.1})", rate.min, rate.max),
             measured.plan.clone(),
+            from.to_string(),
         ]
     };
     let mut lines = vec![
         format!("devices    {}", figures.devices),
         table(&[
-            row("GPU only", &figures.gpu_only),
-            row("GPU + DLA", &figures.shared),
+            row("GPU alone", &figures.gpu_only, ""),
+            row(
+                "plain run",
+                &figures.shared,
+                &figures.shared.plan_from.to_string(),
+            ),
+            row(
+                "best known",
+                &figures.best,
+                &figures.best.plan_from.to_string(),
+            ),
         ]),
         format!(
             "ratio      {:.2} at {} rows; this is not a figure of a board",

@@ -12,10 +12,10 @@ use crate::artifact::Artifact;
 use crate::board::{named, Arithmetic, Board, BoardCosts, Constants, Framework, Machine, Setting};
 use crate::bundle::Bundle;
 use crate::graph::Graph;
-use crate::plan::Device;
+use crate::plan::{Cut, Device};
 use crate::sim::Network;
 use crate::split::{
-    batch_limit, cut, internal_row_bytes, Chip, DlaTarget, Precision, Stages, Version,
+    batch_limit, cut, cut_after, internal_row_bytes, DlaTarget, Precision, Stages, Version,
 };
 
 /// The board, its mode and what its engines compute in.
@@ -63,12 +63,24 @@ pub struct Boarded {
     pub precision: Arithmetic,
     pub gpu: Arithmetic,
     pub network: Network,
+    /// Rows that a DLA takes at once, all of them and not only powers of two.
+    pub most_dla_rows: usize,
     pub costs: BoardCosts,
 }
 
 impl Where {
     /// Reads the board and the artifact, and cuts the network for this board's DLA.
     pub fn load(&self, artifact: &Path, output: &Output) -> Result<Boarded, Box<dyn Error>> {
+        self.load_cut(artifact, &Cut::Longest, output)
+    }
+
+    /// [`Where::load`] with the network cut as a plan says.
+    pub fn load_cut(
+        &self,
+        artifact: &Path,
+        place: &Cut,
+        output: &Output,
+    ) -> Result<Boarded, Box<dyn Error>> {
         let machine = self.machine()?;
         let bundle = around::network(&Artifact::read(artifact)?, output)?.clone();
         if let Err(error) = bundle.graph.with_batch(1) {
@@ -78,7 +90,11 @@ impl Where {
             ));
         }
         let target = self.target(&machine, &bundle);
-        let stages = cut(&bundle.graph, &target, &bundle.options.gpu_only)?;
+        let gpu_only = &bundle.options.gpu_only;
+        let stages = match place {
+            Cut::Longest => cut(&bundle.graph, &target, gpu_only)?,
+            Cut::After(node) => cut_after(&bundle.graph, &target, gpu_only, node)?,
+        };
         Ok(self.boarded(machine, &bundle, &stages, &target))
     }
 
@@ -94,6 +110,7 @@ impl Where {
         let gpu = setting.gpu;
         Boarded {
             network: network(&machine, &bundle.graph, stages, target),
+            most_dla_rows: most_dla_rows(stages, target),
             costs: BoardCosts::new(&bundle.graph, stages, setting, Constants::fitted()),
             machine,
             precision,
@@ -137,10 +154,9 @@ impl Where {
     fn target(&self, machine: &Machine, bundle: &Bundle) -> DlaTarget {
         let compiled = bundle.options.target;
         let chip = machine.board.chip;
-        let tensorrt = match chip {
-            _ if compiled.chip == chip => compiled.tensorrt,
-            Chip::Xavier => Version(8, 5, 2),
-            Chip::Orin => Version(10, 7, 0),
+        let tensorrt = match compiled.chip == chip {
+            true => compiled.tensorrt,
+            false => Version::last_with_dla(chip),
         };
         DlaTarget {
             chip,
@@ -148,6 +164,15 @@ impl Where {
             precision: self.precision.map_or(compiled.precision, Precision::from),
         }
     }
+}
+
+fn most_dla_rows(stages: &Stages, target: &DlaTarget) -> usize {
+    let Some(prefix) = &stages.prefix else {
+        return 0;
+    };
+    let row = internal_row_bytes(prefix, target);
+    let fits = |rows: &usize| batch_limit(target, *rows, row).is_none();
+    (1..=4096).rev().find(fits).unwrap_or(1)
 }
 
 fn network(machine: &Machine, graph: &Graph, stages: &Stages, target: &DlaTarget) -> Network {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::output::{bytes, table, Output};
 use super::{helped, Answer, Outcome};
-use crate::engine::cache::{CacheKey, Entry, PlanCache};
+use crate::engine::cache::{CacheKey, Entry, PlanCache, Rate, RateFile, RateKey};
 
 /// Where built engines are kept.
 #[derive(Args, Clone, Debug)]
@@ -41,9 +41,9 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Show every built engine: what it was built from, for which library and GPU
+    /// Show every built engine and all times that were measured: of what, for which library and GPU
     List(Folder),
-    /// Remove every built engine
+    /// Remove every built engine and all times that were measured
     Clear(Folder),
 }
 
@@ -52,6 +52,18 @@ struct Listed {
     folder: PathBuf,
     bytes: u64,
     engines: Vec<Engine>,
+    /// Times that were measured, from which the next process makes its plans.
+    rates: Vec<Kept>,
+}
+
+#[derive(Serialize)]
+struct Kept {
+    file: PathBuf,
+    bytes: u64,
+    measured_of: Option<RateKey>,
+    rates: Vec<Rate>,
+    /// Why the file cannot be used; it is written anew.
+    unusable: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +97,7 @@ fn list(cache: &PlanCache, output: &Output) -> Outcome {
         folder: cache.folder().to_path_buf(),
         bytes: engines.iter().map(|engine| engine.bytes).sum(),
         engines,
+        rates: cache.list_rates()?.into_iter().map(Kept::of).collect(),
     };
     output.answer(&listed, || listed.human(), Answer::Yes)
 }
@@ -139,10 +152,60 @@ impl Engine {
     }
 }
 
+impl Kept {
+    fn of(file: RateFile) -> Kept {
+        let (measured_of, rates, unusable) = match file.rates {
+            Ok((key, rates)) => (Some(key), rates, None),
+            Err(reason) => (None, Vec::new(), Some(reason)),
+        };
+        Kept {
+            file: file.path,
+            bytes: file.bytes,
+            measured_of,
+            rates,
+            unusable,
+        }
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let short: String = name.chars().take(12).collect();
+        let Some(key) = &self.measured_of else {
+            let reason = self.unusable.as_deref().unwrap_or_default();
+            return vec![vec![
+                short,
+                bytes(self.bytes),
+                format!("unusable: {reason}"),
+            ]];
+        };
+        let row = |rate: &Rate| {
+            vec![
+                short.clone(),
+                format!("{} of {}", rate.stage, key.network),
+                format!("{} x{} {}", rate.device, rate.batch, key.precision),
+                format!("{:.3} ms", rate.us / 1e3),
+                key.power.clone(),
+                key.library.clone(),
+                key.gpu.clone(),
+            ]
+        };
+        self.rates.iter().map(row).collect()
+    }
+}
+
 impl Listed {
     fn human(&self) -> String {
         let (folder, count, size) = (self.folder.display(), self.engines.len(), bytes(self.bytes));
         let rows: Vec<Vec<String>> = self.engines.iter().map(Engine::row).collect();
-        format!("{folder}: {count} engines, {size}\n{}", table(&rows))
+        let engines = format!("{folder}: {count} engines, {size}\n{}", table(&rows));
+        if self.rates.is_empty() {
+            return engines;
+        }
+        let rates: Vec<Vec<String>> = self.rates.iter().flat_map(Kept::rows).collect();
+        let count = self.rates.len();
+        format!(
+            "{engines}\ntimes that were measured, of {count} networks\n{}",
+            table(&rates)
+        )
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -18,12 +18,15 @@ use crate::artifact::{GivenPlans, PlansError};
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
 use crate::engine::{Backend, Numerics};
+use crate::machine::{memory, taken, Reading, Taken};
 use crate::plan::Device;
-use crate::session::{Session, SessionConfig};
+use crate::session::{Adapt, Place, Session, SessionConfig};
 
 /// What realises the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackendName {
+    /// TensorRT where its library and a GPU are, else the CPU
+    Auto,
     /// Every device emulated on the CPU by ONNX Runtime
     Cpu,
     /// The GPU and the DLA cores of this board
@@ -32,11 +35,53 @@ pub enum BackendName {
 }
 
 impl BackendName {
+    /// As options and the plugin's environment spell it.
+    fn name(self) -> &'static str {
+        match self {
+            BackendName::Auto => "auto",
+            BackendName::Cpu => "cpu",
+            BackendName::TensorRt => "tensorrt",
+        }
+    }
+
+    /// What is taken here, in place of `auto`; the reason where devices are emulated that could be real.
+    ///
+    /// # Errors
+    /// A library that was named and cannot be used.
+    pub fn taken(
+        self,
+        tensorrt: &TensorRtArguments,
+    ) -> Result<(TakenName, Option<String>), Box<dyn Error>> {
+        let [library, cuda] = tensorrt.paths();
+        Ok(match self {
+            BackendName::Cpu => (TakenName::Cpu, None),
+            BackendName::TensorRt => (TakenName::TensorRt, None),
+            BackendName::Auto => match taken(&library, &cuda, Path::new("/")) {
+                Ok(Taken::TensorRt) => (TakenName::TensorRt, None),
+                Ok(Taken::Cpu) => (TakenName::Cpu, None),
+                Ok(Taken::Emulated(reason)) => (TakenName::Cpu, Some(reason)),
+                Err(error) => {
+                    let help = "`tvm-dla doctor` shows what is missing, --backend cpu emulates";
+                    return Err(helped(error.to_string(), help));
+                }
+            },
+        })
+    }
+}
+
+/// What computes, once it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenName {
+    Cpu,
+    TensorRt,
+}
+
+impl TakenName {
     /// What [`Backend::name`] says.
     pub fn name(self) -> &'static str {
         match self {
-            BackendName::Cpu => "cpu",
-            BackendName::TensorRt => "tensorrt",
+            TakenName::Cpu => "cpu",
+            TakenName::TensorRt => "tensorrt",
         }
     }
 }
@@ -45,17 +90,26 @@ impl BackendName {
 #[derive(Args, Clone)]
 pub struct Engines {
     /// What realises the devices
-    #[arg(long, value_enum, default_value = "cpu", env = "TVM_DLA_BACKEND")]
+    #[arg(long, value_enum, default_value = "auto", env = "TVM_DLA_BACKEND")]
     pub backend: BackendName,
+    /// What `auto` came to.
+    #[arg(skip)]
+    taken: OnceLock<TakenName>,
+    /// The board whose model makes first plans, as BOARD or BOARD,MODE (default: read from the system)
+    #[arg(long, env = "TVM_DLA_BOARD")]
+    on_board: Option<String>,
     /// Devices to use, e.g. gpu,dla0 (default: all)
     #[arg(long, value_delimiter = ',', conflicts_with = "plan")]
     pub devices: Option<Vec<Device>>,
     /// Plan as text (gpu=16x11,dla0=16x10,dla1=16x11,suffix=512) or as a JSON file, of one plan or of a tuning
     #[arg(long)]
     pub plan: Option<String>,
-    /// Re-balance rows between devices from run to run, by what each run took
-    #[arg(long)]
+    /// Let a plan that was asked for follow what batches take too; other plans do
+    #[arg(long, conflicts_with = "no_adapt")]
     pub adapt: bool,
+    /// Keep to the first plan, whatever batches take
+    #[arg(long, env = "TVM_DLA_NO_ADAPT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_adapt: bool,
     /// Threads per emulated device
     #[arg(long, default_value_t = 1, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
@@ -76,9 +130,12 @@ impl Engines {
     pub fn of(backend: BackendName, tensorrt: TensorRtArguments) -> Engines {
         Engines {
             backend,
+            taken: OnceLock::new(),
+            on_board: None,
             devices: None,
             plan: None,
             adapt: false,
+            no_adapt: false,
             threads: 1,
             time_limit: 60,
             onnxruntime: None,
@@ -110,6 +167,7 @@ impl Engines {
         cancel: Arc<AtomicBool>,
         output: &Output,
     ) -> Result<Session, Box<dyn Error>> {
+        let place = self.place(&bundle, &numerics, output)?;
         let backend = self.backend(&bundle, numerics, cancel.clone())?;
         let asked = self.plan.as_deref();
         let given = GivenPlans::find(asked, path, &bundle, backend.name()).map_err(retune)?;
@@ -119,9 +177,22 @@ impl Engines {
         let config = SessionConfig {
             plan: given.plan,
             tuned: given.tuned,
+            memory: memory(Path::new("/")),
+            power: place.power,
+            place: place.place,
             ..self.config(cancel)
         };
-        Ok(Session::from_bundle(bundle, backend, config)?)
+        // Plans that were named in a file were asked for as well.
+        let config = match (asked, self.adapt) {
+            (Some(_), false) => SessionConfig {
+                adapt: Adapt::Never,
+                ..config
+            },
+            (Some(_), true) | (None, _) => config,
+        };
+        let session = Session::from_bundle(bundle, backend, config)?;
+        session.remark().iter().for_each(|text| output.say(text));
+        Ok(session)
     }
 
     /// [`Engines::session`] without the plans of any file.
@@ -151,6 +222,8 @@ impl Engines {
             ("TVM_DLA_TIME_LIMIT", text(self.time_limit.to_string())),
             ("TVM_DLA_ONNXRUNTIME", path(&self.onnxruntime)),
             ("TVM_DLA_DEVICES", devices),
+            ("TVM_DLA_BOARD", self.on_board.clone().map(OsString::from)),
+            ("TVM_DLA_NO_ADAPT", self.no_adapt.then(|| "1".into())),
             ("TVM_DLA_PLAN", self.plan.clone().map(OsString::from)),
             (
                 "TVM_DLA_PRECISION",
@@ -164,10 +237,50 @@ impl Engines {
             .collect()
     }
 
+    /// What computes.
+    ///
+    /// # Errors
+    /// As [`BackendName::taken`].
+    pub fn taken(&self) -> Result<TakenName, Box<dyn Error>> {
+        if let Some(taken) = self.taken.get() {
+            return Ok(*taken);
+        }
+        let (taken, reason) = self.backend.taken(&self.tensorrt)?;
+        reason
+            .iter()
+            .for_each(|reason| eprintln!("warning: {reason}"));
+        Ok(*self.taken.get_or_init(|| taken))
+    }
+
+    /// The board of this machine, where real devices compute, or the one that was named.
+    fn place(
+        &self,
+        bundle: &Bundle,
+        numerics: &Numerics,
+        output: &Output,
+    ) -> Result<Placed, Box<dyn Error>> {
+        let real = self.taken()? == TakenName::TensorRt;
+        let reading = match (&self.on_board, real) {
+            (Some(name), _) => Reading::named(name)?,
+            (None, true) => Reading::of(Path::new("/")),
+            (None, false) => Reading::default(),
+        };
+        reading.remarks.iter().for_each(|text| output.say(text));
+        if self.on_board.is_some() && !real {
+            output
+                .say("emulated devices are alike: what a board's model says means nothing to them");
+        }
+        let place = |machine| Place::new(machine, numerics.precision, &bundle.options.target);
+        Ok(Placed {
+            power: reading.power,
+            place: reading.machine.filter(|_| real).map(place),
+        })
+    }
+
     fn numerics(&self, bundle: &Bundle) -> Result<Numerics, Box<dyn Error>> {
-        let numbers = match self.backend {
-            BackendName::Cpu => self.numbers.clone(),
-            BackendName::TensorRt => self.numbers.or(bundle.options.target.precision.into()),
+        let numbers = match self.taken()? {
+            TakenName::Cpu => self.numbers.clone(),
+            TakenName::TensorRt => self.numbers.or(bundle.options.target.precision.into()),
         };
         Ok(numbers.computed(bundle)?.numerics)
     }
@@ -175,7 +288,11 @@ impl Engines {
     fn config(&self, cancel: Arc<AtomicBool>) -> SessionConfig {
         SessionConfig {
             devices: self.devices.clone(),
-            adapt: self.adapt,
+            adapt: match (self.adapt, self.no_adapt) {
+                (_, true) => Adapt::Never,
+                (true, false) => Adapt::Always,
+                (false, false) => Adapt::Unasked,
+            },
             time_limit: Duration::from_secs(self.time_limit),
             cancel,
             ..SessionConfig::default()
@@ -188,14 +305,20 @@ impl Engines {
         numerics: Numerics,
         cancel: Arc<AtomicBool>,
     ) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
-        match self.backend {
-            BackendName::TensorRt => self.tensorrt.backend(bundle, numerics, cancel),
-            BackendName::Cpu => {
+        match self.taken()? {
+            TakenName::TensorRt => self.tensorrt.backend(bundle, numerics, cancel),
+            TakenName::Cpu => {
                 let library = self.onnxruntime.as_deref();
                 Ok(emulated(library, self.threads, numerics)?)
             }
         }
     }
+}
+
+/// The model of this machine for a network, and the power mode.
+struct Placed {
+    place: Option<Place>,
+    power: String,
 }
 
 fn retune(error: PlansError) -> Box<dyn Error> {

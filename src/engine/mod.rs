@@ -137,6 +137,17 @@ pub trait Backend: Send + Sync {
     /// The devices this backend has, GPU first.
     fn devices(&self) -> Vec<Device>;
 
+    /// Whether all devices are equally fast, so that an equal deal is the best before anything is measured.
+    fn alike(&self) -> bool {
+        false
+    }
+
+    /// Where the rates of `graph` are kept and what they depend on besides the network and the power mode; `None` where
+    /// they mean nothing to another process.
+    fn kept(&self, _graph: &Graph) -> Option<(cache::PlanCache, cache::RateKey)> {
+        None
+    }
+
     /// Builds `graph` (its activations already have `spec.batch` rows).
     fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError>;
 }

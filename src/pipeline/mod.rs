@@ -29,7 +29,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Array, Backend, Rows};
+use crate::engine::{Array, Backend, Engine, Rows};
 use crate::plan::{Device, Plan};
 use workers::Workers;
 
@@ -73,6 +73,17 @@ impl Pipeline {
     /// The devices that exceeded the time limit.
     pub fn hung(&self) -> Vec<Device> {
         self.workers.hung()
+    }
+
+    /// The engines that can be used.
+    pub fn built(&self) -> Vec<(Device, EngineKey)> {
+        self.workers.built()
+    }
+
+    /// Takes over an engine that was built elsewhere. Waits first for what an earlier run left on the devices.
+    pub fn adopt(&mut self, device: Device, key: EngineKey, engine: Box<dyn Engine>) {
+        self.workers.settle();
+        self.workers.adopt(device, key, engine);
     }
 
     /// Builds engines, the devices at the same time. Waits first for what an earlier run left on the devices.

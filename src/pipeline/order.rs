@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use crate::engine::{EngineError, Rows, StageKind};
+use crate::engine::{Engine, EngineError, Rows, StageKind};
 use crate::graph::Graph;
 use crate::plan::Device;
 use crate::schedule::TaskId;
@@ -42,6 +42,12 @@ pub(super) struct Ticket {
 }
 
 pub(super) enum Order {
+    /// Use an engine that was built elsewhere.
+    Adopt {
+        key: EngineKey,
+        engine: Box<dyn Engine>,
+        reply: Sender<()>,
+    },
     Build {
         key: EngineKey,
         graph: Arc<Graph>,

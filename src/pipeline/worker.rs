@@ -55,6 +55,10 @@ impl Worker {
                 continue;
             };
             match order {
+                Order::Adopt { key, engine, reply } => {
+                    self.engines.insert(key, engine);
+                    let _ = reply.send(());
+                }
                 Order::Build { key, graph, reply } => {
                     let built = Built {
                         device: self.device,

@@ -12,7 +12,7 @@ use super::error::PipelineError;
 use super::order::{Built, End, EngineKey, Order, Report, Ticket};
 use super::wait;
 use super::worker::Worker;
-use crate::engine::{Backend, EngineError, Rows};
+use crate::engine::{Backend, Engine, EngineError, Rows};
 use crate::graph::Graph;
 use crate::plan::Device;
 use crate::schedule::Schedule;
@@ -260,6 +260,23 @@ impl Workers {
             Some(error) => Err(error.into()),
             None if cancel.load(Ordering::Relaxed) => Err(PipelineError::Cancelled),
             None => Ok(()),
+        }
+    }
+
+    /// The engines that devices have which can be used.
+    pub fn built(&self) -> Vec<(Device, EngineKey)> {
+        let able = self.members.iter().filter(|m| !m.hung);
+        able.flat_map(|m| m.built.keys().map(|key| (m.device, *key)))
+            .collect()
+    }
+
+    /// Hands `device` an engine that was built elsewhere, and waits until it has it. Nothing may run.
+    pub fn adopt(&mut self, device: Device, key: EngineKey, engine: Box<dyn Engine>) {
+        let (reply, done) = bounded(1);
+        let order = Order::Adopt { key, engine, reply };
+        let member = self.members.iter().find(|m| m.device == device);
+        if member.is_some_and(|m| !m.hung && m.send(order)) && done.recv().is_ok() {
+            self.note(device, key);
         }
     }
 

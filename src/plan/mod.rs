@@ -13,7 +13,7 @@ mod json;
 mod tests;
 mod text;
 
-pub use device::Device;
+pub use device::{name, Device};
 pub use error::PlanError;
 pub use file::{PlanFile, Tuned};
 

@@ -1,15 +1,20 @@
 //! The functions of compile time: what the Python bridge asks, and TVM's code generator for `dla`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::ffi::make_module;
 use super::run::DlaModule;
+use crate::board::named;
 use crate::bundle::{Bundle, Options, Origin};
-use crate::graph::TensorId;
+use crate::graph::{Graph, TensorId};
+use crate::plan::Device;
+use crate::planner::{Forecast, Planner, Terms};
 use crate::relay::{self, CallTensors, Converted};
-use crate::split::{self, Side, Stages};
+use crate::split::{self, Chip, Side, Stages, Version};
+use crate::tune::Sites;
 use crate::tvm::{register as global, Arguments, CallError, Function, Object, TvmError, Value};
 
 pub fn register() -> Result<(), CallError> {
@@ -39,8 +44,33 @@ fn json<T: Serialize>(value: &T) -> Result<Value, CallError> {
 
 /// Options as a JSON object of texts -> the canonical options.
 fn parse_options(arguments: &Arguments<'_>) -> Result<Value, CallError> {
-    let given: BTreeMap<String, String> = serde_json::from_str(&arguments.text(0)?)?;
+    let mut given: BTreeMap<String, String> = serde_json::from_str(&arguments.text(0)?)?;
+    of_board(&mut given)?;
     json(&Options::parse(&given)?)
+}
+
+/// A board has a chip, which need not be named too, but must not be another one.
+fn of_board(given: &mut BTreeMap<String, String>) -> Result<(), CallError> {
+    let text = |name: &str| given.get(name).filter(|value| !value.is_empty()).cloned();
+    let Some(board) = text("board") else {
+        return Ok(());
+    };
+    let machine = named(board.trim())?.machine(text("power").as_deref().map(str::trim))?;
+    let chip = machine.board.chip;
+    match text("chip").map(|chip| chip.parse::<Chip>()).transpose()? {
+        Some(other) if other != chip => Err(format!(
+            "option `chip` of target dla is {other}, but the board `{board}` is of the chip {chip}: leave chip out"
+        )
+        .into()),
+        Some(_) => Ok(()),
+        None => {
+            let tensorrt = text("tensorrt");
+            given.insert("chip".into(), chip.to_string());
+            let last = || Version::last_with_dla(chip).to_string();
+            given.insert("tensorrt".into(), tensorrt.unwrap_or_else(last));
+            Ok(())
+        }
+    }
 }
 
 /// A type-checked call -> empty when it is taken, otherwise the reason why it stays with TVM.
@@ -153,7 +183,7 @@ fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let function = arguments.get(0)?.object()?;
     let symbol = attribute(&function, "global_symbol")?
         .ok_or("an external function without global_symbol")?;
-    let options = match attribute(&function, "dla_options")? {
+    let mut options = match attribute(&function, "dla_options")? {
         Some(text) => serde_json::from_str(&text)?,
         None => Options::default(),
     };
@@ -162,6 +192,7 @@ fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
         None => Vec::new(),
     };
     let converted = relay::convert(&function, &symbol)?;
+    simulate_plans(&mut options, &converted.graph)?;
     let bundle = Bundle {
         graph: converted.graph,
         options,
@@ -176,6 +207,41 @@ fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
         &bundle.options.gpu_only,
     )?;
     Ok(make_module(Box::new(DlaModule::new(bundle)))?.into())
+}
+
+/// Batches that plans are simulated for.
+const USUAL: [usize; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048];
+
+/// Fills in the plans for the board that the options name, for usual batches and the network's own. A network that runs
+/// only in its own batch has no plans.
+fn simulate_plans(options: &mut Options, graph: &Graph) -> Result<(), CallError> {
+    let Some(mut asked) = options.board.take() else {
+        return Ok(());
+    };
+    let machine = named(&asked.name)?.machine(asked.power.as_deref())?;
+    asked.title = machine.title();
+    if graph.with_batch(graph.batch() + 1).is_ok() {
+        let precision = options.target.precision;
+        let stages = split::cut(graph, &options.target, &options.gpu_only)?;
+        let sites = Sites::of(graph, options, precision.bytes(), false)?;
+        let cores = options.cores.iter().copied().map(Device::Dla);
+        let there = |device: &Device| *device < Device::Dla(machine.board.dla.cores.0);
+        let devices: Vec<Device> = std::iter::once(Device::Gpu).chain(cores).collect();
+        let devices: Vec<Device> = devices.into_iter().filter(there).collect();
+        let terms = Terms::new(sites, &devices, None, false);
+        let (target, gpu) = (&options.target, precision.into());
+        let forecast = Forecast::new(graph, &stages, machine, target, gpu, &terms.dlas);
+        asked.error = forecast.error[0].max(forecast.error[1]);
+        let planner = Planner::new(terms, Some(Arc::new(forecast)));
+        let mut rows: Vec<usize> = USUAL.to_vec();
+        rows.push(graph.batch());
+        rows.sort_unstable();
+        rows.dedup();
+        let plans = rows.into_iter().filter_map(|rows| planner.plan(rows));
+        asked.plans = plans.map(|(plan, _)| plan).collect();
+    }
+    options.board = Some(asked);
+    Ok(())
 }
 
 /// A text attribute of a Relay function.

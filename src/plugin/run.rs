@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::ends;
 use super::module::PluginModule;
 use super::origin;
-use super::settings::{Asked, Settings};
+use super::settings::{say_plan, Asked, Settings};
 use crate::bundle::{AxesOrder, Bundle, BundleError, Origin, Port};
 use crate::engine::Array;
 use crate::graph::Graph;
@@ -110,6 +110,7 @@ pub fn run_over(
     arguments: &Arguments<'_>,
 ) -> Result<Value, CallError> {
     let outcome = session.run(arrays)?;
+    say_plan(&outcome);
     for (index, array) in outcome.outputs.iter().enumerate() {
         let integer = Origin::output(session.origin(), index).integer;
         let mut output = arguments.output(arrays.len() + index)?;

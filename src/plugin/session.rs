@@ -9,7 +9,7 @@ use super::ends;
 use super::ffi::make_module;
 use super::module::PluginModule;
 use super::run::array;
-use super::settings::{Asked, Settings};
+use super::settings::{say_plan, Asked, Settings};
 use crate::artifact::Artifact;
 use crate::engine::Array;
 use crate::plan::Plan;
@@ -103,7 +103,9 @@ impl State {
     fn run(&mut self, session: &Session) -> Result<Value, CallError> {
         let inputs: Option<Vec<Array>> = self.inputs.iter().cloned().collect();
         let inputs = inputs.ok_or("not every input has been set")?;
-        self.outcome = Some(session.run(&inputs)?);
+        let outcome = session.run(&inputs)?;
+        say_plan(&outcome);
+        self.outcome = Some(outcome);
         Ok(Value::Null)
     }
 

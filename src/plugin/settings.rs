@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,10 +18,11 @@ use crate::engine::trt::{
     listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
 };
 use crate::engine::{Backend, Numerics, Precision};
+use crate::machine::{memory, taken, Reading, Taken};
 use crate::plan::Device;
 use crate::quantise::numerics;
 use crate::relay::json::Computed;
-use crate::session::{Chosen, Session, SessionConfig};
+use crate::session::{Adapt, Chosen, Outcome, Place, PlanOrigin, Session, SessionConfig};
 use crate::tvm::CallError;
 
 /// What a network asks for where the user says nothing.
@@ -37,7 +39,7 @@ pub struct Asked {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// `cpu` or `tensorrt`.
+    /// `auto`, `cpu` or `tensorrt`.
     pub backend: Option<String>,
     /// ONNX Runtime's library, or a folder to look in.
     pub onnxruntime: Option<PathBuf>,
@@ -56,13 +58,18 @@ pub struct Settings {
     /// `fp32`, `fp16` or `int8`. By default emulated devices compute in float32, since programs of TVM compare with
     /// TVM's own results, and a board computes in the artifact's precision.
     pub precision: Option<String>,
+    /// The board whose model makes first plans, as `BOARD` or `BOARD,MODE`. By default it is read from the system.
+    pub board: Option<String>,
+    /// Whether plans follow what batches take: by default all but one that was asked for.
+    pub adapt: Option<bool>,
     /// A file with INT8 ranges; it names int8 where no precision is given.
     pub calibration: Option<PathBuf>,
 }
 
 impl Settings {
     /// The variables `TVM_DLA_BACKEND`, `TVM_DLA_ONNXRUNTIME`, `TVM_DLA_TENSORRT`, `TVM_DLA_CUDART`, `TVM_DLA_THREADS`,
-    /// `TVM_DLA_PLAN`, `TVM_DLA_DEVICES`, `TVM_DLA_TIME_LIMIT`, `TVM_DLA_PRECISION` and `TVM_DLA_CALIBRATION`.
+    /// `TVM_DLA_PLAN`, `TVM_DLA_DEVICES`, `TVM_DLA_TIME_LIMIT`, `TVM_DLA_PRECISION`, `TVM_DLA_CALIBRATION`,
+    /// `TVM_DLA_BOARD` and `TVM_DLA_NO_ADAPT`.
     pub fn from_environment() -> Result<Settings, CallError> {
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         Ok(Settings {
@@ -76,6 +83,8 @@ impl Settings {
             time_limit: number("TVM_DLA_TIME_LIMIT", text("TVM_DLA_TIME_LIMIT"))?,
             precision: text("TVM_DLA_PRECISION"),
             calibration: text("TVM_DLA_CALIBRATION").map(PathBuf::from),
+            board: text("TVM_DLA_BOARD"),
+            adapt: text("TVM_DLA_NO_ADAPT").map(|_| false),
         })
     }
 
@@ -94,6 +103,8 @@ impl Settings {
             time_limit: given.time_limit.or(base.time_limit),
             precision: given.precision.or(base.precision),
             calibration: given.calibration.or(base.calibration),
+            board: given.board.or(base.board),
+            adapt: given.adapt.or(base.adapt),
         })
     }
 
@@ -109,7 +120,15 @@ impl Settings {
         artifact: Option<&Path>,
         asked: Asked,
     ) -> Result<Session, CallError> {
-        let mut config = SessionConfig::default();
+        let mut config = SessionConfig {
+            adapt: match (self.adapt, &self.plan) {
+                (None, None) => Adapt::Unasked,
+                (Some(true), _) => Adapt::Always,
+                (Some(false), _) | (None, Some(_)) => Adapt::Never,
+            },
+            memory: memory(Path::new("/")),
+            ..SessionConfig::default()
+        };
         if let Some(seconds) = self.time_limit {
             config.time_limit = Duration::from_secs(seconds);
         }
@@ -117,7 +136,18 @@ impl Settings {
             let devices: Result<Vec<Device>, String> = text.split(',').map(str::parse).collect();
             config.devices = Some(devices?);
         }
-        let backend = self.backend(&bundle, asked)?;
+        let (backend, precision) = self.backend(&bundle, asked)?;
+        if self.computed()? == Computed::ByTensorRt {
+            let reading = match &self.board {
+                Some(name) => Reading::named(name)?,
+                None => Reading::of(Path::new("/")),
+            };
+            reading.remarks.iter().for_each(|text| drop(say_once(text)));
+            let target = &bundle.options.target;
+            let place = |machine| Place::new(machine, precision, target);
+            config.place = reading.machine.map(place);
+            config.power = reading.power;
+        }
         if self.plan.is_some() || artifact.is_some() {
             let named = self.plan.as_deref();
             let path = artifact.unwrap_or(Path::new(""));
@@ -128,6 +158,8 @@ impl Settings {
             (config.plan, config.tuned) = (given.plan, given.tuned);
         }
         let session = Session::from_bundle(bundle, backend, config)?;
+        let remark = session.remark();
+        remark.iter().for_each(|text| drop(say_once(text)));
         say_plans(&session.plans());
         Ok(session)
     }
@@ -157,21 +189,47 @@ impl Settings {
     /// Who computes.
     pub fn computed(&self) -> Result<Computed, CallError> {
         match self.backend.as_deref() {
-            None | Some("cpu") => Ok(Computed::OnCpu),
+            None | Some("auto") => {
+                let [tensorrt, cuda] = self.paths();
+                match taken(&tensorrt, &cuda, Path::new("/"))? {
+                    Taken::TensorRt => Ok(Computed::ByTensorRt),
+                    Taken::Cpu => Ok(Computed::OnCpu),
+                    Taken::Emulated(reason) => {
+                        say_once(&format!("warning: {reason}"));
+                        Ok(Computed::OnCpu)
+                    }
+                }
+            }
+            Some("cpu") => Ok(Computed::OnCpu),
             Some("tensorrt") => Ok(Computed::ByTensorRt),
             Some(other) => {
-                Err(format!("there is no backend `{other}`: use cpu or tensorrt").into())
+                Err(format!("there is no backend `{other}`: use auto, cpu or tensorrt").into())
             }
         }
     }
 
-    fn backend(&self, bundle: &Bundle, asked: Asked) -> Result<Arc<dyn Backend>, CallError> {
+    /// TensorRT's and the CUDA runtime's.
+    fn paths(&self) -> [LibraryPaths; 2] {
+        let roots = site_packages();
+        [
+            LibraryPaths::system(self.tensorrt.clone(), roots.clone()),
+            LibraryPaths::system(self.cudart.clone(), roots),
+        ]
+    }
+
+    /// The backend, and what it computes in.
+    fn backend(
+        &self,
+        bundle: &Bundle,
+        asked: Asked,
+    ) -> Result<(Arc<dyn Backend>, Precision), CallError> {
         match self.computed()? {
             Computed::OnCpu => {
                 let numerics = self.numerics(bundle, asked.numerics, Precision::default())?;
+                let precision = numerics.precision;
                 let backend = self.emulated(numerics)?;
                 say_once(&format!("GPU and DLA {}", backend.describe()));
-                Ok(Arc::new(backend))
+                Ok((Arc::new(backend), precision))
             }
             Computed::ByTensorRt => self.board(bundle, asked),
         }
@@ -192,33 +250,37 @@ impl Settings {
         Ok(backend.with_numerics(numerics))
     }
 
-    fn board(&self, bundle: &Bundle, asked: Asked) -> Result<Arc<dyn Backend>, CallError> {
+    fn board(
+        &self,
+        bundle: &Bundle,
+        asked: Asked,
+    ) -> Result<(Arc<dyn Backend>, Precision), CallError> {
         listen(Arc::new(|severity, text| {
             if severity <= Severity::Warning {
                 eprintln!("tvm-dla: tensorrt: {severity}: {text}");
             }
         }));
         let target = bundle.options.target;
-        let roots = site_packages();
+        let numerics = self.numerics(bundle, asked.numerics, target.precision.into())?;
+        let precision = numerics.precision;
+        let [tensorrt, cuda] = self.paths();
         let backend = TrtBackend::new(TrtOptions {
-            tensorrt: LibraryPaths::system(self.tensorrt.clone(), roots.clone()),
-            cuda: LibraryPaths::system(self.cudart.clone(), roots),
+            tensorrt,
+            cuda,
             recipe: Recipe {
                 options: BuildOptions {
                     workspace: asked.workspace,
                     ..BuildOptions::default()
                 },
-                ..Recipe::new(
-                    self.numerics(bundle, asked.numerics, target.precision.into())?,
-                    target,
-                )
+                ..Recipe::new(numerics, target)
             },
         })?;
         say_once(&format!("GPU and DLA {}", backend.describe()));
-        Ok(Arc::new(match kept(asked.cache) {
+        let backend = match kept(asked.cache) {
             Some(keep) => backend.keeping(keep),
             None => backend,
-        }))
+        };
+        Ok((Arc::new(backend), precision))
     }
 }
 
@@ -265,12 +327,32 @@ fn say_plans(plans: &[Chosen]) {
     }
 }
 
+/// Which plan a batch got, where nobody gave one. A process that runs batches of many sizes says the first few.
+pub fn say_plan(outcome: &Outcome) {
+    match &outcome.origin {
+        PlanOrigin::Asked | PlanOrigin::File(_) | PlanOrigin::Artifact | PlanOrigin::Learned => {}
+        PlanOrigin::Kept
+        | PlanOrigin::Embedded { .. }
+        | PlanOrigin::Simulated { .. }
+        | PlanOrigin::GpuAlone
+        | PlanOrigin::EqualDeal => {
+            static PLANS: AtomicUsize = AtomicUsize::new(0);
+            if PLANS.load(Ordering::Relaxed) < SAID {
+                let text = format!("plan {}, {}", outcome.plan, outcome.origin);
+                PLANS.fetch_add(usize::from(say_once(&text)), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 /// To standard error: whoever runs a network through TVM should know what computes it and what is not heeded. The same
-/// once per process is enough.
-pub fn say_once(text: &str) {
+/// once per process is enough; whether this was the first time.
+pub fn say_once(text: &str) -> bool {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    if said.insert(text.to_string()) {
+    let new = said.insert(text.to_string());
+    if new {
         eprintln!("tvm-dla: {text}");
     }
+    new
 }

@@ -9,6 +9,9 @@ use super::{Chosen, PlanOrigin, Session, SessionError, StreamConfig};
 use crate::artifact::Around;
 use crate::plan::{Cut, Device, Plan};
 
+/// Full batches that a plan is looked up for: enough that every device which helps has a share.
+const BATCHES: usize = 8;
+
 /// The batches of every device.
 pub(super) type Batches = Vec<(Device, BTreeSet<usize>)>;
 
@@ -72,7 +75,9 @@ impl Session {
                 .max_batch
                 .clamp(1, self.most_dla_rows(&self.longest().first)),
         };
-        if let Some(chosen) = self.stream_plan() {
+        let given = self.stream_plan().map(Ok);
+        if let Some(chosen) = given.or_else(|| self.stream_by_rates(config.max_batch)) {
+            let chosen = chosen?;
             let up_to = |(device, batches): (Device, BTreeSet<usize>)| {
                 let largest = batches.last().copied().unwrap_or(1);
                 (device, powers(largest.min(most(device))))
@@ -84,6 +89,15 @@ impl Session {
         let devices = self.devices().into_iter().filter(able);
         let batches = devices.map(|device| (device, powers(most(device))));
         Ok((batches.collect(), BatchOrigin::AllDevices))
+    }
+
+    /// The plan for many rows by what is known of the devices; `None` where they are alike or nothing is.
+    fn stream_by_rates(&self, most: usize) -> Option<Result<Chosen, SessionError>> {
+        let rows = most.max(1).saturating_mul(BATCHES);
+        self.planned(rows)?;
+        let chosen = self.chosen(rows);
+        let longest = |chosen: &Chosen| chosen.plan.cut == Cut::Longest;
+        Some(chosen).filter(|chosen| chosen.as_ref().map_or(true, longest))
     }
 
     /// Of the plans for single batches the one for most rows that a stream can follow.

@@ -4,9 +4,32 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::SessionError;
+use super::{Adapt, SessionError};
+use crate::board::{Arithmetic, Machine};
 use crate::engine::Backend;
 use crate::plan::{Device, Plan, PlanError, Tuned};
+use crate::split::{DlaTarget, Precision};
+
+/// A machine, and what its engines compute in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    pub machine: Machine,
+    pub gpu: Arithmetic,
+    pub dla: Precision,
+}
+
+impl Place {
+    /// Engines in `precision` of a network that was compiled for `target`.
+    pub fn new(machine: Machine, precision: crate::engine::Precision, target: &DlaTarget) -> Place {
+        let (gpu, dla) = match precision {
+            // A DLA does not compute in float32.
+            crate::engine::Precision::F32 => (Arithmetic::Fp32, target.precision),
+            crate::engine::Precision::F16 => (Arithmetic::Fp16, Precision::Fp16),
+            crate::engine::Precision::Int8 => (Arithmetic::Int8, Precision::Int8),
+        };
+        Place { machine, gpu, dla }
+    }
+}
 
 /// Frozen when the session starts.
 #[derive(Debug, Clone)]
@@ -18,8 +41,14 @@ pub struct SessionConfig {
     /// Plans to use for the batches they add up to, before the artifact's; those that are not possible here are passed
     /// over.
     pub tuned: Tuned,
-    /// Re-balance rows between devices from run to run, by what each run took.
-    pub adapt: bool,
+    /// Which plans follow what batches take.
+    pub adapt: Adapt,
+    /// The machine whose model makes the first plans, where it is known.
+    pub place: Option<Place>,
+    /// The power mode that rates are kept for.
+    pub power: String,
+    /// Bytes that plans nobody gave may take.
+    pub memory: Option<u64>,
     /// Longest time of one execution before its device counts as hung.
     pub time_limit: Duration,
     /// Set it to end a run between two rounds.
@@ -32,7 +61,10 @@ impl Default for SessionConfig {
             devices: None,
             plan: None,
             tuned: Tuned::default(),
-            adapt: false,
+            adapt: Adapt::default(),
+            place: None,
+            power: String::new(),
+            memory: None,
             time_limit: Duration::from_secs(60),
             cancel: Arc::new(AtomicBool::new(false)),
         }

@@ -7,7 +7,7 @@ impl Session {
     /// Rows dealt equally to the devices that have not hung, in the executions that the stages allow.
     pub(super) fn default_plan(&self, batch: usize, hung: &[Device]) -> Result<Plan, SessionError> {
         let devices = self.without(hung);
-        let alone = || self.gpu_alone(batch);
+        let alone = || self.uncut(batch);
         let (Ok(way), false) = (&self.shared, devices.is_empty()) else {
             return alone();
         };
@@ -26,11 +26,11 @@ impl Session {
         Ok(plan)
     }
 
-    /// The plan of the GPU alone for `batch` rows.
+    /// The GPU alone in one execution of `batch` rows, or in as many as a network of fixed batch needs.
     ///
     /// # Errors
     /// Rows that a network of fixed batch cannot run.
-    pub fn gpu_alone(&self, batch: usize) -> Result<Plan, SessionError> {
+    pub(super) fn uncut(&self, batch: usize) -> Result<Plan, SessionError> {
         match self.fixed {
             None => Ok(Plan::gpu_only(batch)),
             Some(_) => {

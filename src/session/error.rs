@@ -27,6 +27,8 @@ pub enum SessionError {
         "the plan {0} cuts early, but a stream cuts after the longest prefix: leave the cut out"
     )]
     StreamCut(Plan),
+    #[error("{0}")]
+    Backend(String),
     #[error("there is no device to run on: the list of devices is empty")]
     NoDevice,
     #[error("part of this network runs on the GPU only: add gpu to the devices")]

@@ -3,19 +3,66 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Session, SessionConfig, SessionError};
+use super::{Place, Session, SessionConfig, SessionError};
 use crate::artifact::Artifact;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use crate::engine::trt::{LibraryPaths, Recipe, TrtBackend, TrtError, TrtOptions};
+use crate::machine::{taken, Reading, Taken};
 use crate::plan::Device;
+use crate::quantise::numerics;
 
 impl Session {
+    /// Loads an artifact onto what this machine has: TensorRT where its library and a GPU are, in the artifact's precision
+    /// (its engines are not kept: a [`TrtBackend`] with a cache does that), else the CPU backend, as
+    /// [`Session::load_emulated`]. [`Session::backend`] says which; [`Session::remark`] why a board is emulated.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the artifact is damaged or not whole, or what computes cannot be loaded.
+    pub fn load(path: impl AsRef<Path>) -> Result<Session, SessionError> {
+        let root = Path::new("/");
+        let roots = default_search().roots;
+        let system = || LibraryPaths::system(None, roots.clone());
+        let failed = |error: TrtError| SessionError::Backend(error.to_string());
+        match taken(&system(), &system(), root).map_err(failed)? {
+            Taken::Cpu => Session::load_emulated(path),
+            Taken::Emulated(reason) => {
+                let mut session = Session::load_emulated(path)?;
+                session.emulated = Some(reason);
+                Ok(session)
+            }
+            Taken::TensorRt => {
+                let artifact = Artifact::read(path.as_ref())?;
+                let bundle = artifact.network()?.clone();
+                let around = artifact.around(None)?;
+                let target = bundle.options.target;
+                let numerics = numerics(&bundle, target.precision.into(), None, &[]);
+                let (numerics, _) = numerics.map_err(|e| SessionError::Backend(e.to_string()))?;
+                let reading = Reading::of(root);
+                let place = |machine| Place::new(machine, numerics.precision, &target);
+                let config = SessionConfig {
+                    place: reading.machine.map(place),
+                    power: reading.power,
+                    memory: reading.memory,
+                    ..SessionConfig::default()
+                };
+                let backend = TrtBackend::new(TrtOptions {
+                    tensorrt: system(),
+                    cuda: system(),
+                    recipe: Recipe::new(numerics, target),
+                });
+                let backend = Arc::new(backend.map_err(failed)?);
+                Ok(Session::from_bundle(bundle, backend, config)?.within(around))
+            }
+        }
+    }
+
     /// Loads an artifact onto the CPU backend, which emulates the GPU and both DLA cores with one thread each.
     /// ONNX Runtime is looked for as [`default_search`] says.
     ///
     /// # Errors
     /// [`SessionError`] when the artifact is damaged or not of one network, ONNX Runtime is missing, or TVM kept a part of
     /// the model and this process has no TVM.
-    pub fn load(path: impl AsRef<Path>) -> Result<Session, SessionError> {
+    pub fn load_emulated(path: impl AsRef<Path>) -> Result<Session, SessionError> {
         let artifact = Artifact::read(path.as_ref())?;
         let backend = CpuBackend::new(CpuOptions {
             library: find_library(&default_search())?,

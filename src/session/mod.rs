@@ -7,7 +7,10 @@ mod config;
 mod deal;
 mod ends;
 mod error;
+mod grow;
 mod inputs;
+mod keep;
+mod learn;
 mod load;
 mod measure;
 mod planning;
@@ -18,16 +21,17 @@ mod tests;
 mod way;
 
 pub use batches::BatchOrigin;
-pub use config::SessionConfig;
+pub use config::{Place, SessionConfig};
 pub use ends::End;
 pub use error::SessionError;
 pub use inputs::arrange;
+pub use learn::Adapt;
+use learn::Learning;
 pub use load::default_search;
 pub use planning::{Chosen, PlanOrigin};
 pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
 use way::{Cuts, Way};
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,7 +42,6 @@ use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
 use crate::plan::{Device, Plan};
 use crate::split::{cut, Stages};
-use crate::tune::adapt::Balance;
 
 /// A network on its devices. Callers on several threads take turns.
 pub struct Session {
@@ -55,10 +58,12 @@ pub struct Session {
     shared: Result<Arc<Way>, String>,
     /// For plans with a cut of their own.
     cuts: Mutex<Cuts>,
-    /// What adapting has made of each plan.
-    balances: Mutex<HashMap<Plan, Balance>>,
+    /// What batches have shown; `None` where there is only one plan.
+    learning: Option<Learning>,
     /// Why the network runs only in executions as compiled.
     fixed: Option<String>,
+    /// Why devices are emulated although this is a board.
+    emulated: Option<String>,
     devices: Vec<Device>,
     config: SessionConfig,
     backend: Arc<dyn Backend>,
@@ -104,6 +109,7 @@ impl Session {
         };
         let needs_gpu = shared.is_err() || stages.suffix.is_some();
         let devices = config.devices(&options.cores, &*backend, needs_gpu)?;
+        let learning = Learning::new(&graph, &options, &stages, &backend, &devices, &config);
         let (limit, cancel) = (config.time_limit, config.cancel.clone());
         let session = Session {
             graph,
@@ -115,8 +121,9 @@ impl Session {
             alone,
             shared,
             cuts: Mutex::default(),
-            balances: Mutex::default(),
+            learning,
             fixed,
+            emulated: None,
             config,
             pipeline: Mutex::new(Pipeline::new(backend.clone(), &devices, limit, cancel)?),
             backend,
@@ -184,24 +191,10 @@ impl Session {
     /// Wrong inputs (naming the input and both shapes), a plan that does not fit, an engine that cannot be built, the
     /// loss of every device that could go on, or cancellation.
     pub fn run(&self, inputs: &[Array]) -> Result<Outcome, SessionError> {
-        self.through(inputs, |inputs| self.run_network(inputs))
-    }
-
-    fn run_network(&self, inputs: &[Array]) -> Result<Outcome, SessionError> {
-        let (batch, inputs) = inputs::check(&self.graph, self.origin(), inputs)?;
-        let inputs = &inputs[..];
-        let mut pipeline = self.pipeline();
-        let Chosen { plan, origin } = self.chosen_without(batch, &pipeline.hung())?;
-        if !self.config.adapt || plan.devices().len() < 2 {
-            return self.compute(&mut pipeline, &plan, origin, inputs);
-        }
-        let mut balances = self.balances.lock().unwrap_or_else(PoisonError::into_inner);
-        let balance = balances
-            .entry(plan.clone())
-            .or_insert_with(|| Balance::new(&plan));
-        let outcome = self.compute(&mut pipeline, balance.plan(), origin, inputs)?;
-        balance.observe(&outcome.stats.row_seconds());
-        Ok(outcome)
+        self.through(inputs, |inputs| {
+            let (batch, inputs) = inputs::check(&self.graph, self.origin(), inputs)?;
+            self.run_learning(&mut self.pipeline(), batch, &inputs)
+        })
     }
 
     /// [`Session::run`] with this plan.
@@ -326,7 +319,11 @@ impl Session {
             }
         }
         if !wanted.is_empty() {
+            let (count, start) = (wanted.len(), Instant::now());
             pipeline.build(wanted)?;
+            let each = start.elapsed().as_secs_f64() * 1e6 / count as f64;
+            let learning = self.learning.iter();
+            learning.for_each(|learning| learning.planner().built(each));
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{Session, SessionError};
 use crate::graph::Graph;
 use crate::plan::{Device, Plan, Share, Tuned};
+use crate::planner::Source;
 use crate::split::{batch_limit, internal_row_bytes, GpuReason};
 
 /// Where a plan is from.
@@ -19,7 +20,17 @@ pub enum PlanOrigin {
     File(String),
     /// Embedded in the artifact.
     Artifact,
-    /// There is none for this batch: its rows are dealt equally.
+    /// What batches of this session took.
+    Learned,
+    /// What executions took on this machine before.
+    Kept,
+    /// A model of this board, with its error as a share.
+    Simulated { board: String, error: String },
+    /// A model of the board that was named when the network was compiled.
+    Embedded { board: String, error: String },
+    /// Nothing is known of the devices: the GPU does it alone until there is.
+    GpuAlone,
+    /// There is none for this batch: its rows are dealt equally to devices that are alike.
     EqualDeal,
 }
 
@@ -29,6 +40,18 @@ impl fmt::Display for PlanOrigin {
             PlanOrigin::Asked => f.write_str("as asked for"),
             PlanOrigin::File(path) => write!(f, "from {path}"),
             PlanOrigin::Artifact => f.write_str("embedded in the artifact"),
+            PlanOrigin::Learned => f.write_str("measured as it ran"),
+            PlanOrigin::Kept => f.write_str("measured on this machine before"),
+            PlanOrigin::Simulated { board, error } => {
+                write!(f, "simulated for {board}, {error} error")
+            }
+            PlanOrigin::Embedded { board, error } => {
+                write!(
+                    f,
+                    "simulated for {board} when it was compiled, {error} error"
+                )
+            }
+            PlanOrigin::GpuAlone => f.write_str("the GPU alone until more is measured"),
             PlanOrigin::EqualDeal => f.write_str("an equal deal"),
         }
     }
@@ -37,6 +60,20 @@ impl fmt::Display for PlanOrigin {
 impl Serialize for PlanOrigin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl PlanOrigin {
+    /// `kept` says that what was seen is from before this process.
+    pub(super) fn of(source: Source, kept: bool) -> PlanOrigin {
+        match source {
+            Source::Measured if kept => PlanOrigin::Kept,
+            Source::Measured => PlanOrigin::Learned,
+            Source::Simulated { board, error } => PlanOrigin::Simulated {
+                board,
+                error: percent(error),
+            },
+        }
     }
 }
 
@@ -82,15 +119,25 @@ impl Session {
     ) -> Result<Chosen, SessionError> {
         let fits =
             |chosen: &Chosen| chosen.plan.total() == batch && self.check_plan(&chosen.plan).is_ok();
-        let chosen = match &self.config.plan {
-            Some(plan) => Chosen::new(plan, PlanOrigin::Asked),
-            None => match self.defaults().find(fits) {
-                Some(chosen) => chosen,
-                None => Chosen {
-                    plan: self.default_plan(batch, hung)?,
-                    origin: PlanOrigin::EqualDeal,
-                },
-            },
+        let learned = self.learned(batch).map(|plan| Chosen {
+            plan,
+            origin: PlanOrigin::Learned,
+        });
+        let chosen = match (&self.config.plan, learned.filter(fits)) {
+            (_, Some(learned)) => learned,
+            (Some(plan), None) => Chosen::new(plan, PlanOrigin::Asked),
+            (None, None) => {
+                let begun = self.begun(batch).filter(fits);
+                let planned = || self.planned(batch).filter(fits);
+                let known = begun
+                    .or_else(|| self.defaults().find(fits))
+                    .or_else(planned)
+                    .or_else(|| self.embedded().find(fits));
+                match known {
+                    Some(known) => known,
+                    None => self.unmeasured(batch, hung)?,
+                }
+            }
         };
         chosen.plan.validate(batch, &self.devices)?;
         self.check_plan(&chosen.plan)?;
@@ -164,4 +211,35 @@ impl Session {
         let fits = |rows: &usize| self.dla_limit(*rows, prefix).is_none();
         (1..=64).rev().find(fits).unwrap_or(1)
     }
+
+    /// The plans of the model of the board that was named when the network was compiled; they mean nothing to devices that
+    /// are alike.
+    fn embedded(&self) -> impl Iterator<Item = Chosen> + '_ {
+        let board = self.options.board.iter().filter(|_| !self.backend.alike());
+        board.flat_map(|board| {
+            let origin = || PlanOrigin::Embedded {
+                board: board.title.clone(),
+                error: percent(board.error),
+            };
+            board
+                .plans
+                .iter()
+                .map(move |plan| Chosen::new(plan, origin()))
+        })
+    }
+
+    /// Without any knowledge: an equal deal to devices that are alike, else the GPU alone.
+    fn unmeasured(&self, batch: usize, hung: &[Device]) -> Result<Chosen, SessionError> {
+        let equal = self.backend.alike() || !self.devices.contains(&Device::Gpu);
+        let (plan, origin) = if equal || self.shared.is_err() {
+            (self.default_plan(batch, hung)?, PlanOrigin::EqualDeal)
+        } else {
+            (self.uncut(batch)?, PlanOrigin::GpuAlone)
+        };
+        Ok(Chosen { plan, origin })
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
 }

@@ -198,6 +198,7 @@ impl Session {
         );
         self.build_engines(pipeline, self.longest(), keys.iter().copied())?;
         let times = pipeline.measure(&keys, Duration::ZERO, |key| self.zeros(key))?;
+        self.note(&keys, &times);
         let timed = |device: Device, suffix: bool| {
             let mine = keys
                 .iter()

@@ -38,6 +38,16 @@ impl Precision {
 #[serde(into = "String", try_from = "String")]
 pub struct Version(pub u32, pub u32, pub u32);
 
+impl Version {
+    /// The last TensorRT before 11 that has this chip's DLA.
+    pub fn last_with_dla(chip: Chip) -> Version {
+        match chip {
+            Chip::Xavier => Version(8, 5, 2),
+            Chip::Orin => Version(10, 7, 0),
+        }
+    }
+}
+
 /// Everything the DLA rules depend on beside the layer itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DlaTarget {
@@ -85,6 +95,16 @@ impl Precision {
             Precision::Fp16 => "FP16",
             Precision::Int8 => "INT8",
         }
+    }
+}
+
+/// As options spell it.
+impl fmt::Display for Chip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Chip::Xavier => "xavier",
+            Chip::Orin => "orin",
+        })
     }
 }
 

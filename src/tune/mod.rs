@@ -2,7 +2,6 @@
 //!
 //! Pure: times come from [`crate::sim::Costs`], from a table, or from a closure that measures.
 
-pub mod adapt;
 pub mod measure;
 pub mod profile;
 mod report;

@@ -22,6 +22,8 @@ struct OptionsNode : public AttrsNode<OptionsNode> {
   String cores;
   String gpu_only;
   String preprocess;
+  String board;
+  String power;
 
   TVM_DECLARE_ATTRS(OptionsNode, "tvm_dla.Options") {
     TVM_ATTR_FIELD(chip).set_default("").describe("SoC that has the DLA: xavier or orin");
@@ -32,6 +34,9 @@ struct OptionsNode : public AttrsNode<OptionsNode> {
         "operators or layers to keep off the DLA, separated by commas");
     TVM_ATTR_FIELD(preprocess).set_default("").describe(
         "how images become inputs: none, imagenet, unit-symmetric or efficientnet-lite");
+    TVM_ATTR_FIELD(board).set_default("").describe(
+        "board to simulate plans for, e.g. orin-nx or agx-orin");
+    TVM_ATTR_FIELD(power).set_default("").describe("that board's power mode, e.g. 15W");
   }
 };
 

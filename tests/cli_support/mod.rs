@@ -62,6 +62,8 @@ impl Folder {
             "TVM_RUNTIME",
             "TIME_LIMIT",
             "PYTHON",
+            "BOARD",
+            "NO_ADAPT",
         ];
         for name in variables {
             command.env_remove(format!("TVM_DLA_{name}"));

@@ -52,7 +52,8 @@ def folder(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         tuned = ("tune", artifact, "--batch", ROWS, "--measure", 1, "--output", plans)
         done = command(program(), *tuned, "--log", made / f"{kind}.jsonl")
         assert done.returncode == 0, done.stderr
-    assert stock(made / "net.so", made, "y.npy") == ""
+    said = stock(made / "net.so", made, "y.npy")
+    assert said == f"plan gpu={ROWS}x1,suffix={ROWS}, an equal deal"
     return made
 
 
@@ -161,3 +162,37 @@ def test_tvmc_runs_a_package_with_its_embedded_plan(folder: Path, tmp_path: Path
     assert f"plan {EMBEDDED},suffix={ROWS}, embedded in the artifact" in done.stderr
     result = np.load(tmp_path / "y.npz")["output_0"]
     np.testing.assert_allclose(result, np.load(folder / "y.npy"), atol=1e-6)
+
+
+def test_a_board_that_is_named_embeds_plans_of_its_model(model: Path, tmp_path: Path) -> None:
+    package = tmp_path / "net.tar"
+    shape = ("--input-shapes", f"x:[{ROWS},3,8,8]")
+    target = f"dla -board=agx-orin -power=30W, {LLVM}"
+    done = tvmc_dla("compile", model, "--target", target, *shape, "-o", package)
+    assert done.returncode == 0, done.stderr
+    bundle = package.read_bytes()
+    assert b'"title":"Jetson AGX Orin 64GB, 30W"' in bundle
+    assert b'"chip":"orin"' in bundle
+    # Emulated devices are alike: what a board's model says means nothing to them.
+    x = np.zeros((ROWS, 3, 8, 8), np.float32)
+    session = tvm_dla.Session(package)
+    session.run(x)
+    assert session.report()["plan_from"] == "an equal deal"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("-board=orin", "no board `orin`; the nearest is"),
+        ("-board=agx-orin -power=12W", "has no power mode `12W`"),
+        ("-board=agx-orin -chip=xavier", "is of the chip orin: leave chip out"),
+        ("-power=15W", "name it with the option board"),
+    ],
+)
+def test_boards_that_do_not_exist_are_refused(
+    options: str, complaint: str, model: Path, tmp_path: Path
+) -> None:
+    target = ("--target", f"dla {options}, {LLVM}", "--input-shapes", f"x:[{ROWS},3,8,8]")
+    done = tvmc_dla("compile", model, *target, "-o", tmp_path / "net.tar")
+    assert done.returncode == 4, done.stderr
+    assert complaint in done.stderr

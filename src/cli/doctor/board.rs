@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::jetpack::{Jetson, Packages};
 use super::Finding;
 use crate::cli::environments::search;
 use crate::engine::trt::{built_for, Cuda, LibraryPaths, TensorRt};
+use crate::machine::Jetson;
 
 const NEEDED: &str = "backend tensorrt";
 /// What the backend cannot do without: TensorRT on another machine than a Jetson runs everything on the GPU.
-pub const REQUIRED: [&str; 2] = [TENSORRT, CUDA];
+const REQUIRED: [&str; 2] = [TENSORRT, CUDA];
 const TENSORRT: &str = "TensorRT";
 const CUDA: &str = "CUDA runtime";
 
@@ -24,14 +24,19 @@ pub fn findings(named: &Named) -> Vec<Finding> {
     let jetson = Jetson::read(Path::new("/"));
     let roots = search(None).roots;
     let paths = |named: &Option<PathBuf>| LibraryPaths::system(named.clone(), roots.clone());
-    let packages = jetson.packages();
     let tensorrt = TensorRt::load(&paths(&named.tensorrt)).map_err(|e| e.to_string());
     vec![
         jetpack(&jetson),
-        library(&tensorrt, packages),
+        library(&tensorrt, &jetson),
         cores(&tensorrt),
-        cuda(&paths(&named.cudart), packages),
+        cuda(&paths(&named.cudart), &jetson),
     ]
+}
+
+/// Whether the backend has all that it cannot do without.
+pub fn ready(findings: &[Finding]) -> bool {
+    let needed = |f: &&Finding| REQUIRED.contains(&f.part);
+    findings.iter().filter(needed).all(|finding| finding.ok)
 }
 
 fn found(part: &'static str, detail: Result<String, String>) -> Finding {
@@ -61,7 +66,7 @@ fn jetpack(jetson: &Jetson) -> Finding {
     found("JetPack", detail)
 }
 
-fn library(tensorrt: &Result<TensorRt, String>, packages: Option<Packages>) -> Finding {
+fn library(tensorrt: &Result<TensorRt, String>, jetson: &Jetson) -> Finding {
     let built: Vec<String> = built_for().iter().map(|v| v.to_string()).collect();
     let detail = match tensorrt {
         Ok(tensorrt) => Ok(format!(
@@ -70,13 +75,7 @@ fn library(tensorrt: &Result<TensorRt, String>, packages: Option<Packages>) -> F
             tensorrt.path().display(),
             built.join(", ")
         )),
-        Err(error) => Err(match packages {
-            Some(packages) => format!(
-                "{error}\n  help: sudo apt-get install {} {}, then build tvm-dla again",
-                packages.tensorrt, packages.headers
-            ),
-            None => error.clone(),
-        }),
+        Err(error) => Err(jetson.without_tensorrt(error)),
     };
     found(TENSORRT, detail)
 }
@@ -94,7 +93,7 @@ fn cores(tensorrt: &Result<TensorRt, String>) -> Finding {
     found("DLA", detail)
 }
 
-fn cuda(paths: &LibraryPaths, packages: Option<Packages>) -> Finding {
+fn cuda(paths: &LibraryPaths, jetson: &Jetson) -> Finding {
     let detail = match Cuda::load(paths) {
         Ok(cuda) => {
             let gpu = cuda.gpu();
@@ -107,10 +106,7 @@ fn cuda(paths: &LibraryPaths, packages: Option<Packages>) -> Finding {
                 version % 1000 / 10
             ))
         }
-        Err(error) => Err(match packages {
-            Some(packages) => format!("{error}\n  help: sudo apt-get install {}", packages.cuda),
-            None => error.to_string(),
-        }),
+        Err(error) => Err(jetson.without(&error.to_string(), |p| p.cuda.to_string())),
     };
     found(CUDA, detail)
 }

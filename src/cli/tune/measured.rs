@@ -19,6 +19,7 @@ use crate::cli::around::network;
 use crate::cli::helped;
 use crate::cli::output::Output;
 use crate::engine::StageKind;
+use crate::machine::memory;
 use crate::plan::Device;
 use crate::session::Session;
 use crate::sim::{Costs, ExecutionCost};
@@ -118,7 +119,7 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
     let sites = Sites::of(&bundle.graph, &bundle.options, 4, false)?;
     let session = confirm.session(bundle)?;
     let mut bench = confirm.bench(&session, &network, meter)?;
-    let limits = arguments.limits(available());
+    let limits = arguments.limits(memory(Path::new("/")));
     let sizes = sites.space(&Nothing, [&Nothing as &dyn Costs], &session.devices());
     let fits = |device: Device, stage: StageKind, batch: usize| {
         let most = match (device, sizes.ways.first()) {
@@ -176,14 +177,4 @@ impl Costs for Nothing {
     fn execution(&self, _: StageKind, _: Device, _: usize) -> Result<ExecutionCost, String> {
         Err("no times are known".to_string())
     }
-}
-
-/// Memory that this machine has left, in bytes.
-fn available() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

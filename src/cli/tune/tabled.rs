@@ -55,7 +55,7 @@ pub fn tuned(confirm: &Confirm<'_>, table: &Path) -> Result<Tuned, Box<dyn Error
     let tuned = Tuned {
         artifact: confirm.path.to_path_buf(),
         network: digest(&bundle.graph),
-        board: arguments.engines.backend.name().to_string(),
+        board: arguments.engines.taken()?.name().to_string(),
         timeline: picture(&space, &points)?,
         origin: format!("by {oracle}, nothing ran; devices in each other's way are not in a table"),
         points,

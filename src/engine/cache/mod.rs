@@ -2,10 +2,12 @@
 
 mod file;
 mod key;
+mod rates;
 #[cfg(test)]
 mod tests;
 
 pub use key::{CacheKey, DeviceKind};
+pub use rates::{Rate, RateFile, RateKey};
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -152,13 +154,15 @@ impl PlanCache {
         Ok(paths.into_iter().map(entry).collect())
     }
 
-    /// Removes every plan file, and what interrupted writers left. Files of others stay.
+    /// Removes every plan file and every file of rates, and what interrupted writers left. Files of others stay.
     ///
     /// # Errors
     /// [`CacheError`] names the file that cannot be removed.
     pub fn clear(&self) -> Result<Cleared, CacheError> {
         let mut cleared = Cleared::default();
-        for path in self.files(|name| is_plan(name) || name.starts_with(PART))? {
+        for path in self.files(|name| {
+            is_plan(name) || is_ours(name, rates::EXTENSION) || name.starts_with(PART)
+        })? {
             let bytes = fs::metadata(&path).map_or(0, |file| file.len());
             match fs::remove_file(&path) {
                 Ok(()) => {
@@ -210,8 +214,12 @@ fn write(part: &mut NamedTempFile, head: &[u8], plan: &[u8]) -> io::Result<()> {
 
 /// 64 hexadecimal digits and the extension: nothing else is ours to list or to remove.
 fn is_plan(name: &str) -> bool {
+    is_ours(name, EXTENSION)
+}
+
+fn is_ours(name: &str, extension: &str) -> bool {
     let digest = name
-        .strip_suffix(EXTENSION)
+        .strip_suffix(extension)
         .and_then(|n| n.strip_suffix('.'));
     digest.is_some_and(|d| d.len() == 64 && d.bytes().all(|b| b.is_ascii_hexdigit()))
 }

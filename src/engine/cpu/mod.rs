@@ -86,6 +86,11 @@ impl Backend for CpuBackend {
         )
     }
 
+    /// Every device is emulated by as many threads.
+    fn alike(&self) -> bool {
+        true
+    }
+
     fn devices(&self) -> Vec<Device> {
         self.devices.clone()
     }

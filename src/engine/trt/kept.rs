@@ -9,7 +9,7 @@ use super::options::BuildOptions;
 use super::ports::Ports;
 use super::TrtBackend;
 use crate::bundle::digest;
-use crate::engine::cache::{CacheKey, Lookup, PlanCache};
+use crate::engine::cache::{CacheKey, Lookup, PlanCache, RateKey};
 use crate::engine::{Engine, EngineError, EngineSpec, Numerics};
 use crate::graph::Graph;
 
@@ -47,6 +47,26 @@ impl TrtBackend {
             library: self.tensorrt().version().to_string(),
             gpu: self.gpu().name.clone(),
             compute_capability: self.gpu().compute_capability,
+            program: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// What the rates of `graph` depend on; the session adds the network's digest and the power mode.
+    pub(super) fn rate_key(&self, graph: &Graph) -> RateKey {
+        let recipe = self.recipe();
+        let options = Options {
+            build: &recipe.options,
+            numerics: &recipe.numerics,
+        };
+        RateKey {
+            network: graph.name.clone(),
+            digest: String::new(),
+            precision: recipe.numerics.precision.to_string(),
+            options: serde_json::to_string(&options).expect("options are plain data"),
+            library: self.tensorrt().version().to_string(),
+            gpu: self.gpu().name.clone(),
+            compute_capability: self.gpu().compute_capability,
+            power: String::new(),
             program: env!("CARGO_PKG_VERSION").into(),
         }
     }

@@ -41,6 +41,7 @@ pub use log::{listen, Listener, Severity};
 pub use options::{BuildOptions, DlaMemory, PhaseEvent, Progress, Step, Timing};
 pub use version::{Product, TrtVersion};
 
+use super::cache::{PlanCache, RateKey};
 use super::{Backend, Engine, EngineError, EngineSpec};
 use crate::graph::Graph;
 use crate::plan::Device;
@@ -161,6 +162,10 @@ impl Backend for TrtBackend {
     fn devices(&self) -> Vec<Device> {
         let cores = (0..self.cores).map(Device::Dla);
         std::iter::once(Device::Gpu).chain(cores).collect()
+    }
+
+    fn kept(&self, graph: &Graph) -> Option<(PlanCache, RateKey)> {
+        Some((self.keep.as_ref()?.cache.clone(), self.rate_key(graph)))
     }
 
     fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {

@@ -52,6 +52,10 @@ impl Backend for Fake {
         "integers by hand".into()
     }
 
+    fn alike(&self) -> bool {
+        true
+    }
+
     fn devices(&self) -> Vec<Device> {
         self.devices.clone()
     }

@@ -454,7 +454,7 @@ fn rows_leave_a_device_that_became_slower_and_come_back() {
     };
     let slow = backend.gpu_slow.clone();
     let adapt = SessionConfig {
-        adapt: true,
+        adapt: Adapt::Always,
         ..config_with(None, Some("gpu=1x8,dla0=1x8,dla1=1x8,suffix=24"))
     };
     let backend = Arc::new(backend);

@@ -1,16 +1,18 @@
 //! `tvm-dla simulate`: what a board would do, without the board.
 
+mod judge;
+
 use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::board::{Boarded, Where};
-use super::files::TextFile;
-use super::output::{table, Output};
-use super::{helped, Answer, Outcome};
 use crate::board::{Accuracy, Calibration, Level, Processor};
+use crate::cli::board::{Boarded, Where};
+use crate::cli::files::TextFile;
+use crate::cli::output::{table, Output};
+use crate::cli::{helped, Answer, Outcome};
 use crate::sim::{best, sweep, Choice, Noise, Point};
 
 #[derive(Args)]
@@ -20,8 +22,11 @@ pub struct Arguments {
     #[command(flatten)]
     place: Where,
     /// Rows of the batches
-    #[arg(long, required = true, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, required_unless_present = "plan", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch: Vec<u32>,
+    /// Judge this plan, as text or as a JSON file of one plan, instead of looking for one
+    #[arg(long, conflicts_with = "batch")]
+    plan: Option<String>,
     /// Vary every execution's time by up to this share, for example 0.05
     #[arg(long, default_value_t = 0.0)]
     jitter: f64,
@@ -51,6 +56,9 @@ struct Answered {
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
+    if let Some(plan) = &arguments.plan {
+        return judge::run(arguments, plan, output);
+    }
     let noise = Noise::new(arguments.jitter, arguments.seed)?;
     let trace = arguments
         .trace
@@ -137,7 +145,7 @@ fn human(answered: &Answered) -> String {
     )
 }
 
-pub(super) fn choice_name(choice: Choice) -> &'static str {
+pub(in crate::cli) fn choice_name(choice: Choice) -> &'static str {
     match choice {
         Choice::GpuOnly => "GPU only",
         Choice::DlaOnly => "DLA only",
@@ -146,7 +154,7 @@ pub(super) fn choice_name(choice: Choice) -> &'static str {
 }
 
 /// One line per kind of figure.
-pub(super) fn accuracy(accuracy: &[Accuracy]) -> String {
+pub(in crate::cli) fn accuracy(accuracy: &[Accuracy]) -> String {
     let of = |processor, name: &str| {
         let found = accuracy.iter().find(|a| {
             a.processor == processor && a.level == Level::Network && a.precision.is_none()
@@ -167,7 +175,10 @@ pub(super) fn accuracy(accuracy: &[Accuracy]) -> String {
 }
 
 /// What a board file that cannot be read deserves.
-pub(super) fn unreadable(path: &std::path::Path, error: &dyn std::fmt::Display) -> Box<dyn Error> {
+pub(in crate::cli) fn unreadable(
+    path: &std::path::Path,
+    error: &dyn std::fmt::Display,
+) -> Box<dyn Error> {
     helped(
         format!("board file {}: {error}", path.display()),
         "data/boards/ in the repository has six to start from",

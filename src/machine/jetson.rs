@@ -10,6 +10,8 @@ pub struct Jetson {
     pub model: Option<String>,
     /// The release of Jetson Linux, e.g. `32.7.1`.
     pub linux: Option<String>,
+    /// The parts that the board is made of and its chip, e.g. `nvidia,p3668-0001` and `nvidia,tegra194`.
+    pub compatible: Vec<String>,
     /// The version of the package `nvidia-jetpack`, e.g. `5.1.2-b104`. Images without it are common.
     pub package: Option<String>,
 }
@@ -28,19 +30,38 @@ impl Jetson {
         let text = |path: &str| fs::read(root.join(path)).ok();
         let text = |path: &str| text(path).map(|b| String::from_utf8_lossy(&b).into_owned());
         let model = text("proc/device-tree/model");
+        let parts = text("proc/device-tree/compatible").unwrap_or_default();
+        let parts = parts.split('\0').map(str::to_string);
         let release = text("etc/nv_tegra_release");
         let packages = text("var/lib/dpkg/status");
         Jetson {
             model: model
                 .map(|m| m.trim_matches(['\0', '\n', ' ']).to_string())
                 .filter(|m| m.contains("Jetson")),
+            compatible: parts.filter(|part| !part.is_empty()).collect(),
             linux: release.as_deref().and_then(linux),
             package: packages.as_deref().and_then(jetpack),
         }
     }
 
+    /// Whether this machine is a Jetson.
     pub fn is_one(&self) -> bool {
         self.model.is_some() || self.linux.is_some()
+    }
+
+    /// What a library that cannot be loaded deserves, with the packages of this JetPack that have it.
+    pub fn without(&self, error: &str, packages: impl Fn(Packages) -> String) -> String {
+        match self.packages() {
+            Some(known) => format!("{error}\n  help: sudo apt-get install {}", packages(known)),
+            None => error.to_string(),
+        }
+    }
+
+    /// [`Jetson::without`] TensorRT.
+    pub fn without_tensorrt(&self, error: &str) -> String {
+        let packages =
+            |p: Packages| format!("{} {}, then build tvm-dla again", p.tensorrt, p.headers);
+        self.without(error, packages)
     }
 
     /// JetPack's version: the package's, else the one that came with this Jetson Linux.

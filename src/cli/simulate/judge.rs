@@ -1,0 +1,162 @@
+//! `tvm-dla simulate --plan`: one plan beside the GPU alone and the best that is found.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{accuracy, Arguments};
+use crate::artifact::{is_file, Plans};
+use crate::board::{Accuracy, Calibration};
+use crate::cli::board::Boarded;
+use crate::cli::helped;
+use crate::cli::output::{table, Output};
+use crate::cli::{Answer, Outcome};
+use crate::plan::{Device, Plan};
+use crate::sim::{best, simulate, Choice, Noise};
+
+/// Part of the GPU's rate that a plan may lose before it is marked: rounding, not a loss.
+const EQUAL: f64 = 1e-6;
+
+#[derive(Serialize)]
+struct Judged {
+    /// Always true: no figure here was measured.
+    simulated: bool,
+    artifact: PathBuf,
+    board: String,
+    power_mode: String,
+    rows: usize,
+    plan: Figure,
+    gpu_only: Figure,
+    best: Figure,
+    over_gpu_only: f64,
+    over_best: f64,
+    /// It is slower than the GPU alone.
+    loses: bool,
+    accuracy: Vec<Accuracy>,
+}
+
+#[derive(Serialize, Clone)]
+struct Figure {
+    plan: String,
+    images_per_second: f64,
+    latency_ms: f64,
+}
+
+pub fn run(arguments: &Arguments, text: &str, output: &Output) -> Outcome {
+    let noise = Noise::new(arguments.jitter, arguments.seed)?;
+    let plan = read(text)?;
+    let (path, place) = (&arguments.artifact, &arguments.place);
+    let own = place.load_cut(path, &plan.cut, output)?;
+    check(&plan, &own)?;
+    let longest = place.load(path, output)?;
+    let judged = figure(&plan, &own, noise)?;
+    let rows = plan.total();
+    let find = |choice| -> Result<Figure, Box<dyn Error>> {
+        let (plan, _) = best(&longest.network, choice, rows, &longest.costs, noise)?;
+        figure(&plan, &longest, noise)
+    };
+    let gpu_only = find(Choice::GpuOnly)?;
+    let mut found = gpu_only.clone();
+    for choice in longest.network.choices() {
+        let other = find(choice)?;
+        if other.images_per_second > found.images_per_second {
+            found = other;
+        }
+    }
+    if judged.images_per_second > found.images_per_second {
+        found = judged.clone();
+    }
+    let over = |other: &Figure| judged.images_per_second / other.images_per_second;
+    let answered = Judged {
+        simulated: true,
+        artifact: path.clone(),
+        board: own.machine.board.title.to_string(),
+        power_mode: own.machine.mode.name.to_string(),
+        rows,
+        over_gpu_only: over(&gpu_only),
+        over_best: over(&found),
+        loses: over(&gpu_only) < 1.0 - EQUAL,
+        plan: judged,
+        gpu_only,
+        best: found,
+        accuracy: Calibration::stored().accuracy,
+    };
+    output.answer(&answered, || human(&answered), Answer::Yes)
+}
+
+fn read(text: &str) -> Result<Plan, Box<dyn Error>> {
+    if !is_file(text) {
+        return Ok(text.parse()?);
+    }
+    match Plans::read(Path::new(text))? {
+        Plans::One(plan) => Ok(plan),
+        Plans::Tuned(_) => Err(helped(
+            format!("{text} has plans of a tuning"),
+            "name one of them as text; `tvm-dla tune` prints them",
+        )),
+    }
+}
+
+/// What this board and network can run.
+fn check(plan: &Plan, boarded: &Boarded) -> Result<(), Box<dyn Error>> {
+    let mut devices = vec![Device::Gpu];
+    if boarded.network.prefix {
+        devices.extend(boarded.network.dlas.iter().copied());
+    }
+    plan.validate(plan.total(), &devices)?;
+    let most = boarded.most_dla_rows;
+    let large = |share: &&crate::plan::Share| share.device != Device::Gpu && share.batch > most;
+    match plan.prefix.iter().find(large) {
+        Some(share) => Err(format!(
+            "the plan gives {} batches of {} rows, but it takes {most} at most",
+            share.device, share.batch
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+fn figure(plan: &Plan, boarded: &Boarded, noise: Noise) -> Result<Figure, Box<dyn Error>> {
+    let choice = match plan.gpu_alone() {
+        true => Choice::GpuOnly,
+        false => Choice::Shared,
+    };
+    let flow = boarded.network.flow(choice);
+    let run = simulate(plan, flow, &boarded.costs, noise)?;
+    Ok(Figure {
+        plan: plan.to_string(),
+        images_per_second: run.rate(),
+        latency_ms: run.makespan_us / 1e3,
+    })
+}
+
+fn human(judged: &Judged) -> String {
+    let row = |name: &str, figure: &Figure| {
+        vec![
+            name.to_string(),
+            format!("{:.1} images/s", figure.images_per_second),
+            format!("{:.2} ms", figure.latency_ms),
+            figure.plan.clone(),
+        ]
+    };
+    let rows = [
+        row("this plan", &judged.plan),
+        row("GPU only", &judged.gpu_only),
+        row("best found", &judged.best),
+    ];
+    let verdict = match judged.loses {
+        true => "LOSES to the GPU alone",
+        false => "not slower than the GPU alone",
+    };
+    format!(
+        "simulated, not measured: {} in mode {}, {} rows\n\n{}\n\nthis plan reaches {:.2} of the GPU alone and {:.2} of the best found: {verdict}\n\n{}",
+        judged.board,
+        judged.power_mode,
+        judged.rows,
+        table(&rows),
+        judged.over_gpu_only,
+        judged.over_best,
+        accuracy(&judged.accuracy)
+    )
+}

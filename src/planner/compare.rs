@@ -1,0 +1,209 @@
+//! Whether another plan is better by what batches took, and whether building engines for one pays.
+
+use std::collections::HashSet;
+
+use super::choose::{prefix, LEAST_GAIN};
+use super::course::Course;
+use super::deal::Frame;
+use super::estimate::{shares, Estimate};
+use super::learn::Planner;
+use super::offer::{Engine, Offer};
+use super::rates::Kind;
+use crate::engine::StageKind;
+use crate::plan::{Device, Plan, Share};
+
+/// Standard errors that a gain has to exceed.
+const SURE: f64 = 2.0;
+
+/// More gain than that for a plan whose engines have to be built.
+const BUILD_GAIN: f64 = 0.01;
+
+/// Engines that learning builds at most.
+const MOST_ENGINES: usize = 48;
+
+/// Part of a batch that a DLA of unknown speed is tried with.
+const TRIAL: usize = 16;
+
+/// How a prediction may differ from what batches take, before it is taken for wrong.
+const BIAS: std::ops::RangeInclusive<f64> = 0.8..=1.25;
+
+impl Planner {
+    /// Turns to a plan that is there and better; notes one that would be, with more engines.
+    pub(super) fn compare(&mut self, rows: usize, engines: &HashSet<Engine>) {
+        let Some(course) = self.courses.get(&rows) else {
+            return;
+        };
+        let now = course
+            .ran
+            .get(&course.plan)
+            .map_or(f64::INFINITY, |seen| seen.us);
+        let bar = 1.0 - LEAST_GAIN - SURE * self.uncertainty(course);
+        let own = Frame::default();
+        let frames: &[&Frame] = match course.frame == own {
+            true => &[&own],
+            false => &[&own, &course.frame],
+        };
+        let best = |offer: Offer<'_>, frames: &[&Frame]| {
+            let found = frames.iter().filter_map(|frame| {
+                Some((self.best(rows, offer, frame, course)?, (*frame).clone()))
+            });
+            found.min_by(|a, b| a.0.us.total_cmp(&b.0.us))
+        };
+        let there = best(Offer::Built(engines), frames).filter(|(found, _)| found.us < now * bar);
+        let reach = there.as_ref().map_or(now, |(found, _)| found.us);
+        let any = best(Offer::Any, &frames[..1]).filter(|_| course.grows);
+        let any = any.filter(|(found, _)| found.us < reach * (bar - BUILD_GAIN));
+        let complete = |plan: &Plan| self.lacking(plan, engines).is_empty();
+        let (there, any) = match any {
+            Some((found, frame)) if complete(&found.plan) => (Some((found, frame)), None),
+            any => (there, any),
+        };
+        let trial = || self.trial(rows, course).filter(|_| course.grows);
+        let wanted = any.map(|(found, _)| found).or_else(trial);
+        let Some(course) = self.courses.get_mut(&rows) else {
+            return;
+        };
+        course.stale = false;
+        course.since_us = 0.0;
+        if let Some((found, frame)) = there.filter(|(found, _)| found.plan != course.plan) {
+            course.turn(found.plan, frame);
+        }
+        let lost = wanted
+            .as_ref()
+            .map_or(0.0, |wanted| (reach - wanted.us).max(0.0));
+        course.want(wanted, lost);
+    }
+
+    /// The best plan by what is known, corrected by how far the current plan is from its own prediction.
+    fn best(
+        &self,
+        rows: usize,
+        offer: Offer<'_>,
+        frame: &Frame,
+        course: &Course,
+    ) -> Option<Estimate> {
+        let deal = self.deal(rows, offer, frame);
+        let own = self.deal(rows, Offer::Any, &course.frame);
+        let bias = own.estimate(&course.plan).and_then(|own| {
+            let bias = course.ran.get(&course.plan)?.us / own.us;
+            Some(bias.clamp(*BIAS.start(), *BIAS.end()))
+        });
+        let alike = course.plan.gpu_alone();
+        let all = deal.alone().into_iter().chain(deal.shared());
+        let judged = all.map(|mut found| {
+            found.us = self.hoped(&found);
+            match course.ran.get(&found.plan) {
+                Some(seen) => found.us = seen.us,
+                None if found.plan.gpu_alone() == alike => found.us *= bias.unwrap_or(1.0),
+                None => {}
+            }
+            found
+        });
+        judged.min_by(|a, b| a.us.total_cmp(&b.us))
+    }
+
+    /// The time if DLAs that nobody saw are as much faster as the model may be wrong: one batch with them shows it.
+    fn hoped(&self, found: &Estimate) -> f64 {
+        let devices = found.plan.devices();
+        let mut dlas = devices.iter().filter(|device| **device != Device::Gpu);
+        let unseen = dlas.any(|device| !self.rates.saw(prefix(0, *device)));
+        match self.rates.forecast().filter(|_| unseen) {
+            Some(forecast) => found.scaled(1.0, 1.0 - forecast.error_of(&found.plan)),
+            None => found.us,
+        }
+    }
+
+    /// Relative standard error of the slowest device's time in the current plan, at most.
+    fn uncertainty(&self, course: &Course) -> f64 {
+        let alone = course.plan.gpu_alone();
+        let errors = course.plan.prefix.iter().filter_map(|share| {
+            let kind = match alone {
+                true => Kind::whole(),
+                false => prefix(course.frame.way, share.device),
+            };
+            self.rates.error(kind, share.batch)
+        });
+        errors.fold(0.0, f64::max)
+    }
+
+    /// A plan that lets DLAs of unknown speed run a little.
+    fn trial(&self, rows: usize, course: &Course) -> Option<Estimate> {
+        let unknown = |d: &&Device| self.rates.us(prefix(0, **d), 1).is_none();
+        let dlas: Vec<Device> = self.terms.dlas.iter().filter(unknown).copied().collect();
+        let each = (rows / TRIAL).clamp(1, self.terms.dla_rows);
+        let rest = rows
+            .checked_sub(each * dlas.len())
+            .filter(|rest| *rest > 0)?;
+        if dlas.is_empty() || !course.plan.gpu_alone() {
+            return None;
+        }
+        let largest = course.plan.prefix.iter().map(|share| share.batch).max()?;
+        let mut prefix = shares(Device::Gpu, largest.min(rest), rest);
+        prefix.extend(dlas.into_iter().map(|device| Share {
+            device,
+            batch: each,
+            rounds: 1,
+        }));
+        let suffix = super::sizes::divisors(rows, 64)
+            .into_iter()
+            .find(|n| *n <= 512);
+        let plan = Plan::new(prefix, suffix.unwrap_or(1));
+        self.terms.has_room(&plan).then(|| Estimate::unknown(plan))
+    }
+
+    /// The engines of a wanted plan that are not there, if building them pays: when batches have lost as much for want of
+    /// them as building takes.
+    pub(super) fn worth_building(&mut self, rows: usize, engines: &HashSet<Engine>) -> Vec<Engine> {
+        let Some(course) = self.courses.get(&rows) else {
+            return Vec::new();
+        };
+        let Some(wanted) = &course.wanted else {
+            return Vec::new();
+        };
+        let missing = self.lacking(&wanted.plan, engines);
+        let costs = self.build_us * missing.len() as f64;
+        // What a trial would gain is not known: it may cost as much as all batches so far.
+        let saved = match wanted.us.is_finite() {
+            true => course.missed_us,
+            false => course.total_us,
+        };
+        let pays = saved >= costs;
+        if !pays || self.stopped.is_some() || self.asked + missing.len() > MOST_ENGINES {
+            return Vec::new();
+        }
+        self.asked += missing.len();
+        missing
+    }
+
+    /// The engines that `plan` needs and are not in `engines`.
+    pub(super) fn lacking(&self, plan: &Plan, engines: &HashSet<Engine>) -> Vec<Engine> {
+        let alone = plan.gpu_alone();
+        let stage = if alone {
+            StageKind::Whole
+        } else {
+            StageKind::Prefix
+        };
+        let mut needed: Vec<Engine> = plan
+            .prefix
+            .iter()
+            .map(|share| Engine {
+                device: share.device,
+                stage,
+                rows: share.batch,
+                way: 0,
+                copy: 0,
+            })
+            .collect();
+        if self.terms.suffix && !alone {
+            needed.push(Engine {
+                device: Device::Gpu,
+                stage: StageKind::Suffix,
+                rows: plan.suffix_batch,
+                way: 0,
+                copy: 0,
+            });
+        }
+        needed.retain(|engine| !engines.contains(engine));
+        needed
+    }
+}

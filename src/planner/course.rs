@@ -1,0 +1,101 @@
+//! The plans of one batch size, from batch to batch.
+
+use std::collections::HashMap;
+
+use super::deal::Frame;
+use super::estimate::Estimate;
+use super::seen::Seen;
+use crate::plan::Plan;
+
+/// Batches after each of which plans are compared; later only now and then, or when a speed has changed.
+const EARLY: u64 = 8;
+
+/// Microseconds of batches between two comparisons: one takes a few hundred, and shorter batches show more of the machine's
+/// other work than of their own.
+const APART_US: f64 = 20_000.0;
+
+/// What was learned of one batch size.
+#[derive(Debug, Clone)]
+pub(super) struct Course {
+    pub plan: Plan,
+    pub frame: Frame,
+    /// New engines may be built for it.
+    pub grows: bool,
+    /// It is not the plan that the course began with.
+    pub learned: bool,
+    pub batches: u64,
+    /// What whole batches took, by plan.
+    pub ran: HashMap<Plan, Seen>,
+    /// A better plan whose engines are not all there, and what a batch loses without it.
+    pub wanted: Option<Estimate>,
+    pub lost_us: f64,
+    /// What batches have lost so far for want of its engines.
+    pub missed_us: f64,
+    /// Microseconds of all batches.
+    pub total_us: f64,
+    /// Something has changed since plans were compared.
+    pub stale: bool,
+    /// Microseconds of batches since then.
+    pub since_us: f64,
+}
+
+impl Course {
+    pub fn new(plan: Plan, frame: Frame, grows: bool) -> Course {
+        Course {
+            plan,
+            frame,
+            grows,
+            learned: false,
+            batches: 0,
+            ran: HashMap::new(),
+            wanted: None,
+            lost_us: 0.0,
+            missed_us: 0.0,
+            total_us: 0.0,
+            stale: false,
+            since_us: 0.0,
+        }
+    }
+
+    /// Takes in the time of a batch with the current plan.
+    pub fn add(&mut self, us: f64) {
+        let Some(new) = Seen::of(&[us]) else { return };
+        self.batches += 1;
+        self.missed_us += self.lost_us;
+        self.since_us += us;
+        self.total_us += us;
+        match self.ran.get_mut(&self.plan) {
+            None => drop(self.ran.insert(self.plan.clone(), new)),
+            Some(seen) => self.stale |= seen.add(new).is_some(),
+        }
+    }
+
+    /// Whether it is time to compare plans.
+    pub fn is_due(&self) -> bool {
+        let now = self.stale || self.batches <= EARLY || self.batches.is_power_of_two();
+        now && self.since_us >= APART_US
+    }
+
+    /// Goes on with another plan.
+    pub fn turn(&mut self, plan: Plan, frame: Frame) {
+        self.plan = plan;
+        self.frame = frame;
+        self.learned = true;
+        self.want(None, 0.0);
+    }
+
+    pub fn want(&mut self, wanted: Option<Estimate>, lost_us: f64) {
+        if wanted.is_none() {
+            self.missed_us = 0.0;
+        }
+        self.wanted = wanted;
+        self.lost_us = lost_us;
+    }
+
+    /// Times of before are no longer those of now.
+    pub fn outdate(&mut self) {
+        let plan = self.plan.clone();
+        self.ran.retain(|other, _| *other == plan);
+        self.stale = true;
+    }
+}

@@ -1,0 +1,362 @@
+//! What a session learns from its batches, and from where it goes on.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::grow::Grower;
+use super::keep::Keeper;
+use super::{Chosen, Outcome, PlanOrigin, Session, SessionConfig, SessionError};
+use crate::bundle::Options;
+use crate::engine::{Array, Backend, StageKind};
+use crate::graph::Graph;
+use crate::pipeline::{EngineKey, Pipeline, Stats, Wanted};
+use crate::plan::{Device, Plan};
+use crate::planner::{Engine, Forecast, Kind, Planner, Ran, Terms};
+use crate::split::{DlaTarget, Stages};
+use crate::trace::{Span, Track, Work};
+use crate::tune::Sites;
+
+/// Whether plans follow what batches take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Adapt {
+    /// Every plan but one that was asked for.
+    #[default]
+    Unasked,
+    /// That one too, with the engines that it has.
+    Always,
+    Never,
+}
+
+/// The planner of a session with what it needs to act.
+pub(super) struct Learning {
+    planner: Mutex<Planner>,
+    grower: Mutex<Grower>,
+    keeper: Option<Keeper>,
+    /// The plan that was made for a batch size, before any batch of it.
+    made: Mutex<HashMap<usize, Chosen>>,
+}
+
+impl Learning {
+    /// `None` for a network that runs only in its own batch, or without a GPU.
+    pub fn new(
+        graph: &Graph,
+        options: &Options,
+        stages: &Stages,
+        backend: &Arc<dyn Backend>,
+        devices: &[Device],
+        config: &SessionConfig,
+    ) -> Option<Learning> {
+        let gpu = devices.first() == Some(&Device::Gpu);
+        graph.with_batch(graph.batch() + 1).ok().filter(|_| gpu)?;
+        let element = options.target.precision.bytes();
+        let sites = Sites::of(graph, options, element, false).ok()?;
+        let terms = Terms::new(sites, devices, config.memory, backend.alike());
+        let forecast = config.place.as_ref().map(|place| {
+            let target = DlaTarget {
+                precision: place.dla,
+                ..options.target
+            };
+            let machine = place.machine.clone();
+            let dlas = &terms.dlas;
+            Arc::new(Forecast::new(
+                graph, stages, machine, &target, place.gpu, dlas,
+            ))
+        });
+        let mut planner = Planner::new(terms, forecast);
+        let keeper = Keeper::of(&**backend, graph, config);
+        keeper
+            .iter()
+            .for_each(|keeper| keeper.load(&mut planner.rates));
+        Some(Learning {
+            planner: Mutex::new(planner),
+            grower: Mutex::new(Grower::new(backend.clone())),
+            keeper,
+            made: Mutex::default(),
+        })
+    }
+
+    fn made(&self) -> MutexGuard<'_, HashMap<usize, Chosen>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn planner(&self) -> MutexGuard<'_, Planner> {
+        self.planner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn grower(&self) -> MutexGuard<'_, Grower> {
+        self.grower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What could not be read of the rates of before.
+    pub fn remark(&self) -> Option<String> {
+        self.keeper.as_ref().and_then(Keeper::remark)
+    }
+}
+
+impl Drop for Learning {
+    fn drop(&mut self) {
+        if let Some(keeper) = &self.keeper {
+            let planner = self.planner();
+            if planner.has_news() {
+                keeper.store(&planner.rates);
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Whether a batch with a plan from there is learned from.
+    fn adapts(&self, origin: &PlanOrigin) -> bool {
+        match (self.config.adapt, origin) {
+            (Adapt::Never, _) => false,
+            (Adapt::Always, _) => true,
+            (Adapt::Unasked, origin) => *origin != PlanOrigin::Asked,
+        }
+    }
+
+    /// Runs `inputs` with the plan of its batch, and learns from it.
+    pub(super) fn run_learning(
+        &self,
+        pipeline: &mut Pipeline,
+        batch: usize,
+        inputs: &[Array],
+    ) -> Result<Outcome, SessionError> {
+        let hung = pipeline.hung();
+        self.take_over(pipeline, batch);
+        let Chosen { plan, origin } = self.chosen_without(batch, &hung)?;
+        let learning = self.learning.as_ref().filter(|_| self.adapts(&origin));
+        let Some(learning) = learning else {
+            return self.compute(pipeline, &plan, origin, inputs);
+        };
+        let way = self.way(&plan)?.route.id;
+        let outcome = self.compute(pipeline, &plan, origin, inputs)?;
+        let grows = outcome.origin != PlanOrigin::Asked;
+        self.learn(learning, pipeline, way, grows, &outcome);
+        Ok(outcome)
+    }
+
+    fn learn(
+        &self,
+        learning: &Learning,
+        pipeline: &Pipeline,
+        way: u32,
+        grows: bool,
+        outcome: &Outcome,
+    ) {
+        let mut planner = learning.planner();
+        planner.begin(outcome.plan.clone(), way, grows);
+        let began = || Chosen {
+            plan: outcome.plan.clone(),
+            origin: outcome.origin.clone(),
+        };
+        let rows = outcome.stats.rows;
+        learning.made().entry(rows).or_insert_with(began);
+        for device in hung(&outcome.stats) {
+            planner.lose(device);
+            learning.made().clear();
+        }
+        let executions = executions(&outcome.stats.spans);
+        let ran = Ran {
+            plan: &outcome.plan,
+            way,
+            us: outcome.stats.seconds * 1e6,
+            executions: &executions,
+        };
+        if outcome.stats.redealt() > 0 {
+            return;
+        }
+        let wanted = planner.learn(&ran, &self.built(pipeline));
+        if planner.batches().is_power_of_two() {
+            let keeper = learning.keeper.iter();
+            keeper.for_each(|keeper| keeper.store(&planner.rates));
+        }
+        drop(planner);
+        for engine in wanted {
+            self.grow(&mut learning.grower(), engine);
+        }
+    }
+
+    /// Takes in the times of single executions, each with the devices to itself.
+    pub(super) fn note(&self, keys: &[(Device, EngineKey)], times: &[Duration]) {
+        let Some(learning) = &self.learning else {
+            return;
+        };
+        let mut planner = learning.planner();
+        for ((device, key), time) in keys.iter().zip(times) {
+            let alone = *device == Device::Gpu && key.stage == self.alone.route.first;
+            let kind = Kind {
+                way: key.route,
+                stage: if alone { StageKind::Whole } else { key.stage },
+                device: *device,
+            };
+            planner.note(kind, key.batch, time.as_secs_f64() * 1e6);
+        }
+    }
+
+    /// Builds an engine in the background.
+    fn grow(&self, grower: &mut Grower, engine: Engine) {
+        let way = match engine.stage {
+            StageKind::Whole => &self.alone,
+            StageKind::Prefix | StageKind::Suffix => match &self.shared {
+                Ok(way) => way,
+                Err(_) => return,
+            },
+        };
+        let stage = match engine.stage {
+            StageKind::Whole => way.route.first,
+            other => other,
+        };
+        let key = EngineKey {
+            route: way.route.id,
+            ..EngineKey::new(stage, engine.rows)
+        };
+        if let Ok(graph) = self.stage(way, key) {
+            let device = engine.device;
+            grower.ask(Wanted { device, key, graph });
+        }
+    }
+
+    /// Takes over what was built in the background.
+    fn take_over(&self, pipeline: &mut Pipeline, batch: usize) {
+        let Some(learning) = &self.learning else {
+            return;
+        };
+        let grown = learning.grower().grown();
+        if grown.is_empty() {
+            return;
+        }
+        for grown in grown {
+            match grown.engine {
+                Ok(engine) => {
+                    pipeline.adopt(grown.device, grown.key, engine);
+                    learning.planner().built(grown.took.as_secs_f64() * 1e6);
+                }
+                // The plans that are there go on; this one is not asked for again.
+                Err(reason) => learning.planner().cannot(&reason),
+            }
+        }
+        let engines = self.built(pipeline);
+        learning.planner().turn(batch, &engines);
+    }
+
+    /// The engines that are there, as the planner names them.
+    fn built(&self, pipeline: &Pipeline) -> HashSet<Engine> {
+        let mut engines = HashSet::new();
+        for (device, key) in pipeline.built() {
+            let engine = |stage| Engine {
+                device,
+                stage,
+                rows: key.batch,
+                way: key.route,
+                copy: key.copy,
+            };
+            engines.insert(engine(key.stage));
+            let whole = key.route == self.alone.route.id && key.stage == self.alone.route.first;
+            if whole && device == Device::Gpu {
+                engines.insert(engine(StageKind::Whole));
+            }
+        }
+        engines
+    }
+
+    /// What is not as it should be, in words: devices of a board that are emulated, or rates that were kept and cannot be
+    /// used.
+    pub fn remark(&self) -> Option<String> {
+        let kept = || self.learning.as_ref().and_then(Learning::remark);
+        self.emulated.clone().or_else(kept)
+    }
+}
+
+/// Devices that a session does not use again.
+fn hung(stats: &Stats) -> impl Iterator<Item = Device> + '_ {
+    let hung = stats.devices.iter().filter(|(_, d)| d.hung);
+    hung.filter_map(|(name, _)| name.parse().ok())
+}
+
+/// Stage, device, rows of the engine, and microseconds of every execution.
+fn executions(spans: &[Span]) -> Vec<(StageKind, Device, usize, f64)> {
+    let of = |span: &Span| match (&span.track, &span.work) {
+        (
+            Track::Device(device),
+            Work::Stage {
+                stage,
+                rows,
+                padding,
+                ..
+            },
+        ) => Some((*stage, *device, rows.len() + padding, span.duration_us)),
+        (Track::Device(_) | Track::Host, _) => None,
+    };
+    spans.iter().filter_map(of).collect()
+}
+
+/// The plan of a batch by what is known, where anything is.
+impl Session {
+    pub(super) fn planned(&self, batch: usize) -> Option<Chosen> {
+        let learning = self.learning.as_ref()?;
+        if let Some(made) = learning.made().get(&batch) {
+            return Some(made.clone());
+        }
+        let planner = learning.planner();
+        if self.backend.alike() && !planner.has_turned() {
+            // Devices that are alike get an equal deal until one has shown to be slower.
+            return None;
+        }
+        let (plan, source) = planner.plan(batch)?;
+        let origin = PlanOrigin::of(source, planner.kept());
+        let made = Chosen { plan, origin };
+        learning.made().insert(batch, made.clone());
+        Some(made)
+    }
+
+    /// The best plan of the GPU alone for `batch` rows, by what is known.
+    ///
+    /// # Errors
+    /// Rows that a network of fixed batch cannot run.
+    pub fn gpu_alone(&self, batch: usize) -> Result<Plan, SessionError> {
+        let learning = self.learning.as_ref();
+        match learning.and_then(|learning| learning.planner().alone(batch)) {
+            Some(known) => Ok(known),
+            None => self.uncut(batch),
+        }
+    }
+
+    /// The best plan for `batch` rows that this session knows: one that was given, else the best by what is known, sure
+    /// or not; otherwise the one that it takes anyway.
+    ///
+    /// # Errors
+    /// As [`Session::plan_for`].
+    pub fn best_known(&self, batch: usize) -> Result<Chosen, SessionError> {
+        let taken = self.chosen(batch)?;
+        let own = match taken.origin {
+            PlanOrigin::Asked | PlanOrigin::File(_) | PlanOrigin::Artifact => None,
+            PlanOrigin::Learned
+            | PlanOrigin::Kept
+            | PlanOrigin::Simulated { .. }
+            | PlanOrigin::Embedded { .. }
+            | PlanOrigin::GpuAlone
+            | PlanOrigin::EqualDeal => self.learning.as_ref(),
+        };
+        let best = own.and_then(|learning| learning.planner().likeliest(batch));
+        let best = best.filter(|plan| self.check_plan(plan).is_ok());
+        Ok(match best {
+            Some(plan) => Chosen { plan, ..taken },
+            None => taken,
+        })
+    }
+
+    /// The plan that batches of this size began with, and go on with until they lead to another.
+    pub(super) fn begun(&self, batch: usize) -> Option<Chosen> {
+        let learning = self.learning.as_ref()?;
+        learning.planner().next(batch)?;
+        learning.made().get(&batch).cloned()
+    }
+
+    /// The plan that earlier batches led to.
+    pub(super) fn learned(&self, batch: usize) -> Option<Plan> {
+        let planner = self.learning.as_ref()?.planner();
+        let (plan, learned) = planner.next(batch)?;
+        learned.then(|| plan.clone())
+    }
+}
