@@ -52,7 +52,12 @@ impl Planner {
         let there = best(Offer::Built(engines), frames).filter(|(found, _)| found.us < now * bar);
         let reach = there.as_ref().map_or(now, |(found, _)| found.us);
         let any = best(Offer::Any, &frames[..1]).filter(|_| course.grows);
-        let any = any.filter(|(found, _)| found.us < reach * (bar - BUILD_GAIN));
+        // What nobody saw is worth a look however uncertain the rest is.
+        let bar = |found: &Estimate| match self.is_unseen(&found.plan) {
+            true => 1.0 - LEAST_GAIN - BUILD_GAIN,
+            false => bar - BUILD_GAIN,
+        };
+        let any = any.filter(|(found, _)| found.us < reach * bar(found));
         let complete = |plan: &Plan| self.lacking(plan, engines).is_empty();
         let (there, any) = match any {
             Some((found, frame)) if complete(&found.plan) => (Some((found, frame)), None),
@@ -104,13 +109,18 @@ impl Planner {
 
     /// The time if DLAs that nobody saw are as much faster as the model may be wrong: one batch with them shows it.
     fn hoped(&self, found: &Estimate) -> f64 {
-        let devices = found.plan.devices();
-        let mut dlas = devices.iter().filter(|device| **device != Device::Gpu);
-        let unseen = dlas.any(|device| !self.rates.saw(prefix(0, *device)));
+        let unseen = self.is_unseen(&found.plan);
         match self.rates.forecast().filter(|_| unseen) {
             Some(forecast) => found.scaled(1.0, 1.0 - forecast.error_of(&found.plan)),
             None => found.us,
         }
+    }
+
+    /// Whether a DLA takes part that nobody saw.
+    fn is_unseen(&self, plan: &Plan) -> bool {
+        let devices = plan.devices();
+        let mut dlas = devices.iter().filter(|device| **device != Device::Gpu);
+        dlas.any(|device| !self.rates.saw(prefix(0, *device)))
     }
 
     /// Relative standard error of the slowest device's time in the current plan, at most.

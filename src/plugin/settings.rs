@@ -142,7 +142,9 @@ impl Settings {
                 Some(name) => Reading::named(name)?,
                 None => Reading::of(Path::new("/")),
             };
-            reading.remarks.iter().for_each(|text| drop(say_once(text)));
+            for text in &reading.remarks {
+                say_once(text);
+            }
             let target = &bundle.options.target;
             let place = |machine| Place::new(machine, precision, target);
             config.place = reading.machine.map(place);
@@ -158,8 +160,9 @@ impl Settings {
             (config.plan, config.tuned) = (given.plan, given.tuned);
         }
         let session = Session::from_bundle(bundle, backend, config)?;
-        let remark = session.remark();
-        remark.iter().for_each(|text| drop(say_once(text)));
+        if let Some(text) = session.remark() {
+            say_once(&text);
+        }
         say_plans(&session.plans());
         Ok(session)
     }
