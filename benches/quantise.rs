@@ -88,7 +88,7 @@ fn calibration(backend: &CpuBackend, graph: &Graph, runs: Runs, batch: &Batch) -
         }
     });
     let seconds = started.unwrap().elapsed().as_secs_f64();
-    found.unwrap().ranges(Method::Entropy).unwrap();
+    found.unwrap().choose(Method::Entropy).unwrap();
     seconds
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use cli_support::{bundle, classifier, Folder, Run};
 use tvm_dla::bundle::Bundle;
-use tvm_dla::graph::Graph;
+use tvm_dla::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d, PoolKind, TensorId};
 
 fn picture(path: &Path, colour: [u8; 3]) {
     image::RgbImage::from_fn(8, 8, |x, y| {
@@ -153,10 +153,12 @@ fn bad_input_is_refused_by_name() {
     picture(&folder.path("broken/a.png"), [1, 2, 3]);
     folder.write("broken/b.png", b"no picture");
     let values = |value: f32| ndarray::ArrayD::from_elem(vec![2, 3, 6, 6], value);
-    ndarray_npy::write_npy(folder.path("zero.npy"), &values(0.0)).unwrap();
     let mut nan = values(1.0);
     nan[[1, 0, 0, 0]] = f32::NAN;
     ndarray_npy::write_npy(folder.path("nan.npy"), &nan).unwrap();
+    let mut padded = values(1.0);
+    padded[[1, 0, 0, 0]] = -1e37;
+    ndarray_npy::write_npy(folder.path("padded.npy"), &padded).unwrap();
     let wide = ndarray::ArrayD::from_elem(vec![2, 3, 7, 6], 1.0f32);
     ndarray_npy::write_npy(folder.path("wide.npy"), &wide).unwrap();
     folder.write("few.txt", b"0.png 1\n");
@@ -181,14 +183,14 @@ fn bad_input_is_refused_by_name() {
             "unreadable",
         ),
         (
-            "calibrate net.dla --npz zero.npy",
-            &["tensor `x` is zero"],
-            "all zero",
-        ),
-        (
             "calibrate net.dla --npz nan.npy",
             &["row 1", "tensor `x` holds infinities or NaN"],
             "NaN",
+        ),
+        (
+            "calibrate net.dla --npz padded.npy --method max",
+            &["tensor `x`", "float32's limit"],
+            "a constant that pads",
         ),
         (
             "calibrate net.dla --npz wide.npy",
@@ -285,6 +287,48 @@ fn bad_input_is_refused_by_name() {
 }
 
 #[test]
+fn a_range_that_the_method_alone_does_not_give_is_remarked() {
+    let folder = photographs();
+    let zero = ndarray::ArrayD::from_elem(vec![2, 3, 6, 6], 0.0f32);
+    ndarray_npy::write_npy(folder.path("zero.npy"), &zero).unwrap();
+    let kinds = |answer: &serde_json::Value| -> Vec<(String, String)> {
+        let remarks = answer["remarks"].as_array().unwrap().iter();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_string();
+        remarks
+            .map(|r| (text(&r["tensor"]), text(&r["kind"])))
+            .collect()
+    };
+    let cases = [
+        (
+            "--npz zero.npy --method max",
+            "x",
+            "zero",
+            "zero in every row: x",
+        ),
+        (
+            "--images photos",
+            "dense",
+            "few_values",
+            "too few values for an entropy",
+        ),
+    ];
+    for (options, tensor, kind, said) in cases {
+        let run = folder
+            .run(&format!("--json calibrate net.dla {options}"))
+            .expect(0);
+        let found = kinds(&run.json());
+        let wanted = (tensor.to_string(), kind.to_string());
+        assert!(found.contains(&wanted), "{options}: {found:?}");
+        assert!(run.stderr.contains(said), "{options}: {}", run.stderr);
+        folder
+            .run("run net.dla --input photos --calibration net.calib")
+            .expect(0);
+    }
+    let none = folder.run("--json calibrate net.dla --images photos --method max");
+    assert_eq!(kinds(&none.json()), []);
+}
+
+#[test]
 fn precisions_are_compared_in_a_table_as_json_and_on_a_page() {
     let folder = photographs();
     let line =
@@ -327,4 +371,148 @@ fn precisions_are_compared_in_a_table_as_json_and_on_a_page() {
     if browser_support::is_there() {
         browser_support::light_and_dark(folder.0.path(), &folder.path("report.html"), 2600);
     }
+}
+
+/// `[out, channels of x, 1, 1]` of weights that are `value` and its multiples.
+fn pointwise(
+    b: &mut GraphBuilder,
+    name: &str,
+    x: TensorId,
+    channels: [usize; 2],
+    value: f32,
+) -> TensorId {
+    let weights = (0..channels[0] * channels[1]).map(|i| value * (1 + i % 3) as f32);
+    let shape = [channels[0], channels[1], 1, 1];
+    let w = b.weight(&format!("{name}_w"), &shape, weights.collect());
+    let conv = Op::Conv2d(Conv2d {
+        stride: [1, 1],
+        padding: Padding2d::default(),
+        dilation: [1, 1],
+        groups: 1,
+    });
+    b.node(name, conv, &[x, w]).unwrap()
+}
+
+/// Activations of hundreds of thousands in the middle, beyond what FP16 holds, and of the order of one behind them.
+fn overflowing() -> Graph {
+    let mut b = GraphBuilder::new("overflowing");
+    let x = b.input("x", &[2, 3, 6, 6]);
+    let c = pointwise(&mut b, "large", x, [4, 3], 1e4);
+    let r = b
+        .node("relu", Op::Activation(Activation::Relu), &[c])
+        .unwrap();
+    let s = pointwise(&mut b, "small", r, [5, 4], 1e-5);
+    let m = b
+        .node("mean", Op::GlobalPool(PoolKind::Average), &[s])
+        .unwrap();
+    let y = b.node("flat", Op::Flatten, &[m]).unwrap();
+    b.output(y);
+    b.finish().unwrap()
+}
+
+/// A map of scores and one number per row: nothing that has classes.
+fn detector() -> Graph {
+    let mut b = GraphBuilder::new("detector");
+    let x = b.input("x", &[2, 3, 6, 6]);
+    let map = pointwise(&mut b, "map", x, [4, 3], 0.3);
+    let m = b
+        .node("mean", Op::GlobalPool(PoolKind::Average), &[map])
+        .unwrap();
+    b.output(map);
+    b.output(m);
+    b.finish().unwrap()
+}
+
+#[test]
+fn an_overflow_is_the_worst_and_its_layer_is_named() {
+    let folder = photographs();
+    folder.write("hot.dla", &bundle(overflowing(), "none").to_bytes());
+    let line = "accuracy hot.dla --images photos --method max --html hot.html";
+    let answer = folder.run(&format!("--json {line}")).json();
+    let [float, half] = [0, 1].map(|at| &answer["precisions"][at]);
+    assert_eq!(
+        (&float["output"], &float["agreeing"]),
+        (&"exact".into(), &4.into())
+    );
+    assert!(
+        half["output"]["not_finite"]["values"].as_u64() > Some(0),
+        "{half}"
+    );
+    assert_eq!(
+        (&half["overflows_at"], &half["agreeing"]),
+        (&"relu".into(), &0.into())
+    );
+    assert!(half["largest_difference"].is_null() && half["output_snr"].is_null());
+    let layers = answer["layers"].as_array().unwrap();
+    let half_of = |node: &str| &layers.iter().find(|l| l["node"] == node).unwrap()["fp16"];
+    assert!(
+        half_of("small")["not_finite"].is_object(),
+        "behind it nothing is exact"
+    );
+    let text = folder.run(line).expect(0).stdout;
+    assert!(
+        text.contains("fp16 overflows at relu") && text.contains("inf or NaN"),
+        "{text}"
+    );
+    let page = std::fs::read_to_string(folder.path("hot.html")).unwrap();
+    assert!(page.contains("fp16 overflows at relu"));
+
+    let run = |options: &str| {
+        folder
+            .run(&format!("run hot.dla --input photos {options}"))
+            .expect(0)
+    };
+    let warned = run("--precision fp16").stderr;
+    for part in [
+        "20 of 20 output values are infinite or NaN, computed in fp16",
+        "tvm-dla accuracy",
+    ] {
+        assert!(warned.contains(part), "`{part}` in {warned}");
+    }
+    assert_eq!(warned.matches("warning").count(), 1);
+    assert!(!run("--precision fp32").stderr.contains("NaN"));
+    let json = folder
+        .run("--json run hot.dla --input photos --precision fp16")
+        .json();
+    assert_eq!(json["not_finite"]["values"], 20);
+}
+
+#[test]
+fn any_network_is_compared_output_by_output() {
+    let folder = photographs();
+    folder.write("detector.dla", &bundle(detector(), "none").to_bytes());
+    let line = "accuracy detector.dla --images photos --method max --html report.html";
+    let answer = folder.run(&format!("--json {line}")).json();
+    assert_eq!(answer["classifier"], false);
+    for row in answer["precisions"].as_array().unwrap() {
+        let outputs = row["outputs"].as_array().unwrap();
+        assert_eq!((outputs.len(), row.get("agreeing")), (2, None), "{row}");
+        assert_eq!(
+            (&outputs[0]["name"], &outputs[0]["shape"]),
+            (&"map".into(), &vec![4, 6, 6].into())
+        );
+        let [largest, most] = [
+            &outputs[0]["largest_difference"],
+            &row["largest_difference"],
+        ];
+        assert!(largest.as_f64() <= most.as_f64(), "{row}");
+        let exact = row["precision"] == "fp32";
+        assert_eq!(outputs[1]["fidelity"] == "exact", exact, "{row}");
+        assert_eq!(outputs[1]["snr"].as_f64() > Some(10.0), !exact, "{row}");
+    }
+    let text = folder.run(line).expect(0).stdout;
+    for part in ["output SNR", "largest difference", "[4, 6, 6]", "4 images"] {
+        assert!(text.contains(part), "`{part}` in {text}");
+    }
+    assert!(!text.contains("as fp32"), "{text}");
+    let page = std::fs::read_to_string(folder.path("report.html")).unwrap();
+    assert!(page.contains("[4, 6, 6]") && page.matches("<svg class=\"plot\"").count() == 1);
+    let refused = folder
+        .run("accuracy detector.dla --images photos --labels labels.txt")
+        .expect(2);
+    assert!(
+        refused.stderr.contains("[2, 4, 6, 6]"),
+        "{}",
+        refused.stderr
+    );
 }

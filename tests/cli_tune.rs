@@ -71,6 +71,114 @@ fn tables_and_batches_that_are_wrong_are_refused() {
     }
 }
 
+/// An option that changes nothing is a mistake of whoever gives it.
+#[test]
+fn a_table_without_an_artifact_takes_only_what_it_uses() {
+    let folder = Folder::new();
+    let table = format!("tune --profile {TABLES} --model vgg-16 --batch 4-8");
+    let points = folder
+        .run(&format!("{table} --json --time execution"))
+        .json();
+    assert_eq!(points["points"].as_array().unwrap().len(), 5, "a range");
+    for option in [
+        "--goal energy",
+        "--goal throughput",
+        "--output p.json",
+        "--measure 2",
+        "--memory 2GiB",
+        "--log l.jsonl",
+        "--report r.html",
+        "--backend cpu",
+        "--threads 1",
+        "--precision fp16",
+    ] {
+        let run = folder.run(&format!("{table} {option}")).expect(2);
+        let name = option.split(' ').next().unwrap();
+        let want = format!("{name} says nothing where a table");
+        assert!(run.stderr.contains(&want), "{option}: {}", run.stderr);
+    }
+    let mut command = folder.command(&table);
+    command.env("TVM_DLA_THREADS", "2");
+    assert!(
+        command.output().unwrap().status.success(),
+        "what the environment says is not for this command alone"
+    );
+}
+
+#[test]
+fn one_batch_is_wanted_where_one_is_run() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[2, 3, 6, 6]);
+    for line in ["run net.dla --input x.npy", "plan net.dla", "bench net.dla"] {
+        let run = folder.run(&format!("{line} --batch 4-8")).expect(2);
+        assert!(
+            run.stderr.contains("`4-8` names several batches"),
+            "{line}: {}",
+            run.stderr
+        );
+    }
+    let json = folder
+        .run("--json simulate net.dla --board xavier-nx --batch 4-6,8")
+        .json();
+    let batches = json["points"].as_array().unwrap().iter();
+    let mut batches: Vec<u64> = batches.map(|p| p["batch"].as_u64().unwrap()).collect();
+    batches.dedup();
+    assert_eq!(batches, [4, 5, 6, 8]);
+}
+
+/// A disk without room ends a tuning in words, and what was there before stays.
+#[test]
+fn a_plan_file_is_written_whole_or_not_at_all() {
+    let folder = Folder::new();
+    let line = "tune net.dla --board xavier-nx --batch 1-64 --output plans.json";
+    folder
+        .run("tune net.dla --board xavier-nx --batch 2 --output plans.json")
+        .expect(0);
+    let before = std::fs::read(folder.path("plans.json")).unwrap();
+    let call = folder.command(line);
+    let mut shell = std::process::Command::new("bash");
+    // A file of more than 1 KiB cannot be written; 64 plans are larger.
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "bash"]);
+    shell.arg(call.get_program()).args(call.get_args());
+    shell.current_dir(folder.path(""));
+    let run = cli_support::Run::of(line, shell.output().unwrap()).expect(2);
+    for part in ["cannot write plans.json", "make room"] {
+        assert!(run.stderr.contains(part), "`{part}` in {}", run.stderr);
+    }
+    assert_eq!(std::fs::read(folder.path("plans.json")).unwrap(), before);
+    assert_eq!(
+        folder.files(),
+        ["net.dla", "plans.json"],
+        "nothing half-written is left"
+    );
+}
+
+#[test]
+fn a_tuning_without_a_plan_for_this_batch_says_so() {
+    let folder = Folder::new();
+    folder.npy("x.npy", &[7, 3, 6, 6]);
+    folder
+        .run("tune net.dla --batch 12 --measure 1 --output tuned.json")
+        .expect(0);
+    for line in ["run net.dla --input x.npy", "plan net.dla --batch 7"] {
+        let said = folder
+            .run(&format!("{line} --plan tuned.json"))
+            .expect(0)
+            .stderr;
+        for part in [
+            "tuned.json has no plan for 7 rows, but plans for 12",
+            "--batch 7",
+        ] {
+            assert!(said.contains(part), "{line}: `{part}` in {said}");
+        }
+    }
+    let none = folder
+        .run("plan net.dla --batch 12 --plan tuned.json")
+        .expect(0)
+        .stderr;
+    assert!(!none.contains("has no plan"), "{none}");
+}
+
 const CPU: &str = "tune net.dla --goal throughput";
 
 #[test]
@@ -200,7 +308,7 @@ fn plans_for_a_board_are_simulated_and_never_worse_than_the_gpu_alone() {
         ),
         (
             "--batch any --board xavier-nx --goal latency:0.001ms",
-            "no plan for 1 rows answers",
+            "no plan for 1 row answers",
         ),
         (
             "--batch 16 --board xavier-nx --memory 1KiB",

@@ -2,17 +2,27 @@
 
 use super::{layers, AccuracyError, LayerNoise, Noise, Score};
 use crate::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
-use crate::graph::Graph;
+use crate::graph::{Graph, Tensor};
 use crate::plan::Device;
 
 /// What one precision gives, next to float32.
 #[derive(Debug, Clone)]
 pub struct Compared {
-    pub score: Score,
-    /// Of the network's outputs.
-    pub output: Noise,
+    /// Of a classifier.
+    pub score: Option<Score>,
+    /// Of the network's outputs, in their order.
+    pub outputs: Vec<Noise>,
     /// Empty where only outputs were asked for.
     pub layers: Vec<LayerNoise>,
+}
+
+impl Compared {
+    /// The output that suffers most.
+    pub fn worst(&self) -> Noise {
+        let all = self.outputs.iter().copied();
+        let worst = all.max_by(|a, b| a.ratio().total_cmp(&b.ratio()));
+        worst.unwrap_or_default()
+    }
 }
 
 /// A network in float32, to compare others with. `probe` has the outputs of `graph` among its own.
@@ -22,6 +32,8 @@ pub struct Reference {
     outputs: Vec<usize>,
     engine: Box<dyn Engine>,
     size: usize,
+    /// Of the first output, where it is to be read as scores.
+    classes: Option<usize>,
 }
 
 /// A network in another precision, and what is known of it so far.
@@ -47,29 +59,36 @@ fn built(
 }
 
 impl Reference {
-    /// Over all outputs of `probe`; `float` computes in float32.
+    /// Over all outputs of `probe`; `float` computes in float32. A network with one output of shape `[rows, classes]` is a
+    /// classifier; with `labelled` images the first output must have such a shape.
     ///
     /// # Errors
-    /// A network whose first output has no classes, or an engine that cannot be built.
+    /// Labels without classes, or an engine that cannot be built.
     pub fn new(
         float: &dyn Backend,
         graph: &Graph,
         probe: Graph,
         size: usize,
+        labelled: bool,
     ) -> Result<Reference, AccuracyError> {
         let place = |id| probe.outputs.iter().position(|other| other == id);
         let outputs: Option<Vec<usize>> = graph.outputs.iter().map(place).collect();
         let outputs = outputs.ok_or(AccuracyError::Output)?;
         let shape = &graph.tensor(graph.outputs[0]).shape;
-        match shape[..] {
-            [_, _] | [_, _, 1, 1] => Ok(Reference {
-                engine: built(float, &probe, size)?,
-                probe,
-                outputs,
-                size,
-            }),
-            _ => Err(AccuracyError::Classes(shape.clone())),
+        let scores = match shape[..] {
+            [_, classes] | [_, classes, 1, 1] if classes > 1 => Some(classes),
+            _ => None,
+        };
+        if labelled && scores.is_none() {
+            return Err(AccuracyError::Classes(shape.clone()));
         }
+        Ok(Reference {
+            engine: built(float, &probe, size)?,
+            classes: scores.filter(|_| labelled || outputs.len() == 1),
+            probe,
+            outputs,
+            size,
+        })
     }
 
     /// The same network on another backend.
@@ -89,9 +108,15 @@ impl Reference {
         self.size
     }
 
-    /// Classes of the network's first output.
-    pub fn classes(&self) -> usize {
-        self.probe.tensor(self.probe.outputs[self.outputs[0]]).shape[1]
+    /// Classes of a classifier.
+    pub fn classes(&self) -> Option<usize> {
+        self.classes
+    }
+
+    /// Names and shapes of the network's outputs, for as many rows as run at a time.
+    pub fn outputs(&self) -> Vec<&Tensor> {
+        let ids = self.outputs.iter().map(|at| self.probe.outputs[*at]);
+        ids.map(|id| self.probe.tensor(id)).collect()
     }
 
     /// Runs up to a batch of rows through float32 and every candidate; `labels` has one entry per row.
@@ -114,6 +139,9 @@ impl Reference {
             for (noise, (want, got)) in candidate.noises.iter_mut().zip(pairs) {
                 let kept = want.len() / self.size * count;
                 noise.add(&want[..kept], &got[..kept]);
+            }
+            if self.classes.is_none() {
+                continue;
             }
             let first = self.outputs[0];
             let width = want[first].len() / self.size;
@@ -141,8 +169,12 @@ impl Reference {
 
     pub fn compared(&self, candidate: &Candidate) -> Compared {
         Compared {
-            score: candidate.score,
-            output: candidate.noises[self.outputs[0]],
+            score: self.classes.map(|_| candidate.score),
+            outputs: self
+                .outputs
+                .iter()
+                .map(|at| candidate.noises[*at])
+                .collect(),
             layers: layers(&self.probe, &candidate.noises),
         }
     }

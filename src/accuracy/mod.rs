@@ -1,5 +1,5 @@
-//! What a precision does to a network: scores, agreement with float32, noise layer by layer, and which few layers to
-//! leave in FP16.
+//! What a precision does to a network: scores and agreement with float32 of a classifier, noise of outputs and layers of
+//! any network, and which few layers to leave in FP16.
 
 mod compare;
 mod noise;
@@ -9,7 +9,7 @@ mod suggest;
 mod tests;
 
 pub use compare::{Candidate, Compared, Reference};
-pub use noise::{layers, LayerNoise, Noise};
+pub use noise::{layers, overflow, Fidelity, LayerNoise, Noise};
 pub use score::{best, Score};
 pub use suggest::{suggest, Step};
 
@@ -22,7 +22,7 @@ pub enum AccuracyError {
     Engine(#[from] EngineError),
     #[error("tensor `{tensor}` holds infinities or NaN in row {row} already in float32")]
     NotFinite { tensor: String, row: usize },
-    #[error("the network's first output has the shape {0:?}, and only [rows, classes] has classes to compare")]
+    #[error("there are labels, and the network's first output has the shape {0:?}: only [rows, classes] has classes to compare")]
     Classes(Vec<usize>),
     #[error("an output of the network is not stored by any layer")]
     Output,

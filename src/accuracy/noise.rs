@@ -1,6 +1,9 @@
 //! How far the tensors of one run are from those of another.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
 
 use crate::graph::{Graph, TensorId};
 
@@ -9,30 +12,91 @@ use crate::graph::{Graph, TensorId};
 pub struct Noise {
     signal: f64,
     noise: f64,
+    /// The largest difference of one value.
+    largest: f64,
+    /// Values of which some are infinite or NaN.
+    values: u64,
+    broken: u64,
+}
+
+/// How good a signal is, from the best to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fidelity {
+    /// Bit for bit the reference, but for the sign of zeros.
+    Exact,
+    /// Signal to noise in decibels.
+    Decibels(f64),
+    /// There is no signal but noise.
+    NoSignal,
+    /// So many values are infinite or NaN: the worst there is.
+    NotFinite { values: u64, of: u64 },
 }
 
 impl Noise {
+    /// `reference` is finite.
     pub fn add(&mut self, reference: &[f32], got: &[f32]) {
+        self.values += reference.len() as u64;
         for (r, g) in reference.iter().zip(got) {
+            if !g.is_finite() {
+                self.broken += 1;
+                continue;
+            }
             let (r, g) = (f64::from(*r), f64::from(*g));
             self.signal += r * r;
             self.noise += (r - g) * (r - g);
+            self.largest = self.largest.max((r - g).abs());
         }
     }
 
-    /// Noise energy over signal energy; infinite where there is no signal but noise.
+    /// Noise energy over signal energy; infinite where there is no signal but noise, or a value is infinite or NaN.
     pub fn ratio(&self) -> f64 {
         match (self.signal, self.noise) {
+            _ if self.broken > 0 => f64::INFINITY,
             (_, 0.0) => 0.0,
             (0.0, _) => f64::INFINITY,
             (signal, noise) => noise / signal,
         }
     }
 
-    /// Signal to noise in decibels; `None` when there is no noise.
-    pub fn decibels(&self) -> Option<f64> {
-        let ratio = self.ratio();
-        (ratio > 0.0).then(|| -10.0 * ratio.log10())
+    pub fn fidelity(&self) -> Fidelity {
+        if self.broken > 0 {
+            return Fidelity::NotFinite {
+                values: self.broken,
+                of: self.values,
+            };
+        }
+        match self.ratio() {
+            0.0 => Fidelity::Exact,
+            ratio if ratio.is_finite() => Fidelity::Decibels(-10.0 * ratio.log10()),
+            _ => Fidelity::NoSignal,
+        }
+    }
+
+    /// The largest difference of one value; `None` where one is infinite or NaN.
+    pub fn largest(&self) -> Option<f64> {
+        (self.broken == 0).then_some(self.largest)
+    }
+}
+
+impl Fidelity {
+    /// Signal to noise, where it is a number.
+    pub fn decibels(self) -> Option<f64> {
+        match self {
+            Fidelity::Decibels(decibels) => Some(decibels),
+            Fidelity::Exact | Fidelity::NoSignal | Fidelity::NotFinite { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Fidelity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fidelity::Exact => f.write_str("exact"),
+            Fidelity::Decibels(decibels) => write!(f, "{decibels:.1} dB"),
+            Fidelity::NoSignal => f.write_str("only noise"),
+            Fidelity::NotFinite { .. } => f.write_str("inf or NaN"),
+        }
     }
 }
 
@@ -45,6 +109,11 @@ pub struct LayerNoise {
     pub noise: Noise,
     /// Noise over signal that its operands do not have yet: what this layer adds.
     pub added: f64,
+}
+
+/// The first layer that writes an infinity or NaN: behind it, nothing means anything.
+pub fn overflow(layers: &[LayerNoise]) -> Option<&LayerNoise> {
+    layers.iter().find(|layer| layer.noise.broken > 0)
 }
 
 /// Per probed tensor, in the order of the network: `noises` belong to the outputs of `probe`.

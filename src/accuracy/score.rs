@@ -15,9 +15,13 @@ pub struct Score {
 }
 
 impl Score {
-    /// One image: what the precision says, what float32 says, and the truth where it is known.
+    /// One image: what the precision says, what float32 says, and the truth where it is known. Scores that hold an
+    /// infinity or NaN say nothing.
     pub fn add(&mut self, scores: &[f32], reference: &[f32], label: Option<usize>) {
         self.images += 1;
+        if scores.iter().any(|score| !score.is_finite()) {
+            return;
+        }
         let best = best(scores, 1);
         self.agreeing += usize::from(best == self::best(reference, 1));
         if let Some(label) = label {

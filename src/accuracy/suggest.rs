@@ -43,12 +43,13 @@ pub fn suggest(
             with.insert(layer.node.clone());
             let compared = measure(&with)?;
             let so_far = best.as_ref().map_or(now, |step| &step.compared);
-            if compared.output.ratio() < so_far.output.ratio() {
+            if compared.worst().ratio() < so_far.worst().ratio() {
                 let node = layer.node.clone();
                 best = Some(Step { node, compared });
             }
         }
-        let gain = |step: &Step| 10.0 * (now.output.ratio() / step.compared.output.ratio()).log10();
+        let gain =
+            |step: &Step| 10.0 * (now.worst().ratio() / step.compared.worst().ratio()).log10();
         match best.filter(|step| gain(step) >= WORTH) {
             Some(step) => {
                 half.insert(step.node.clone());

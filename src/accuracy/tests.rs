@@ -13,15 +13,56 @@ fn noise(signal: &[f32], got: &[f32]) -> Noise {
 
 #[test]
 fn signal_to_noise_is_in_decibels_of_energy() {
-    type Case = (&'static [f32], &'static [f32], Option<f64>, &'static str);
-    let cases: [Case; 4] = [
-        (&[3.0, 4.0], &[3.0, 4.5], Some(20.0), "25 over 0.25"),
-        (&[1.0], &[2.0], Some(0.0), "as much noise as signal"),
-        (&[1.0, -1.0], &[1.0, -1.0], None, "the same"),
-        (&[0.0], &[0.0], None, "nothing at all"),
+    use Fidelity::{Decibels, Exact, NoSignal, NotFinite};
+    let nan = f32::NAN;
+    let broken = |values| NotFinite { values, of: 2 };
+    type Case<'a> = (&'a [f32], &'a [f32], Fidelity, Option<f64>, &'static str);
+    let cases: [Case<'_>; 7] = [
+        (
+            &[3.0, 4.0],
+            &[3.0, 4.5],
+            Decibels(20.0),
+            Some(0.5),
+            "25 over 0.25",
+        ),
+        (
+            &[1.0],
+            &[2.0],
+            Decibels(0.0),
+            Some(1.0),
+            "as much noise as signal",
+        ),
+        (&[1.0, -1.0], &[1.0, -1.0], Exact, Some(0.0), "the same"),
+        (&[0.0], &[0.0], Exact, Some(0.0), "nothing at all"),
+        (&[0.0], &[0.5], NoSignal, Some(0.5), "nothing but noise"),
+        (
+            &[3.0, 4.0],
+            &[3.0, nan],
+            broken(1),
+            None,
+            "NaN is no exactness",
+        ),
+        (
+            &[3.0, 4.0],
+            &[f32::INFINITY; 2],
+            broken(2),
+            None,
+            "an overflow",
+        ),
     ];
-    for (signal, got, want, why) in cases {
-        assert_eq!(noise(signal, got).decibels(), want, "{why}");
+    for (signal, got, want, largest, why) in cases {
+        let noise = noise(signal, got);
+        assert_eq!(
+            (noise.fidelity(), noise.largest()),
+            (want, largest),
+            "{why}"
+        );
+        let finite = matches!(want, Exact | Decibels(_));
+        assert_eq!(
+            noise.ratio().is_finite(),
+            finite,
+            "{why}: the worst ratio there is"
+        );
     }
     assert_eq!(noise(&[0.0], &[1.0]).ratio(), f64::INFINITY);
     let mut both = noise(&[3.0], &[3.0]);
@@ -37,14 +78,19 @@ fn scores_count_labels_and_agreement() {
     score.add(&[0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], &reference, Some(4));
     score.add(&[0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], &reference, Some(5));
     score.add(&[0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0], &reference, None);
+    score.add(
+        &[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0],
+        &reference,
+        Some(1),
+    );
     let want = Score {
-        images: 4,
+        images: 5,
         top1: 1,
         top5: 2,
         agreeing: 2,
     };
     assert_eq!(score, want);
-    assert_eq!(score.percent(score.top5), 50.0);
+    assert_eq!(score.percent(score.top5), 40.0);
     assert_eq!(
         best(&[1.0, 2.0, 2.0], 2),
         [1, 2],
@@ -95,12 +141,28 @@ fn a_layer_is_guilty_of_what_its_operands_do_not_have() {
         ("tanh", "tanh", 0.0),
     ];
     assert_eq!(got, want, "a layer that takes noise away adds none");
+    assert_eq!(overflow(&found), None);
+}
+
+#[test]
+fn the_first_layer_that_overflows_is_named_whatever_comes_behind_it() {
+    let noises = [
+        noise(&[10.0], &[9.0]),
+        noise(&[10.0, 1.0], &[f32::INFINITY, 1.0]),
+        noise(&[10.0], &[f32::NAN]),
+    ];
+    let found = layers(&probe(), &noises);
+    assert_eq!(overflow(&found).map(|l| l.node.as_str()), Some("conv2"));
+    assert!(found[1].added.is_infinite() && found[2].added == 0.0);
 }
 
 fn compared(output: f64, layers: Vec<LayerNoise>) -> Compared {
     Compared {
-        score: Score::default(),
-        output: noise(&[1.0], &[1.0 + output.sqrt() as f32]),
+        score: None,
+        outputs: vec![
+            Noise::default(),
+            noise(&[1.0], &[1.0 + output.sqrt() as f32]),
+        ],
         layers,
     }
 }
@@ -131,7 +193,7 @@ fn suggestions_add_the_layer_that_gains_most_until_none_is_worth_it() {
     let steps = suggest(&int8, &int8.layers, 5, &mut measure).unwrap();
     let nodes: Vec<&str> = steps.iter().map(|step| step.node.as_str()).collect();
     assert_eq!(nodes, ["b", "a"], "the worst first");
-    assert!((steps[1].compared.output.ratio() - 0.01).abs() < 1e-6);
+    assert!((steps[1].compared.worst().ratio() - 0.01).abs() < 1e-6);
     assert_eq!(tried, ["b", "a", "a+b"], "what adds no noise is not tried");
     let one = suggest(&int8, &int8.layers, 1, |half| {
         let kept = if half.contains("b") { 0.11 } else { 0.4 };
@@ -146,7 +208,7 @@ fn suggestions_add_the_layer_that_gains_most_until_none_is_worth_it() {
 }
 
 #[test]
-fn a_network_without_classes_is_refused() {
+fn labels_without_classes_are_refused() {
     let graph = Graph {
         outputs: vec![TensorId(0)],
         ..probe()

@@ -12,7 +12,7 @@ use super::around::network;
 use super::engines::Engines;
 use super::inputs::{self, repeat};
 use super::model::preprocess;
-use super::output::{table, Output};
+use super::output::{counted, table, Output};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::Array;
@@ -25,7 +25,7 @@ pub struct Arguments {
     /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla
     artifact: PathBuf,
     /// Rows per batch
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 512, value_parser = crate::cli::rows::one)]
     batch: u32,
     /// Pictures or arrays to run, repeated in turn to the batch (default: noise)
     #[arg(long, short, num_args = 1..)]
@@ -96,6 +96,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         output,
     )?;
     let rows = arguments.batch as usize;
+    let missing = arguments.engines.unplanned(&session, rows);
+    missing.iter().for_each(|remark| output.say(remark));
     let plans = [
         Row::Fixed(session.gpu_alone(rows)?, PlanOrigin::Asked),
         Row::Plain,
@@ -304,13 +306,14 @@ fn human(figures: &Figures) -> String {
             ),
         ]),
         format!(
-            "ratio      {:.2} at {} rows; this is not a figure of a board",
-            figures.ratio, figures.rows
+            "ratio      {:.2} at {}; this is not a figure of a board",
+            figures.ratio,
+            counted(figures.rows, "row")
         ),
     ];
     let busy = figures.shared.stats.devices.iter().map(|(device, stats)| {
         let share = 100.0 * stats.busy / figures.shared.stats.seconds;
-        format!("{device} {} rows, {share:.0} % busy", stats.rows)
+        format!("{device} {}, {share:.0} % busy", counted(stats.rows, "row"))
     });
     lines.push(format!(
         "shares     {}",

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::around::network;
 use super::engines::Engines;
-use super::output::{seconds, table, Output};
+use super::output::{counted, seconds, table, Output};
 use super::phases::Phases;
 use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla
     artifact: PathBuf,
     /// Rows of the batch whose plan is built (default: every plan that is given, tuned or embedded)
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = crate::cli::rows::one)]
     batch: Option<u32>,
     #[command(flatten)]
     engines: Engines,
@@ -137,7 +137,10 @@ fn human(report: &Report) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = report.engines.iter().map(row).collect();
-    let (count, all) = (report.engines.len(), seconds(report.seconds));
+    let (count, all) = (
+        counted(report.engines.len(), "engine"),
+        seconds(report.seconds),
+    );
     let devices = &report.devices;
-    format!("{}\n{count} engines in {all}, {devices}", table(&rows))
+    format!("{}\n{count} in {all}, {devices}", table(&rows))
 }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::output::{bytes, table, Output};
+use super::output::{bytes, counted, table, Output};
 use super::{helped, Answer, Outcome};
 use crate::engine::cache::{CacheKey, Entry, PlanCache, Rate, RateFile, RateKey};
 
@@ -111,7 +111,10 @@ fn clear(cache: &PlanCache, output: &Output) -> Outcome {
     };
     let human = || {
         let (folder, size) = (removed.folder.display(), bytes(removed.bytes));
-        format!("removed {} files ({size}) from {folder}", removed.files)
+        format!(
+            "removed {} ({size}) from {folder}",
+            counted(removed.files, "file")
+        )
     };
     output.answer(&removed, human, Answer::Yes)
 }
@@ -195,16 +198,20 @@ impl Kept {
 
 impl Listed {
     fn human(&self) -> String {
-        let (folder, count, size) = (self.folder.display(), self.engines.len(), bytes(self.bytes));
+        let (folder, count, size) = (
+            self.folder.display(),
+            counted(self.engines.len(), "engine"),
+            bytes(self.bytes),
+        );
         let rows: Vec<Vec<String>> = self.engines.iter().map(Engine::row).collect();
-        let engines = format!("{folder}: {count} engines, {size}\n{}", table(&rows));
+        let engines = format!("{folder}: {count}, {size}\n{}", table(&rows));
         if self.rates.is_empty() {
             return engines;
         }
         let rates: Vec<Vec<String>> = self.rates.iter().flat_map(Kept::rows).collect();
-        let count = self.rates.len();
+        let count = counted(self.rates.len(), "network");
         format!(
-            "{engines}\ntimes that were measured, of {count} networks\n{}",
+            "{engines}\ntimes that were measured, of {count}\n{}",
             table(&rates)
         )
     }

@@ -1,5 +1,6 @@
 //! `tvm-dla check`: every stage through TensorRT's builder, which needs no GPU where it is TensorRT-RTX's.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{bytes, seconds, table, Output};
+use super::output::{bytes, counted, seconds, table, Output};
 use super::tensorrt::TensorRtArguments;
 use super::{helped, Answer, Outcome};
 use crate::artifact::Artifact;
@@ -25,7 +26,7 @@ pub struct Arguments {
     /// What tvmc wrote (.tar), a shared library (.so), or a bundle
     artifact: PathBuf,
     /// Rows of every engine (default: as compiled)
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = crate::cli::rows::one)]
     batch: Option<u32>,
     /// What the GPU's engines compute in: fp32 or fp16
     #[arg(long, default_value = "fp16", value_parser = without_ranges)]
@@ -53,6 +54,9 @@ struct Report {
 struct Engine {
     network: String,
     stage: StageKind,
+    /// Further stages that are this same network.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<StageKind>,
     batch: usize,
     /// Layers that TensorRT was given, constants included.
     layers: usize,
@@ -71,16 +75,11 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let tensorrt = TensorRt::load(&paths)
         .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
     let mut engines = Vec::new();
-    for bundle in &artifact.bundles {
-        for (stage, graph) in stages(bundle, arguments.batch)? {
-            output.say(&format!("building the {stage} stage of {}", graph.name));
-            engines.push(check(
-                &tensorrt,
-                arguments,
-                bundle,
-                (stage, &graph),
-                &cancel,
-            ));
+    for bundle in distinct(&artifact.bundles) {
+        for stage in stages(bundle, arguments.batch)? {
+            let (kind, network) = (stage.kind, &stage.graph.name);
+            output.say(&format!("building the {kind} stage of {network}"));
+            engines.push(check(&tensorrt, arguments, bundle, stage, &cancel));
             if cancel.load(Ordering::Relaxed) {
                 return Err("the check was interrupted".into());
             }
@@ -96,36 +95,69 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     output.answer(&report, || human(&report), answer)
 }
 
-/// The network uncut, and its parts.
-fn stages(bundle: &Bundle, batch: Option<u32>) -> Result<Vec<(StageKind, Graph)>, Box<dyn Error>> {
+/// Every network once, whatever it is called.
+fn distinct(bundles: &[Bundle]) -> Vec<&Bundle> {
+    let mut seen = BTreeSet::new();
+    let unnamed = |bundle: &Bundle| Bundle {
+        graph: Graph {
+            name: String::new(),
+            ..bundle.graph.clone()
+        },
+        ..bundle.clone()
+    };
+    let new = bundles
+        .iter()
+        .filter(|bundle| seen.insert(unnamed(bundle).digest()));
+    new.collect()
+}
+
+/// A network to build, and which other stages it is.
+struct Stage {
+    kind: StageKind,
+    also: Vec<StageKind>,
+    graph: Graph,
+}
+
+/// The network uncut, and its parts; a part that is all of it is no network of its own.
+fn stages(bundle: &Bundle, batch: Option<u32>) -> Result<Vec<Stage>, Box<dyn Error>> {
     let options = &bundle.options;
     let cut = split::cut(&bundle.graph, &options.target, &options.gpu_only)?;
     let parts = [
-        (StageKind::Whole, Some(bundle.graph.clone())),
         (StageKind::Prefix, cut.prefix),
         (StageKind::Suffix, cut.suffix),
     ];
     let there = parts
         .into_iter()
-        .filter_map(|(stage, graph)| Some((stage, graph?)));
-    there
-        .map(|(stage, graph)| match batch {
-            Some(rows) => Ok((stage, graph.with_batch(rows as usize)?)),
-            None => Ok((stage, graph)),
-        })
-        .collect()
+        .filter_map(|(kind, graph)| Some((kind, graph?)));
+    let mut parts: Vec<(StageKind, Graph)> = there.collect();
+    let whole = match parts.len() {
+        1 => parts.drain(..).map(|(kind, _)| kind).collect(),
+        _ => Vec::new(),
+    };
+    let parts = parts
+        .into_iter()
+        .map(|(kind, graph)| (kind, Vec::new(), graph));
+    let all = std::iter::once((StageKind::Whole, whole, bundle.graph.clone())).chain(parts);
+    all.map(|(kind, also, graph)| {
+        let graph = match batch {
+            Some(rows) => graph.with_batch(rows as usize)?,
+            None => graph,
+        };
+        Ok(Stage { kind, also, graph })
+    })
+    .collect()
 }
 
 fn check(
     tensorrt: &TensorRt,
     arguments: &Arguments,
     bundle: &Bundle,
-    (stage, graph): (StageKind, &Graph),
+    Stage { kind, also, graph }: Stage,
     cancel: &Arc<AtomicBool>,
 ) -> Engine {
     let cancel = cancel.clone();
     let spec = EngineSpec {
-        stage,
+        stage: kind,
         device: Device::Gpu,
         batch: graph.batch(),
     };
@@ -136,10 +168,11 @@ fn check(
         progress: Some(Arc::new(move |_| !cancel.load(Ordering::Relaxed))),
     };
     let start = Instant::now();
-    let built = tensorrt.build(graph, &spec, &recipe);
+    let built = tensorrt.build(&graph, &spec, &recipe);
     let mut engine = Engine {
         network: graph.name.clone(),
-        stage,
+        stage: kind,
+        also,
         batch: spec.batch,
         layers: 0,
         shapes: 0,
@@ -160,13 +193,21 @@ fn check(
 
 fn human(report: &Report) -> String {
     let row = |engine: &Engine| {
-        let stage = format!("{} x{}", engine.stage, engine.batch);
+        let also: Vec<String> = engine
+            .also
+            .iter()
+            .map(|kind| format!(" = {kind}"))
+            .collect();
+        let stage = format!("{}{} x{}", engine.stage, also.concat(), engine.batch);
         match &engine.refused {
             Some(reason) => vec![stage, format!("refused: {reason}")],
             None => vec![
                 stage,
-                format!("{} layers", engine.layers),
-                format!("{} shapes agree", engine.shapes),
+                counted(engine.layers, "layer"),
+                match engine.shapes {
+                    1 => "1 shape agrees".to_string(),
+                    shapes => format!("{shapes} shapes agree"),
+                },
                 bytes(engine.bytes),
                 seconds(engine.seconds),
             ],

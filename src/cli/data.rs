@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::images::{row, Frame};
 use super::inputs::{self, picture_frame, Input};
-use super::output::Output;
+use super::output::{counted, Output};
 use crate::artifact::Around;
 use crate::bundle::{Bundle, Origin, Preprocess};
 use crate::engine::Array;
@@ -97,9 +97,9 @@ fn arrays(file: &Path, inputs: &[Input], output: &Output) -> Result<Data, Box<dy
             .into());
         }
         if array.shape[0] != count {
-            let rows = array.shape[0];
+            let rows = counted(array.shape[0], "row");
             return Err(format!(
-                "{}: the array for `{name}` has {rows} rows instead of {count}",
+                "{}: the array for `{name}` has {rows} instead of {count}",
                 file.display()
             )
             .into());

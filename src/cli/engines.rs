@@ -11,16 +11,16 @@ use clap::{Args, ValueEnum};
 
 use super::environments::search;
 use super::helped;
-use super::output::Output;
+use super::output::{counted, Output};
 use super::precision::Numbers;
 use super::tensorrt::TensorRtArguments;
-use crate::artifact::{GivenPlans, PlansError};
+use crate::artifact::{is_file, GivenPlans, PlansError};
 use crate::bundle::Bundle;
 use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
 use crate::engine::{Backend, Numerics};
 use crate::machine::{memory, taken, Reading, Taken};
 use crate::plan::Device;
-use crate::session::{Adapt, Place, Session, SessionConfig};
+use crate::session::{Adapt, Chosen, Place, PlanOrigin, Session, SessionConfig};
 
 /// What realises the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -193,6 +193,35 @@ impl Engines {
         let session = Session::from_bundle(bundle, backend, config)?;
         session.remark().iter().for_each(|text| output.say(text));
         Ok(session)
+    }
+
+    /// That the tuning which was named has no plan for so many rows, where that is so.
+    pub fn unplanned(&self, session: &Session, rows: usize) -> Option<String> {
+        let file = self.plan.as_deref().filter(|text| is_file(text))?;
+        let plans = session.plans();
+        let (tuned, of_rows) = (
+            |chosen: &&Chosen| matches!(chosen.origin, PlanOrigin::File(_)),
+            |chosen: &Chosen| chosen.plan.total() == rows,
+        );
+        let asked = plans
+            .iter()
+            .any(|chosen| matches!(chosen.origin, PlanOrigin::Asked));
+        if asked || plans.iter().filter(tuned).any(of_rows) {
+            return None;
+        }
+        let batches: Vec<String> = plans
+            .iter()
+            .filter(tuned)
+            .map(|c| c.plan.total().to_string())
+            .collect();
+        let known = match batches.is_empty() {
+            true => "none that is possible here".to_string(),
+            false => format!("plans for {}", batches.join(", ")),
+        };
+        let asked_for = counted(rows, "row");
+        Some(format!(
+            "{file} has no plan for {asked_for}, but {known}: `tvm-dla tune --batch {rows}` finds one"
+        ))
     }
 
     /// [`Engines::session`] without the plans of any file.

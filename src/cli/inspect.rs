@@ -8,7 +8,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::environments::python;
-use super::output::{bytes, count, table, Output};
+use super::output::{bytes, count, counted, table, Output};
 use super::{helped, Answer, Outcome};
 use crate::artifact::{Artifact, Layout, Source};
 use crate::bundle::{Kept, Origin};
@@ -217,7 +217,7 @@ fn node(node: &NodeReport) -> Vec<String> {
 fn side(name: &str, place: &str, side: &SideReport) -> Vec<String> {
     vec![
         format!("{name} ({place})"),
-        format!("{} nodes", side.nodes),
+        counted(side.nodes, "node"),
         format!("{} MACs", count(side.macs)),
         format!("{} weights", bytes(side.weight_bytes)),
         format!("{} activations", bytes(side.activation_bytes)),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::output::counted;
 use crate::engine::Array;
 
 /// One class of one row.
@@ -28,9 +29,10 @@ pub fn read(path: &Path, classes: usize) -> Result<Vec<String>, Box<dyn Error>> 
     match labels.len() == classes {
         true => Ok(labels),
         false => Err(format!(
-            "{} has {} labels, the network {classes} classes",
+            "{} has {}, the network {}",
             path.display(),
-            labels.len()
+            counted(labels.len(), "label"),
+            counted(classes, "class")
         )
         .into()),
     }

@@ -16,6 +16,7 @@ mod engines;
 mod environments;
 mod export;
 mod files;
+mod finite;
 mod halves;
 mod images;
 mod inputs;
@@ -28,6 +29,7 @@ mod plan;
 mod precision;
 mod quantise;
 mod reproduce;
+mod rows;
 mod run;
 mod serve;
 mod simulate;
@@ -41,7 +43,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use output::Output;
 
@@ -126,7 +129,7 @@ fn helped(what: impl Into<String>, help: impl Into<String>) -> Box<dyn Error> {
 
 /// Parses the command line and runs it. Status: 0 done, 1 the answer is no, 2 error, 130 interrupted.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, spoken) = parsed();
     let output = Output::new(cli.json, cli.quiet);
     let cancel = interruptible();
     let outcome = match cli.command {
@@ -136,7 +139,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output, cancel.clone()),
         Command::EmbedPlan(arguments) => embed::run(&arguments, &output),
-        Command::Tune(arguments) => tune::run(&arguments, &output, cancel.clone()),
+        Command::Tune(arguments) => tune::run(&arguments, &spoken, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Accuracy(arguments) => accuracy::run(&arguments, &output, cancel.clone()),
         Command::Calibrate(arguments) => quantise::run(&arguments, &output, cancel.clone()),
@@ -161,6 +164,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The command line, and the names of the options that it holds itself: no defaults, nothing from the environment.
+fn parsed() -> (Cli, Vec<String>) {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let (name, inner) = matches.subcommand().unzip();
+    let command = Cli::command();
+    let options = name.and_then(|name| command.find_subcommand(name));
+    let options = options.iter().flat_map(|command| command.get_arguments());
+    let given = |matches: &ArgMatches, id: &str| {
+        matches.ids().any(|known| known.as_str() == id)
+            && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let spoken = options.filter(|option| inner.is_some_and(|m| given(m, option.get_id().as_str())));
+    let spoken = spoken.filter_map(|option| option.get_long().map(str::to_string));
+    (cli, spoken.collect())
 }
 
 /// Ctrl-C ends the run at the next opportunity; a second one ends the process.

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::{Answer, Outcome};
+pub use crate::plan::counted;
 
 /// Version of every JSON object; it rises when a field changes its meaning or goes.
 const VERSION: u32 = 1;
@@ -111,11 +112,32 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} GiB")
 }
 
+/// Names that a line has room for, and how many more there are.
+pub fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// `301.2 M`.
 pub fn count(number: u64) -> String {
     match number {
         0..=9_999 => number.to_string(),
         10_000..=9_999_999 => format!("{:.1} k", number as f64 / 1e3),
         _ => format!("{:.1} M", number as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_room_for_five_names() {
+        assert_eq!(listed(&["a", "b"]), "a, b");
+        assert_eq!(listed(&["a"; 7]), "a, a, a, a, a and 2 more");
     }
 }

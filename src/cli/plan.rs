@@ -20,7 +20,7 @@ pub struct Arguments {
     /// What tvmc wrote (.tar), a shared library (.so), or a bundle; with one network for dla
     artifact: PathBuf,
     /// Rows of the batch
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = crate::cli::rows::one)]
     batch: u32,
     #[command(flatten)]
     engines: Engines,
@@ -40,6 +40,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let engines = &arguments.engines;
     let bundle = network(&artifact, output)?.clone();
     let session = engines.session(bundle, path, cancel, output)?;
+    let missing = engines.unplanned(&session, arguments.batch as usize);
+    missing.iter().for_each(|remark| output.say(remark));
     let Chosen { plan, origin } = session.chosen(arguments.batch as usize)?;
     let planned = Planned {
         text: plan.to_string(),

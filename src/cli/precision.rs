@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::helped;
+use super::output::counted;
 use crate::bundle::Bundle;
 use crate::engine::precision::{assign, folded, Format, Unification, Unified};
 use crate::engine::{Numerics, Precision};
@@ -141,7 +142,10 @@ impl Report {
                 true => "every node".to_string(),
                 false => format!("fp16 for {}{more}", shown.join(", ")),
             };
-            format!("int8     {half}; {scales} scales made equal for the DLA")
+            format!(
+                "int8     {half}; {} made equal for the DLA",
+                counted(scales, "scale")
+            )
         })
     }
 }

@@ -14,13 +14,14 @@ use super::data::{Data, DataOptions};
 use super::engines::emulated;
 use super::files::TextFile;
 use super::model::preprocess;
-use super::output::{seconds, table, Output};
+use super::output::{counted, listed, seconds, table, Output};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::{Numerics, Ranges, Watching};
 use crate::graph::Graph;
 use crate::quantise::{
-    cache, collect, crossing, probed, CalibrateError, Calibration, Distributions, Method, Runs,
+    cache, collect, crossing, probed, CalibrateError, Calibration, Chosen, Distributions, Method,
+    Remark, Runs,
 };
 
 #[derive(Args)]
@@ -31,7 +32,8 @@ pub struct Arguments {
     data: DataOptions,
     #[command(flatten)]
     tvm: TvmRuntime,
-    /// How ranges are chosen: entropy, max, percentile or percentile=99.9
+    /// How ranges are chosen: entropy, max, percentile or percentile=99.9. Entropy takes the largest value where a tensor
+    /// has fewer than 2048 values other than zero, or where clipping would cost more than coarser steps
     #[arg(long, default_value = "entropy")]
     method: Method,
     /// Where TensorRT's calibration cache goes; our own file goes beside it, with .json appended
@@ -39,7 +41,7 @@ pub struct Arguments {
     #[arg(long, short)]
     output: Option<PathBuf>,
     /// Rows that run at a time
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = 4, value_parser = crate::cli::rows::up_to(1024))]
     batch: u32,
     /// Engines that run at once, one thread each (default: as many as the machine has cores)
     #[arg(long, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
@@ -59,6 +61,33 @@ struct Calibrated {
     cache: PathBuf,
     file: PathBuf,
     tensors: Vec<TensorRange>,
+    remarks: Vec<Remarked>,
+}
+
+/// A range to look at.
+#[derive(Serialize)]
+struct Remarked {
+    tensor: String,
+    kind: &'static str,
+    /// What the method would keep, or keeps, of the largest magnitude.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<f32>,
+}
+
+impl Remarked {
+    fn of((tensor, remark): &(String, Remark)) -> Remarked {
+        let (kind, kept) = match *remark {
+            Remark::Zero => ("zero", None),
+            Remark::Few { .. } => ("few_values", None),
+            Remark::Costly { kept } => ("maximum_instead", Some(kept)),
+            Remark::Small { kept } => ("small_part", Some(kept)),
+        };
+        Remarked {
+            tensor: tensor.clone(),
+            kind,
+            kept,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -91,7 +120,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let graph = probed(&bundle.graph, &crossing(bundle)?);
     let found = distributions(&data, &graph, &*backend, runs, output, &cancel);
     let found = found.map_err(|e| named(e, &data))?;
-    let ranges = found.ranges(arguments.method)?;
+    let Chosen { ranges, remarks } = found.choose(arguments.method)?;
+    said(&remarks).iter().for_each(|line| output.say(line));
     let seconds = started.elapsed().as_secs_f64();
     let calibration = Calibration::new(&bundle.graph, arguments.method, found.rows, &ranges);
     cache_file.write(&cache::write(&ranges, bundle.options.target.tensorrt))?;
@@ -105,6 +135,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         cache: cache_path,
         file: json_path,
         tensors: tensors(&found, &ranges),
+        remarks: remarks.iter().map(Remarked::of).collect(),
     };
     output.answer(&answer, || human(&answer), Answer::Yes)
 }
@@ -195,6 +226,46 @@ fn tensors(found: &Distributions, ranges: &Ranges) -> Vec<TensorRange> {
     tensors.collect()
 }
 
+/// A line for each kind of remark, for `calibrate` and all that finds ranges by itself.
+pub fn said(remarks: &[(String, Remark)]) -> Vec<String> {
+    let lines: [(&str, fn(&Remark) -> bool, &str); 4] = [
+        (
+            "zero in every row",
+            |r| matches!(r, Remark::Zero),
+            "any scale suits zeros, so the range is the middle one of the network's; with more varied images they may get their own",
+        ),
+        (
+            "too few values for an entropy",
+            |r| matches!(r, Remark::Few { .. }),
+            "the range is the largest value seen; more images give entropy enough to go by",
+        ),
+        (
+            "a small part would be kept",
+            |r| matches!(r, Remark::Costly { .. }),
+            "clipping would cost more than coarser steps, so the range is the largest value seen",
+        ),
+        (
+            "less than half of the largest value is kept",
+            |r| matches!(r, Remark::Small { .. }),
+            "larger values are clipped; --method max keeps all",
+        ),
+    ];
+    let line = |(what, is, then): (&str, fn(&Remark) -> bool, &str)| {
+        let names = remarks.iter().filter(|(_, remark)| is(remark));
+        let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{what}: {}: {then}", listed(&names)))
+    };
+    lines.into_iter().filter_map(line).collect()
+}
+
+/// The share of the largest value that is kept; of nothing but zeros there is none.
+fn kept(tensor: &TensorRange) -> String {
+    match tensor.largest > 0.0 {
+        true => format!("{:.0}%", 100.0 * tensor.range / tensor.largest),
+        false => "zeros".to_string(),
+    }
+}
+
 fn human(answer: &Calibrated) -> String {
     let mut rows = vec![["tensor", "largest", "range", "kept"]
         .map(str::to_string)
@@ -204,13 +275,13 @@ fn human(answer: &Calibrated) -> String {
             t.tensor.clone(),
             format!("{:.4}", t.largest),
             format!("{:.4}", t.range),
-            format!("{:.0}%", 100.0 * t.range / t.largest),
+            kept(t),
         ]
     }));
     format!(
-        "{}\n{} rows in {}, method {}\nwritten  {} (TensorRT), {}",
+        "{}\n{} in {}, method {}\nwritten  {} (TensorRT), {}",
         table(&rows),
-        answer.rows,
+        counted(answer.rows, "row"),
         seconds(answer.seconds),
         answer.method,
         answer.cache.display(),

@@ -11,9 +11,10 @@ use super::around::TvmRuntime;
 use super::arrays::ResultFile;
 use super::engines::Engines;
 use super::files::TextFile;
+use super::finite::NotFinite;
 use super::labels::{self, Guess};
 use super::model::{preprocess, Done, Model};
-use super::output::{seconds, table, Output};
+use super::output::{counted, seconds, table, Output};
 use super::precision::Report;
 use super::{inputs, Answer, Outcome};
 use crate::artifact::Artifact;
@@ -29,7 +30,7 @@ pub struct Arguments {
     #[arg(long, short, required = true, num_args = 1..)]
     input: Vec<PathBuf>,
     /// Rows to run: the input is cut, or repeated from its front
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = crate::cli::rows::one)]
     batch: Option<u32>,
     /// Class names, one per line
     #[arg(long)]
@@ -77,6 +78,9 @@ struct Answered {
     plan_from: Option<PlanOrigin>,
     stats: Option<Stats>,
     output_shapes: Vec<Vec<usize>>,
+    /// Output values that are infinite or NaN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_finite: Option<NotFinite>,
     results: Vec<Row>,
 }
 
@@ -120,11 +124,21 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
             .map(|array| inputs::repeat(array, rows as usize))
             .collect();
     }
+    if let Model::Session(session, _) = &model {
+        let rows = batch.arrays.first().and_then(|array| array.shape.first());
+        let missing = arguments
+            .engines
+            .unplanned(session, rows.copied().unwrap_or(0));
+        missing.iter().for_each(|remark| output.say(remark));
+    }
     for _ in 1..arguments.repeat {
         model.run(&batch.arrays)?;
     }
     let done = model.run(&batch.arrays)?;
     let answer = answered(arguments, &model, &done, &batch.names)?;
+    if let Some(broken) = &answer.not_finite {
+        output.say(&broken.remark(model.computed(), &batch.arrays));
+    }
     if let Some(file) = file {
         file.write(&done.outputs, &model.output_types())?;
     }
@@ -139,7 +153,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
 
 fn timeline(model: &Model, stats: &Stats) -> Timeline {
     Timeline {
-        title: format!("{} rows, {}", stats.rows, model.describe()),
+        title: format!("{}, {}", counted(stats.rows, "row"), model.describe()),
         spans: stats.spans.clone(),
     }
 }
@@ -180,6 +194,7 @@ fn answered(
         plan_from: detail.map(|detail| detail.origin.clone()),
         stats: detail.map(|detail| detail.stats.clone()),
         output_shapes: done.outputs.iter().map(|o| o.shape.clone()).collect(),
+        not_finite: NotFinite::of(&done.outputs),
         results: names
             .iter()
             .zip(best)
@@ -198,9 +213,10 @@ const LISTED: usize = 64;
 fn filled(given: usize, rows: usize) -> String {
     match given {
         0 => "there are no rows to run".to_string(),
-        _ if given > rows => format!("only the first {rows} of {given} rows are run"),
+        _ if given > rows => format!("only the first {rows} of {} are run", counted(given, "row")),
+        1 if rows > 1 => format!("1 row is repeated to a batch of {rows}"),
         _ if given < rows => format!("{given} rows are repeated in turn to a batch of {rows}"),
-        _ => format!("the batch is the {rows} rows given"),
+        _ => format!("the batch is the {} given", counted(rows, "row")),
     }
 }
 
@@ -215,7 +231,10 @@ fn human(answer: &Answered) -> String {
     }
     if answer.results.len() > LISTED {
         let more = answer.results.len() - LISTED;
-        lines.push(format!("... and {more} more rows: --json has all"));
+        lines.push(format!(
+            "... and {}: --json has all",
+            counted(more, "more row")
+        ));
     }
     lines.push(format!("devices  {}", answer.devices));
     lines.extend(answer.computed.as_ref().and_then(Report::line));
@@ -223,22 +242,22 @@ fn human(answer: &Answered) -> String {
         lines.push(format!("plan     {plan}, {origin}"));
     }
     lines.push(format!(
-        "speed    {} rows in {}, {:.1} images/s",
-        answer.rows,
+        "speed    {} in {}, {:.1} images/s",
+        counted(answer.rows, "row"),
         seconds(answer.seconds),
         answer.images_per_second
     ));
     for (device, stats) in answer.stats.iter().flat_map(|stats| &stats.devices) {
         lines.push(format!(
-            "{device:8} {} rows in {} rounds, busy {}",
-            stats.rows,
-            stats.rounds,
+            "{device:8} {} in {}, busy {}",
+            counted(stats.rows, "row"),
+            counted(stats.rounds, "round"),
             seconds(stats.busy)
         ));
         if let Some(failure) = &stats.failure {
             lines.push(format!(
-                "lost     {device}: {failure}; {} rows went to other devices",
-                stats.redealt
+                "lost     {device}: {failure}; {} went to other devices",
+                counted(stats.redealt, "row")
             ));
         }
     }

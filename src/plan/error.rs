@@ -1,13 +1,13 @@
 //! Ways in which a plan can be wrong.
 
-use super::Device;
+use super::{counted, Device};
 
 /// Says which part of the plan is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error("the plan deals rows to no device: write for example gpu=16x4")]
     Empty,
-    #[error("the plan gives {device} {rounds} rounds of {batch} rows: both must be at least 1 (leave {device} out to not use it)")]
+    #[error("the plan gives {device} {} of {}: both must be at least 1 (leave {device} out to not use it)", counted(*rounds, "round"), counted(*batch, "row"))]
     Zero {
         device: Device,
         batch: usize,
@@ -25,9 +25,9 @@ pub enum PlanError {
         device: Device,
         available: Vec<Device>,
     },
-    #[error("the plan deals {plan} rows but the batch has {batch}: change the rounds, or leave the plan out")]
+    #[error("the plan deals {} but the batch has {batch}: change the rounds, or leave the plan out", counted(*plan, "row"))]
     Rows { plan: usize, batch: usize },
-    #[error("the plan's suffix batch {suffix_batch} does not divide its {total} rows")]
+    #[error("the plan's suffix batch {suffix_batch} does not divide its {}", counted(*total, "row"))]
     Suffix { suffix_batch: usize, total: usize },
     #[error("the plan asks for {0} engines of a kind per device: use 1 or 2")]
     Engines(usize),

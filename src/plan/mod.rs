@@ -4,6 +4,7 @@
 //! (`gpu=16x12,dla0=16x10,dla1=16x10,suffix=512`) for people, and a versioned JSON object for files.
 
 mod check;
+mod count;
 mod deal;
 mod device;
 mod error;
@@ -13,6 +14,7 @@ mod json;
 mod tests;
 mod text;
 
+pub use count::counted;
 pub use device::{name, Device};
 pub use error::PlanError;
 pub use file::{PlanFile, Tuned};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Cut, Device, Mode, Plan, PlanError, Share};
+use super::{counted, Cut, Device, Mode, Plan, PlanError, Share};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,8 +51,8 @@ impl Plan {
             1 => String::new(),
             count => format!("; {count} engines of a kind per device"),
         };
-        let (rows, shares) = (self.total(), shares.join(", "));
-        format!("{rows} rows: {shares}; {suffix}{cut}{engines}")
+        let (rows, shares) = (counted(self.total(), "row"), shares.join(", "));
+        format!("{rows}: {shares}; {suffix}{cut}{engines}")
     }
 }
 

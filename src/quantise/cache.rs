@@ -168,6 +168,12 @@ prob: 3c010a14
                 "NaN",
             ),
             (with("y: bc008912"), "line 3: tensor `y`", "negative"),
+            (with("y: 7f800000"), "the range inf", "infinity"),
+            (
+                with("y: 7b810204"),
+                "float32's limit",
+                "a constant that pads",
+            ),
         ];
         for (text, want, why) in cases {
             let error = read(&text).unwrap_err().to_string();

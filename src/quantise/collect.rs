@@ -5,6 +5,7 @@ use std::thread::ScopedJoinHandle;
 
 use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
 
+use super::choice::Remark;
 use super::histogram::Histogram;
 use super::tally::Tally;
 use super::{CalibrateError, Method};
@@ -26,21 +27,46 @@ pub struct Distributions {
     pub tensors: Vec<(String, Histogram)>,
 }
 
+/// Ranges for a network, and what is remarkable about single ones, in the order of the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    pub ranges: Ranges,
+    pub remarks: Vec<(String, Remark)>,
+}
+
 impl Distributions {
+    /// A tensor that is zero throughout gets a range that suits its neighbours: the middle one of the network's.
+    ///
     /// # Errors
-    /// A tensor that is zero throughout, or whose range is too small for a scale.
-    pub fn ranges(&self, method: Method) -> Result<Ranges, CalibrateError> {
-        let mut ranges = Ranges::default();
+    /// A tensor whose magnitudes are too small for a scale, or of the order of what float32 ends at.
+    pub fn choose(&self, method: Method) -> Result<Chosen, CalibrateError> {
+        let (mut ranges, mut remarks) = (Ranges::default(), Vec::new());
+        let mut zero = Vec::new();
         for (name, histogram) in &self.tensors {
-            let max = method.range(histogram);
-            let max = max.ok_or_else(|| CalibrateError::Zero {
-                tensor: name.clone(),
-                rows: self.rows,
-            })?;
-            ranges.insert(name, max)?;
+            // Steps that fit such a magnitude fit nothing else, even where a method cuts it off.
+            Ranges::allows(name, histogram.max())?;
+            match method.choose(histogram) {
+                Some(choice) => {
+                    ranges.insert(name, choice.range)?;
+                    remarks.extend(choice.remark.map(|remark| (name.clone(), remark)));
+                }
+                None => zero.push(name.clone()),
+            }
         }
-        Ok(ranges)
+        let middle = middle(&ranges);
+        for name in zero {
+            ranges.insert(&name, middle)?;
+            remarks.push((name, Remark::Zero));
+        }
+        Ok(Chosen { ranges, remarks })
     }
+}
+
+/// The middle one of all ranges.
+fn middle(ranges: &Ranges) -> f32 {
+    let mut all: Vec<f32> = ranges.iter().map(|(_, max)| max).collect();
+    all.sort_by(f32::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(1.0)
 }
 
 /// `graph` with every stored tensor as an output, and also the tensors of `extra`, in the order of the network.

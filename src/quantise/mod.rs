@@ -1,6 +1,7 @@
 //! INT8 ranges from data: histograms of what flows through a network, a range for each tensor, and their files.
 
 pub mod cache;
+mod choice;
 mod collect;
 mod file;
 mod histogram;
@@ -11,7 +12,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use collect::{collect, crossing, probed, Batch, Distributions, Runs};
+pub use choice::{Choice, Remark};
+pub use collect::{collect, crossing, probed, Batch, Chosen, Distributions, Runs};
 pub use file::{digest, ranges, Calibration, FileError};
 pub use histogram::{Histogram, NotFinite, BINS};
 pub use method::Method;
@@ -27,8 +29,6 @@ pub enum CalibrateError {
     Engine(#[from] EngineError),
     #[error("tensor `{tensor}` holds infinities or NaN in row {row}: look at that image, or at the network's weights")]
     NotFinite { tensor: String, row: usize },
-    #[error("tensor `{tensor}` is zero in all {rows} rows, so that int8 has no scale for it: calibrate with more varied images, or look at the layer's weights")]
-    Zero { tensor: String, rows: usize },
     #[error(transparent)]
     Range(#[from] RangeError),
     #[error("there are no rows to calibrate with")]

@@ -80,7 +80,7 @@ fn every_stored_tensor_is_counted_once_per_row() {
             "{name}: a row that fills a batch does not count"
         );
     }
-    let ranges = counted.ranges(Method::Max).unwrap();
+    let ranges = counted.choose(Method::Max).unwrap().ranges;
     let got: Vec<(&str, f32)> = ranges.iter().collect();
     assert_eq!(got, [("flat", 2.0), ("relu", 2.0), ("x", 3.0)]);
 }
@@ -91,7 +91,7 @@ fn the_same_images_give_the_same_ranges_however_they_are_batched() {
     let ranges = |rows: usize, engines: usize| {
         let batches: Vec<&[f32]> = values.chunks(rows).collect();
         let counted = counted(&net(1.0), &batches, runs(rows, engines)).unwrap();
-        counted.ranges(Method::Entropy).unwrap()
+        counted.choose(Method::Entropy).unwrap().ranges
     };
     assert_eq!(ranges(1, 1), ranges(8, 1));
     assert_eq!(ranges(8, 1), ranges(8, 1), "again");
@@ -114,18 +114,29 @@ fn refusals_name_the_tensor_and_the_row() {
             "overflow inside",
         ),
         (
-            &[&[-1.0, -2.0]],
+            &[&[1.0, -3.0e38]],
             1.0,
-            "`relu` is zero in all 2 rows",
-            "dead layer",
+            "`x` has the range 300000000000000000000000000000000000000, and INT8 has no steps",
+            "a constant that stands for infinity",
         ),
         (&[], 1.0, "no rows", "nothing given"),
     ];
     for (batches, weight, want, why) in cases {
         let ranges = counted(&net(weight), batches, runs(2, 2));
-        let ranges = ranges.and_then(|counted| counted.ranges(Method::Max));
+        let ranges = ranges.and_then(|counted| counted.choose(Method::Max));
         let error = ranges.unwrap_err().to_string();
         assert!(error.contains(want), "{why}: {error}");
+    }
+}
+
+#[test]
+fn a_tensor_of_zeros_gets_a_range_and_a_remark() {
+    let counted = counted(&net(1.0), &[&[-1.0, -2.0]], runs(2, 1)).unwrap();
+    for method in [Method::Max, Method::Entropy] {
+        let Chosen { ranges, remarks } = counted.choose(method).unwrap();
+        let zero = |name: &str| remarks.contains(&(name.to_string(), Remark::Zero));
+        assert!(zero("relu") && zero("flat") && !zero("x"), "{remarks:?}");
+        assert_eq!(ranges.get("relu"), Some(2.0), "as its neighbours");
     }
 }
 
@@ -133,7 +144,7 @@ fn refusals_name_the_tensor_and_the_row() {
 fn files_belong_to_one_network() {
     let graph = net(2.0);
     let counted = counted(&graph, &[&[1.0, -3.0]], runs(2, 1)).unwrap();
-    let found = counted.ranges(Method::Max).unwrap();
+    let found = counted.choose(Method::Max).unwrap().ranges;
     let calibration = Calibration::new(&graph, Method::Max, 2, &found);
     let json = serde_json::to_string(&calibration).unwrap();
     let text = cache::write(&found, crate::split::Version(8, 5, 2));
@@ -142,6 +153,7 @@ fn files_belong_to_one_network() {
     let mut other = net(2.0);
     other.tensors[0].name = "y".into();
     let later = json.replace("\"version\":1", "\"version\":2");
+    let padded = json.replace("\"relu\":2.0", "\"relu\":3.4028235e38");
     let zero = json.replace("\"relu\":2.0", "\"relu\":0.0");
     let cases = [
         (
@@ -164,6 +176,12 @@ fn files_belong_to_one_network() {
             &graph,
             "`relu` has the range 0",
             "an all-zero tensor",
+        ),
+        (
+            padded.as_str(),
+            &graph,
+            "`relu` has the range 340282350000000000000000000000000000000, and INT8 has no steps",
+            "a constant that pads",
         ),
     ];
     for (text, graph, want, why) in cases {

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use tonic::Code;
 
 use crate::pipeline::StreamError;
+use crate::plan::counted;
 use crate::session::SessionError;
 
 /// Why a server does not start.
@@ -72,11 +73,11 @@ pub enum RequestError {
     /// Behind the network.
     #[error("{0}")]
     Behind(SessionError),
-    #[error("a request of {rows} rows is larger than the queue of {queue}: send fewer at once")]
+    #[error("a request of {} is larger than the queue of {queue}: send fewer at once", counted(*rows, "row"))]
     TooManyRows { rows: usize, queue: usize },
     #[error("the request is larger than {0} bytes")]
     TooLarge(usize),
-    #[error("the queue of {0} rows is full: try again later")]
+    #[error("the queue of {} is full: try again later", counted(*.0, "row"))]
     QueueFull(usize),
     #[error("the server is stopping")]
     Stopping,

@@ -4,7 +4,7 @@ use crate::artifact::ArtifactError;
 use crate::engine::cpu::LibraryError;
 use crate::graph::GraphError;
 use crate::pipeline::PipelineError;
-use crate::plan::{Device, Plan, PlanError};
+use crate::plan::{counted, Device, Plan, PlanError};
 use crate::schedule::Infeasible;
 use crate::split::SplitError;
 
@@ -58,13 +58,13 @@ pub enum SessionError {
         "no thread for a stream: {0}; lower the number of processes or raise the limit (ulimit -u)"
     )]
     Thread(String),
-    #[error("the plan gives {device} batches of {batch} rows: {reason}")]
+    #[error("the plan gives {device} batches of {}: {reason}", counted(*batch, "row"))]
     DlaBatch {
         device: Device,
         batch: usize,
         reason: String,
     },
-    #[error("the network has {want} inputs ({names}), but {got} were given")]
+    #[error("the network has {} ({names}), but {got} were given", counted(*want, "input"))]
     InputCount {
         got: usize,
         want: usize,
@@ -95,7 +95,7 @@ pub enum SessionError {
         got: Vec<usize>,
         want: Vec<usize>,
     },
-    #[error("input `{name}` has {got} rows (shape {shape:?}) but `{first}` has {want} (shape {first_shape:?}): all inputs need the same batch")]
+    #[error("input `{name}` has {} (shape {shape:?}) but `{first}` has {want} (shape {first_shape:?}): all inputs need the same batch", counted(*got, "row"))]
     InputBatch {
         name: String,
         shape: Vec<usize>,

@@ -40,7 +40,7 @@ use crate::bundle::{Bundle, Options, Origin};
 use crate::engine::{Array, Backend, EngineSpec, StageKind};
 use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
-use crate::plan::{Device, Plan};
+use crate::plan::{counted, Device, Plan};
 use crate::split::{cut, Stages};
 
 /// A network on its devices. Callers on several threads take turns.
@@ -247,10 +247,11 @@ impl Session {
     /// What computes where, in a few lines.
     pub fn describe(&self) -> String {
         let names: Vec<String> = self.devices.iter().map(Device::to_string).collect();
-        let nodes = |graph: &Option<Graph>| graph.as_ref().map_or(0, |g| g.nodes.len());
+        let nodes =
+            |graph: &Option<Graph>| counted(graph.as_ref().map_or(0, |g| g.nodes.len()), "node");
         let stages = match &self.shared {
             Ok(_) => format!(
-                "prefix of {} nodes on {}, suffix of {} nodes on the gpu",
+                "prefix of {} on {}, suffix of {} on the gpu",
                 nodes(&self.stages.prefix),
                 names.join(", "),
                 nodes(&self.stages.suffix)
@@ -263,9 +264,9 @@ impl Session {
             (None, _) => "any batch".to_string(),
         };
         format!(
-            "network {}: {} nodes, {batch}\nstages: {stages}\ndevices: {}",
+            "network {}: {}, {batch}\nstages: {stages}\ndevices: {}",
             self.graph.name,
-            self.graph.nodes.len(),
+            counted(self.graph.nodes.len(), "node"),
             self.backend.describe()
         )
     }

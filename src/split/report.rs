@@ -1,5 +1,7 @@
 //! The cut in figures, for `inspect`.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use serde::{Deserialize, Serialize};
 
 use super::cut::{Side, Stages};
@@ -111,32 +113,40 @@ fn reason(graph: &Graph, stages: &Stages, index: usize) -> String {
         (Verdict::Dla, Side::Prefix) => String::new(),
         (Verdict::Dla, Side::Suffix) => match blocker(graph, stages, &graph.nodes[index]) {
             Some(name) => format!("comes after `{name}`, which the DLA does not run"),
-            None => not_worth_it(graph, stages),
+            None => unworthy(graph, stages),
         },
     }
 }
 
-/// Why a prefix that the DLA could run is none. Where a later node ended it, that one is the cause.
-fn not_worth_it(graph: &Graph, stages: &Stages) -> String {
-    let mut nodes = graph.nodes.iter().zip(&stages.verdicts);
-    let end = nodes.find(|(_, verdict)| **verdict != Verdict::Dla);
-    let before = end.map_or_else(String::new, |(node, _)| {
-        format!(" before `{}`, which the DLA does not run,", node.name)
-    });
-    format!("no convolution or pooling{before} makes a hand-over to the DLA worth while")
+/// Why a prefix of nodes that a DLA runs is none: it has no convolution or pooling.
+fn unworthy(graph: &Graph, stages: &Stages) -> String {
+    let what = "no convolution or pooling makes a hand-over to the DLA worth while";
+    let nodes = graph.nodes.iter().zip(&stages.verdicts);
+    let mut refused = nodes.filter(|(_, verdict)| **verdict != Verdict::Dla);
+    match refused.next() {
+        Some((first, _)) => {
+            let name = &first.name;
+            format!("{what}: there is none before `{name}`, which the DLA does not run")
+        }
+        None => what.to_string(),
+    }
 }
 
-/// The suffix node that keeps `node` out of the prefix.
+/// The nearest node before `node` that the DLA does not run.
 fn blocker<'a>(graph: &'a Graph, stages: &Stages, node: &Node) -> Option<&'a str> {
-    let suffix = |id: &TensorId| {
-        graph
-            .nodes
-            .iter()
-            .zip(&stages.side)
-            .find(|(n, side)| n.output == *id && **side == Side::Suffix)
-    };
-    let (node, _) = node.inputs.iter().find_map(suffix)?;
-    Some(&node.name)
+    let mut left: VecDeque<TensorId> = node.inputs.iter().copied().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(id) = left.pop_front() {
+        let producer = graph.nodes.iter().position(|n| n.output == id);
+        let Some(at) = producer.filter(|_| seen.insert(id)) else {
+            continue;
+        };
+        match stages.verdicts[at] {
+            Verdict::Gpu(_) => return Some(&graph.nodes[at].name),
+            Verdict::Dla => left.extend(&graph.nodes[at].inputs),
+        }
+    }
+    None
 }
 
 fn side_report(part: Option<&Graph>) -> SideReport {

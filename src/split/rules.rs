@@ -60,6 +60,7 @@ impl Rule {
         self.layers.iter().any(|l| l == layer)
     }
 
+    #[cfg(test)]
     pub(super) fn check(&self) -> Option<&Expr> {
         self.check.as_ref()
     }

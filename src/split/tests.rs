@@ -619,6 +619,63 @@ fn a_prefix_without_convolution_is_none() {
     assert!(reason.contains("worth while"), "{reason}");
 }
 
+/// What stands in the report beside nodes that a DLA could run and that are not in the prefix.
+#[test]
+fn a_node_outside_the_prefix_names_what_keeps_it_there() {
+    let relu = || Op::Activation(Activation::Relu);
+    let sigmoid = || Op::Activation(Activation::Sigmoid);
+    let mean = || {
+        Op::Activation(Activation::Clip {
+            min: -1.0,
+            max: 6.0,
+        })
+    };
+    // (operators in a chain, node asked about, what its reason says, why)
+    let cases: [(Vec<Op>, usize, &str, &str); 4] = [
+        (
+            vec![mean(), conv(1, 1, 1), relu()],
+            2,
+            "comes after `n0`, which the DLA does not run",
+            "the first node is refused, and not the convolution behind it",
+        ),
+        (
+            vec![relu(), mean(), conv(1, 1, 1)],
+            0,
+            "there is none before `n1`",
+            "the convolution comes too late",
+        ),
+        (
+            vec![relu(), sigmoid()],
+            1,
+            "no convolution or pooling makes a hand-over to the DLA worth while",
+            "the DLA runs what is before it",
+        ),
+        (
+            vec![conv(1, 1, 1), mean(), relu(), sigmoid()],
+            3,
+            "comes after `n1`",
+            "the one before it is only behind the one refused",
+        ),
+    ];
+    for (ops, asked, want, why) in cases {
+        let mut b = GraphBuilder::new("chain");
+        let mut x = b.input("x", &[1, 4, 8, 8]);
+        let w = b.weight("w", &[4, 4, 3, 3], vec![0.1; 144]);
+        for (at, op) in ops.into_iter().enumerate() {
+            let operands = match op {
+                Op::Conv2d(_) => vec![x, w],
+                _ => vec![x],
+            };
+            x = b.node(&format!("n{at}"), op, &operands).unwrap();
+        }
+        b.output(x);
+        let graph = b.finish().unwrap();
+        let stages = cut(&graph, &xavier(), &[]).unwrap();
+        let reason = &report(&graph, &stages).nodes[asked].reason;
+        assert!(reason.contains(want), "{why}: {reason}");
+    }
+}
+
 #[test]
 fn the_report_adds_up_and_gives_every_reason() {
     let graph = classifier();

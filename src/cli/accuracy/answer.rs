@@ -1,14 +1,13 @@
-//! The comparison as data, and as text for people.
+//! The comparison as data.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::super::output::table;
 use super::super::precision::Report;
 use super::run::Found;
 use super::Arguments;
-use crate::accuracy::{Compared, LayerNoise, Score};
+use crate::accuracy::{overflow, Compared, Fidelity, LayerNoise, Score};
 
 #[derive(Serialize)]
 pub struct Accuracy {
@@ -17,6 +16,8 @@ pub struct Accuracy {
     pub emulated: bool,
     pub images: usize,
     pub labelled: bool,
+    /// Whether the first output is read as scores of classes.
+    pub classifier: bool,
     pub calibrated: String,
     pub precisions: Vec<Row>,
     pub layers: Vec<Layer>,
@@ -29,10 +30,28 @@ pub struct Accuracy {
 #[derive(Serialize)]
 pub struct Row {
     pub precision: &'static str,
+    /// Of a classifier.
     #[serde(flatten)]
-    pub score: Score,
-    /// Of the network's first output, in decibels; none where it is float32's bit for bit.
+    pub score: Option<Score>,
+    /// Of the output that suffers most, in decibels, where it is a number: `output` says what it is otherwise.
     pub output_snr: Option<f64>,
+    pub output: Fidelity,
+    /// The largest difference of one value of any output; none where one is infinite or NaN.
+    pub largest_difference: Option<f64>,
+    /// The first layer that writes an infinity or NaN.
+    pub overflows_at: Option<String>,
+    pub outputs: Vec<OutputRow>,
+}
+
+/// One output in one precision.
+#[derive(Serialize)]
+pub struct OutputRow {
+    pub name: String,
+    /// Of one row.
+    pub shape: Vec<usize>,
+    pub snr: Option<f64>,
+    pub fidelity: Fidelity,
+    pub largest_difference: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -41,8 +60,10 @@ pub struct Layer {
     pub op: &'static str,
     pub fp16_snr: Option<f64>,
     pub int8_snr: Option<f64>,
-    /// Noise over signal that the layer adds in INT8.
-    pub int8_added: f64,
+    pub fp16: Fidelity,
+    pub int8: Fidelity,
+    /// Noise over signal that the layer adds in INT8; none where it overflows.
+    pub int8_added: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -58,60 +79,84 @@ pub struct Suggestion {
 pub struct SuggestedStep {
     pub fp16: String,
     pub output_snr: Option<f64>,
-    /// Decibels over the step before.
-    pub gain: f64,
-    pub agreeing: usize,
+    pub output: Fidelity,
+    /// Decibels over the step before; none where that one was infinite or NaN.
+    pub gain: Option<f64>,
+    /// Of a classifier.
+    pub agreeing: Option<usize>,
 }
 
 pub fn of(arguments: &Arguments, found: &Found) -> Accuracy {
-    let row = |precision, compared: &Compared| Row {
-        precision,
-        score: compared.score,
-        output_snr: compared.output.decibels(),
-    };
     let pairs = found.half.layers.iter().zip(&found.int8.layers);
-    let layers: Vec<Layer> = pairs.map(|(half, int8)| layer(half, int8)).collect();
-    let guilty = layers.iter().filter(|layer| layer.int8_added > 0.0);
-    let guilty = guilty.max_by(|a, b| a.int8_added.total_cmp(&b.int8_added));
+    let guilty = found.int8.layers.iter().filter(|layer| layer.added > 0.0);
+    let guilty = guilty.max_by(|a, b| a.added.total_cmp(&b.added));
     Accuracy {
         artifact: arguments.artifact.clone(),
         emulated: true,
         images: found.images,
         labelled: found.labelled,
+        classifier: found.float.score.is_some(),
         calibrated: found.calibrated.clone(),
         precisions: vec![
-            row("fp32", &found.float),
-            row("fp16", &found.half),
-            row("int8", &found.int8),
+            row("fp32", &found.float, found),
+            row("fp16", &found.half, found),
+            row("int8", &found.int8, found),
         ],
         guilty: guilty.map(|layer| layer.node.clone()),
-        layers,
+        layers: pairs.map(|(half, int8)| layer(half, int8)).collect(),
         int8: found.report.clone(),
         suggestion: suggestion(arguments, found),
     }
 }
 
+fn row(precision: &'static str, compared: &Compared, found: &Found) -> Row {
+    let worst = compared.worst().fidelity();
+    let named = found.outputs.iter().zip(&compared.outputs);
+    let outputs = named.map(|((name, shape), noise)| OutputRow {
+        name: name.clone(),
+        shape: shape.clone(),
+        snr: noise.fidelity().decibels(),
+        fidelity: noise.fidelity(),
+        largest_difference: noise.largest(),
+    });
+    let largest = compared.outputs.iter().map(|noise| noise.largest());
+    let largest: Option<Vec<f64>> = largest.collect();
+    Row {
+        precision,
+        score: compared.score,
+        output_snr: worst.decibels(),
+        output: worst,
+        largest_difference: largest.map(|all| all.into_iter().fold(0.0, f64::max)),
+        overflows_at: overflow(&compared.layers).map(|layer| layer.node.clone()),
+        outputs: outputs.collect(),
+    }
+}
+
 fn layer(half: &LayerNoise, int8: &LayerNoise) -> Layer {
+    let (fp16, eight) = (half.noise.fidelity(), int8.noise.fidelity());
     Layer {
         node: int8.node.clone(),
         op: int8.op,
-        fp16_snr: half.noise.decibels(),
-        int8_snr: int8.noise.decibels(),
-        int8_added: int8.added,
+        fp16_snr: fp16.decibels(),
+        int8_snr: eight.decibels(),
+        fp16,
+        int8: eight,
+        int8_added: Some(int8.added).filter(|added| added.is_finite()),
     }
 }
 
 fn suggestion(arguments: &Arguments, found: &Found) -> Suggestion {
-    let mut before = found.before.output.ratio();
+    let mut before = found.before.worst().ratio();
     let steps = found.steps.iter().map(|step| {
-        let now = step.compared.output.ratio();
-        let gain = 10.0 * (before / now.max(f64::MIN_POSITIVE)).log10();
-        before = now;
+        let worst = step.compared.worst();
+        let gain = 10.0 * (before / worst.ratio().max(f64::MIN_POSITIVE)).log10();
+        before = worst.ratio();
         SuggestedStep {
             fp16: step.node.clone(),
-            output_snr: step.compared.output.decibels(),
-            gain,
-            agreeing: step.compared.score.agreeing,
+            output_snr: worst.fidelity().decibels(),
+            output: worst.fidelity(),
+            gain: Some(gain).filter(|gain| gain.is_finite()),
+            agreeing: step.compared.score.map(|score| score.agreeing),
         }
     });
     let steps: Vec<SuggestedStep> = steps.collect();
@@ -121,94 +166,5 @@ fn suggestion(arguments: &Arguments, found: &Found) -> Suggestion {
         images: found.measured,
         option: (!steps.is_empty()).then(|| format!("--fp16-nodes {}", nodes.join(","))),
         steps,
-    }
-}
-
-/// `31.4 dB`, or what has no noise.
-pub fn decibels(value: Option<f64>) -> String {
-    value.map_or("exact".to_string(), |db| format!("{db:.1} dB"))
-}
-
-impl Accuracy {
-    /// Heading and rows of the scores.
-    pub fn scores(&self) -> Vec<Vec<String>> {
-        let mut heading = vec!["precision"];
-        if self.labelled {
-            heading.extend(["top-1", "top-5"]);
-        }
-        heading.extend(["as fp32", "output SNR"]);
-        let mut rows = vec![heading.into_iter().map(str::to_string).collect()];
-        for Row {
-            precision,
-            score,
-            output_snr,
-        } in &self.precisions
-        {
-            let percent = |count| format!("{:.1}%", score.percent(count));
-            let mut row = vec![precision.to_string()];
-            if self.labelled {
-                row.extend([percent(score.top1), percent(score.top5)]);
-            }
-            row.extend([percent(score.agreeing), decibels(*output_snr)]);
-            rows.push(row);
-        }
-        rows
-    }
-
-    /// Heading and rows of the `count` layers that add most noise.
-    pub fn noisiest(&self, count: usize) -> Vec<Vec<String>> {
-        let mut order: Vec<&Layer> = self.layers.iter().collect();
-        order.sort_by(|a, b| b.int8_added.total_cmp(&a.int8_added));
-        let heading = ["layer", "ends in", "fp16 SNR", "int8 SNR", "int8 adds"];
-        let mut rows = vec![heading.map(str::to_string).to_vec()];
-        rows.extend(order.into_iter().take(count).map(|layer| {
-            vec![
-                layer.op.to_string(),
-                layer.node.clone(),
-                decibels(layer.fp16_snr),
-                decibels(layer.int8_snr),
-                format!("{:.3}%", 100.0 * layer.int8_added),
-            ]
-        }));
-        rows
-    }
-
-    /// The suggestion in a line per step.
-    pub fn advice(&self) -> Vec<String> {
-        let Suggestion {
-            images,
-            steps,
-            option,
-        } = &self.suggestion;
-        let Some(option) = option else {
-            return vec!["no single layer in FP16 gains half a decibel".to_string()];
-        };
-        let mut lines: Vec<String> = steps
-            .iter()
-            .map(|step| {
-                format!(
-                    "{} in fp16: output SNR {} (+{:.1} dB), {} of {images} images as fp32",
-                    step.fp16,
-                    decibels(step.output_snr),
-                    step.gain,
-                    step.agreeing
-                )
-            })
-            .collect();
-        lines.push(format!("with {option}"));
-        lines
-    }
-
-    pub fn human(&self) -> String {
-        let guilty = self.guilty.as_deref().unwrap_or("no layer");
-        format!(
-            "{}\n{} images, {}; every device emulated on the CPU\n\n{}\nguilty   {guilty} adds most noise in int8\n{}\n\n{}",
-            table(&self.scores()),
-            self.images,
-            self.calibrated,
-            table(&self.noisiest(8)),
-            self.int8.line().unwrap_or_default(),
-            self.advice().join("\n")
-        )
     }
 }

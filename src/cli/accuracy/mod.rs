@@ -3,6 +3,7 @@
 mod answer;
 mod page;
 mod run;
+mod text;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -50,7 +51,7 @@ pub struct Arguments {
     #[arg(long)]
     html: Option<PathBuf>,
     /// Rows that run at a time
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = 4, value_parser = crate::cli::rows::up_to(1024))]
     batch: u32,
     /// Threads that the network runs on
     #[arg(long, default_value_t = 1, env = "TVM_DLA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]

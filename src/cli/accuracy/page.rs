@@ -1,6 +1,8 @@
 //! The comparison as a page for a browser.
 
+use super::super::output::counted;
 use super::answer::{Accuracy, Layer, Row};
+use crate::accuracy::{Fidelity, Score};
 use crate::report::{bars, lines, Page, Series, Tone};
 
 /// Layers whose number is written under the plot.
@@ -8,14 +10,24 @@ const LABELLED: usize = 10;
 
 pub fn of(answer: &Accuracy) -> String {
     let label = format!(
-        "Emulated on the CPU, {} images, {}. Not measured on a board.",
-        answer.images, answer.calibrated
+        "Emulated on the CPU, {}, {}. Not measured on a board.",
+        counted(answer.images, "image"),
+        answer.calibrated
     );
     let mut page = Page::new("FP32, FP16 and INT8 next to each other", &label);
     page.text(&format!("Artifact {}", answer.artifact.display()));
-    page.heading("Scores");
+    page.heading(if answer.classifier {
+        "Scores"
+    } else {
+        "Precisions"
+    });
     page.table(&answer.scores());
-    page.figure(&scores(answer), &label);
+    if answer.classifier {
+        page.figure(&scores(answer), &label);
+    }
+    answer.overflows().iter().for_each(|line| page.text(line));
+    page.heading("Outputs");
+    page.table(&answer.outputs());
     page.heading("Noise by layer");
     if let Some(guilty) = &answer.guilty {
         page.text(&format!("{guilty} adds most noise in INT8."));
@@ -41,19 +53,19 @@ fn scores(answer: &Accuracy) -> String {
         .iter()
         .map(|row| row.precision.to_string())
         .collect();
-    let series = |name: &str, tone, of: fn(&Row) -> usize| Series {
+    let share = |row: &Row, of: fn(&Score) -> usize| {
+        let score = row.score.as_ref()?;
+        Some(score.percent(of(score)))
+    };
+    let series = |name: &str, tone, of: fn(&Score) -> usize| Series {
         name: name.to_string(),
         tone,
-        values: answer
-            .precisions
-            .iter()
-            .map(|row| Some(row.score.percent(of(row))))
-            .collect(),
+        values: answer.precisions.iter().map(|row| share(row, of)).collect(),
     };
-    let mut all = vec![series("as fp32", Tone::All, |row| row.score.agreeing)];
+    let mut all = vec![series("as fp32", Tone::All, |score| score.agreeing)];
     if answer.labelled {
-        all.push(series("top-1", Tone::Gpu, |row| row.score.top1));
-        all.push(series("top-5", Tone::GpuPublished, |row| row.score.top5));
+        all.push(series("top-1", Tone::Gpu, |score| score.top1));
+        all.push(series("top-5", Tone::GpuPublished, |score| score.top5));
     }
     bars("Scores", "precision", "% of the images", &labels, &all)
 }
@@ -66,19 +78,20 @@ fn noise(answer: &Accuracy) -> String {
         _ => String::new(),
     };
     let labels: Vec<String> = (0..answer.layers.len()).map(number).collect();
-    let series = |name: &str, tone, of: fn(&Layer) -> Option<f64>| Series {
+    // The plot begins at zero, where noise is as strong as the signal; nothing is better than exact, and not drawn.
+    let drawn = |fidelity: Fidelity| match fidelity {
+        Fidelity::Exact => None,
+        Fidelity::Decibels(decibels) => Some(decibels.max(0.0)),
+        Fidelity::NoSignal | Fidelity::NotFinite { .. } => Some(0.0),
+    };
+    let series = |name: &str, tone, of: fn(&Layer) -> Fidelity| Series {
         name: name.to_string(),
         tone,
-        // The plot begins at zero, where noise is as strong as the signal.
-        values: answer
-            .layers
-            .iter()
-            .map(|layer| of(layer).map(|db| db.max(0.0)))
-            .collect(),
+        values: answer.layers.iter().map(|layer| drawn(of(layer))).collect(),
     };
     let all = [
-        series("fp16", Tone::All, |layer| layer.fp16_snr),
-        series("int8", Tone::Third, |layer| layer.int8_snr),
+        series("fp16", Tone::All, |layer| layer.fp16),
+        series("int8", Tone::Third, |layer| layer.int8),
     ];
     let axes = [
         "stored layer, in the order of the network",

@@ -10,7 +10,7 @@ use super::super::data::Data;
 use super::super::engines::emulated;
 use super::super::output::Output;
 use super::super::precision::Report;
-use super::super::quantise::{batch_of, distributions, named};
+use super::super::quantise::{batch_of, distributions, named, said};
 use super::super::{helped, labels, truth};
 use super::Arguments;
 use crate::accuracy::{suggest, AccuracyError, Compared, Reference, Step};
@@ -18,7 +18,7 @@ use crate::bundle::Bundle;
 use crate::engine::cpu::CpuBackend;
 use crate::engine::{Numerics, Precision, Ranges};
 use crate::graph::Graph;
-use crate::quantise::{crossing, int8, probed, ranges, Runs};
+use crate::quantise::{crossing, int8, probed, ranges, Chosen, Runs};
 
 /// Images that suggestions are measured with.
 const SUGGESTED_WITH: usize = 16;
@@ -35,6 +35,8 @@ pub struct Comparison<'a> {
 pub struct Found {
     pub images: usize,
     pub labelled: bool,
+    /// Names of the outputs, and the shapes of one row.
+    pub outputs: Vec<(String, Vec<usize>)>,
     /// Where the ranges come from.
     pub calibrated: String,
     pub report: Report,
@@ -53,9 +55,14 @@ impl Comparison<'_> {
         let size = batch_of(graph, self.arguments.batch as usize);
         let probe = probed(graph, &crossing(self.bundle)?);
         let float = self.backend(Numerics::default())?;
-        // Built first, so that a network without classes is refused before any work.
-        let mut reference = Reference::new(&*float, graph, probe.clone(), size)?;
+        // Built first, so that labels without classes are refused before any work.
+        let mut reference = Reference::new(&*float, graph, probe.clone(), size, self.labelled())?;
         let labels = self.labels(reference.classes())?;
+        let outputs = reference.outputs();
+        let outputs = outputs
+            .iter()
+            .map(|t| (t.name.clone(), t.shape[1.min(t.shape.len())..].to_vec()));
+        let outputs = outputs.collect();
         let (ranges, calibrated) = self.ranges(&probe, size)?;
         let (numerics, changes) = int8(self.bundle, &ranges, &self.arguments.fp16_nodes)?;
         let report = Report::of(self.bundle, &numerics, changes)?;
@@ -67,7 +74,8 @@ impl Comparison<'_> {
         let (before, steps) = self.suggestions(&*float, &eight, &ranges, &labels)?;
         Ok(Found {
             images: count,
-            labelled: self.arguments.labels.is_some(),
+            labelled: self.labelled(),
+            outputs,
             calibrated,
             report,
             float: float_,
@@ -84,8 +92,15 @@ impl Comparison<'_> {
         emulated(named, self.arguments.threads, numerics)
     }
 
+    fn labelled(&self) -> bool {
+        self.arguments.labels.is_some()
+    }
+
     /// Per row, where a file gives them.
-    fn labels(&self, classes: usize) -> Result<Vec<Option<usize>>, Box<dyn Error>> {
+    fn labels(&self, classes: Option<usize>) -> Result<Vec<Option<usize>>, Box<dyn Error>> {
+        let Some(classes) = classes else {
+            return Ok(vec![None; self.data.len()]);
+        };
         let names = match &self.arguments.classes {
             Some(path) => labels::read(path, classes)?,
             None => Vec::new(),
@@ -122,7 +137,9 @@ impl Comparison<'_> {
         let found = found.map_err(|e| named(e, self.data))?;
         let method = self.arguments.method;
         let text = format!("ranges from these images, method {method}");
-        Ok((found.ranges(method)?, text))
+        let Chosen { ranges, remarks } = found.choose(method)?;
+        said(&remarks).iter().for_each(|line| self.output.say(line));
+        Ok((ranges, text))
     }
 
     fn compare(
@@ -176,7 +193,7 @@ impl Comparison<'_> {
         let graph = &self.bundle.graph;
         let size = batch_of(graph, self.arguments.batch as usize);
         let count = self.data.len().min(SUGGESTED_WITH);
-        let mut reference = Reference::new(float, graph, graph.clone(), size)?;
+        let mut reference = Reference::new(float, graph, graph.clone(), size, self.labelled())?;
         let mut measure = |half: &BTreeSet<String>| -> Result<Compared, AccuracyError> {
             let data = |e: Box<dyn Error>| AccuracyError::Data(e.to_string());
             let mut kept = self.arguments.fp16_nodes.clone();

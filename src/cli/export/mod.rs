@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',')]
     stage: Vec<StageName>,
     /// Rows of each stage (default: as compiled)
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = crate::cli::rows::one)]
     batch: Option<u32>,
     /// Replace files that exist
     #[arg(long, requires = "onnx")]

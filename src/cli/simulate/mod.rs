@@ -12,6 +12,7 @@ use crate::board::{Accuracy, Calibration, Level, Processor};
 use crate::cli::board::{Boarded, Where};
 use crate::cli::files::TextFile;
 use crate::cli::output::{table, Output};
+use crate::cli::rows::Batches;
 use crate::cli::{helped, Answer, Outcome};
 use crate::sim::{best, sweep, Choice, Noise, Point};
 
@@ -21,9 +22,9 @@ pub struct Arguments {
     artifact: PathBuf,
     #[command(flatten)]
     place: Where,
-    /// Rows of the batches
-    #[arg(long, required_unless_present = "plan", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    batch: Vec<u32>,
+    /// Rows of the batches: numbers and ranges, e.g. 64 or 1-16 or 4,16,32
+    #[arg(long, required_unless_present = "plan")]
+    batch: Vec<Batches>,
     /// Judge this plan, as text or as a JSON file of one plan, instead of looking for one
     #[arg(long, conflicts_with = "batch")]
     plan: Option<String>,
@@ -71,7 +72,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         .map(TextFile::create)
         .transpose()?;
     let boarded = arguments.place.load(&arguments.artifact, output)?;
-    let batches: Vec<usize> = arguments.batch.iter().map(|b| *b as usize).collect();
+    let batches: Vec<usize> = arguments.batch.iter().flat_map(|b| b.0.clone()).collect();
     if !boarded.network.prefix {
         output.say(
             "no node of this network may run on a DLA of this board: the GPU alone is simulated",

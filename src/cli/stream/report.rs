@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::feed::Fed;
 use super::source::Ended;
 use super::Arguments;
-use crate::cli::output::seconds;
+use crate::cli::output::{counted, seconds};
 use crate::pipeline::{DeviceStats, StreamStats};
 use crate::schedule::StreamLane;
 use crate::session::BatchOrigin;
@@ -119,7 +119,11 @@ impl Report {
         let mut lines = vec![
             format!("devices  {}", self.devices),
             format!("batches  {}", self.batches_from),
-            format!("source   {} items; {}", self.received, said(&self.source)),
+            format!(
+                "source   {}; {}",
+                counted(self.received, "item"),
+                said(&self.source)
+            ),
             format!(
                 "answers  {} computed, {} dropped, {} failed",
                 self.computed, self.dropped, self.failed
@@ -130,30 +134,30 @@ impl Report {
         ];
         if let Some(bound) = self.bound_ms {
             lines.push(format!(
-                "bound    {bound} ms, exceeded by {} items",
-                self.late
+                "bound    {bound} ms, exceeded by {}",
+                counted(self.late, "item")
             ));
         }
         if self.refused > 0 {
             lines.push(format!("refused  {} that cannot be read", self.refused));
         }
         lines.push(format!(
-            "speed    {} items in {}, {:.1} items/s",
-            self.computed,
+            "speed    {} in {}, {:.1} items/s",
+            counted(self.computed, "item"),
             seconds(self.seconds),
             self.items_per_second
         ));
         for (device, stats) in &self.stats {
             lines.push(format!(
-                "{device:8} {} rows in {} rounds, busy {}",
-                stats.rows,
-                stats.rounds,
+                "{device:8} {} in {}, busy {}",
+                counted(stats.rows, "row"),
+                counted(stats.rounds, "round"),
                 seconds(stats.busy)
             ));
             if let Some(failure) = &stats.failure {
                 lines.push(format!(
-                    "lost     {device}: {failure}; {} items went to other devices",
-                    stats.redealt
+                    "lost     {device}: {failure}; {} went to other devices",
+                    counted(stats.redealt, "item")
                 ));
             }
         }

@@ -83,10 +83,16 @@ pub struct Arguments {
     engines: Engines,
 }
 
-pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
+/// `spoken`: the options that the command line holds.
+pub fn run(
+    arguments: &Arguments,
+    spoken: &[String],
+    output: &Output,
+    cancel: Arc<AtomicBool>,
+) -> Outcome {
     match (&arguments.artifact, &arguments.profile) {
         (Some(artifact), _) => network::run(arguments, artifact, output, cancel),
-        (None, Some(profile)) => table::run(arguments, profile, output),
+        (None, Some(profile)) => table::run(arguments, spoken, profile, output),
         (None, None) => Err(helped(
             "there is nothing to tune",
             "name an artifact, or a table with --profile",

@@ -7,6 +7,7 @@ use super::found::{Point, Tuned};
 use super::values::Strategy;
 use super::Arguments;
 use crate::artifact::beside;
+use crate::cli::files::TextFile;
 use crate::cli::helped;
 use crate::cli::output::table;
 use crate::plan::{Plan, PlanFile};
@@ -36,15 +37,16 @@ pub fn report(arguments: &Arguments, tuned: &Tuned) -> Result<(), Box<dyn Error>
         (&arguments.csv, report.to_csv()),
     ] {
         if let Some(path) = path {
-            std::fs::write(path, text).map_err(|error| {
-                helped(
-                    format!("cannot write {}: {error}", path.display()),
-                    "name another place",
-                )
-            })?;
+            whole(path, &text, "name another place, or make room")?;
         }
     }
     Ok(())
+}
+
+/// Writes a file whole or not at all: what was there before stays where there is no room.
+fn whole(path: &Path, text: &str, help: &str) -> Result<(), Box<dyn Error>> {
+    let written = TextFile::create(path).and_then(|file| file.write(text));
+    written.map_err(|error| helped(error.to_string(), help))
 }
 
 /// Writes the plans of the search beside the artifact, or where the user says.
@@ -69,12 +71,11 @@ pub fn plans(
         plans,
     );
     let text = serde_json::to_string_pretty(&content)?;
-    std::fs::write(&file, text + "\n").map_err(|error| {
-        helped(
-            format!("cannot write {}: {error}", file.display()),
-            "name another place with --output",
-        )
-    })?;
+    whole(
+        &file,
+        &(text + "\n"),
+        "name another place with --output, or make room",
+    )?;
     Ok(Some(file))
 }
 

@@ -7,6 +7,7 @@ use super::found::Point;
 use super::values::{Batch, Strategy};
 use super::Arguments;
 use crate::cli::helped;
+use crate::cli::output::counted;
 use crate::sim::Noise;
 use crate::trace::Timeline;
 use crate::tune::search::{self, Found, Goal, SearchError, Space};
@@ -90,7 +91,8 @@ pub fn picture(space: &Space<'_>, points: &[Point]) -> Result<Option<Timeline>, 
         return Ok(None);
     };
     let run = space.run(&point.plan, Noise::NONE)?;
-    Ok(Some(
-        run.timeline(&format!("{} rows, simulated", point.batch)),
-    ))
+    Ok(Some(run.timeline(&format!(
+        "{}, simulated",
+        counted(point.batch, "row")
+    ))))
 }

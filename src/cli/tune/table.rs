@@ -32,7 +32,23 @@ struct Point {
     split: Split,
 }
 
-pub fn run(arguments: &Arguments, path: &Path, output: &Output) -> Outcome {
+/// What a table of any devices is split by.
+const TAKEN: [&str; 7] = [
+    "profile", "model", "time", "batch", "strategy", "json", "quiet",
+];
+
+pub fn run(arguments: &Arguments, spoken: &[String], path: &Path, output: &Output) -> Outcome {
+    if let Some(option) = spoken
+        .iter()
+        .find(|option| !TAKEN.contains(&option.as_str()))
+    {
+        return Err(helped(
+            format!(
+                "--{option} says nothing where a table of any devices is split without an artifact"
+            ),
+            "leave it out, or name the artifact that the times are of",
+        ));
+    }
     let tuned = tuned(arguments, path)?;
     let unmeasured = tuned.points.iter().filter(|point| {
         let mut executions = point.split.parts.iter().flat_map(|p| &p.executions);

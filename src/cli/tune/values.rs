@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use crate::cli::rows::ranges;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Time {
     /// Execution and input/output
@@ -104,28 +106,9 @@ impl FromStr for Batch {
         if text == "any" {
             return Ok(Batch::Any);
         }
-        let mut batches = Vec::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let (first, last) = (rows(first)?, rows(last)?);
-            if first > last {
-                return Err(format!("the range {part} ends before it starts"));
-            }
-            batches.extend(
-                (first..=last)
-                    .filter(|rows| !batches.contains(rows))
-                    .collect::<Vec<_>>(),
-            );
-        }
-        Ok(Batch::Of(batches))
+        ranges(text, MOST_ROWS).map(Batch::Of)
     }
 }
 
 /// Most rows of a total batch.
 const MOST_ROWS: usize = 65_536;
-
-fn rows(text: &str) -> Result<usize, String> {
-    let rows = text.trim().parse().ok();
-    rows.filter(|rows| (1..=MOST_ROWS).contains(rows))
-        .ok_or_else(|| format!("`{text}` is not a batch: use numbers from 1 to {MOST_ROWS}, or ranges such as 1-512"))
-}

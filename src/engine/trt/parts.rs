@@ -142,39 +142,55 @@ impl TrtNetwork<'_> {
         })
     }
 
-    /// TensorRT's windows have no holes, so each place in the window is a slice, and the largest of them is the result.
+    /// TensorRT's windows have no holes, so each place in the window is a slice, and the largest of them is the result:
+    /// along one axis after the other, since a maximum over rows and columns is one over the rows' maxima.
     pub(super) fn dilated_max(&mut self, node: &str, x: Value, layer: &Pooling) -> Built {
-        let Geometry {
-            stride,
-            before,
-            after,
-            dilation,
-            ..
-        } = &layer.geometry;
-        let with_ends = |first: usize, maps: &[usize]| [&[first, first], maps].concat();
-        let x = match layer.geometry.has_padding() {
-            false => x,
-            true => self.padding(
-                node,
-                x,
-                &Pad {
-                    before: with_ends(0, before),
-                    after: with_ends(0, after),
-                    value: f32::MIN,
-                },
-            )?,
+        let places: usize = layer.window.iter().sum();
+        if places > MOST_PLACES {
+            let window = &layer.window;
+            return Err(BuildError(format!(
+                "a dilated maximum over a window of {window:?} would be {places} slices, and at most {MOST_PLACES} are built"
+            )));
+        }
+        let mut x = self.padded_for_maximum(node, x, &layer.geometry)?;
+        for axis in 0..layer.window.len() {
+            x = self.dilated_max_along(node, x, layer, axis)?;
+        }
+        Ok(x)
+    }
+
+    fn padded_for_maximum(&mut self, node: &str, x: Value, geometry: &Geometry) -> Built {
+        if !geometry.has_padding() {
+            return Ok(x);
+        }
+        let pad = Pad {
+            before: [&[0, 0], &geometry.before[..]].concat(),
+            after: [&[0, 0], &geometry.after[..]].concat(),
+            value: f32::MIN,
         };
-        let padded = self.shape(x);
-        let outputs = (0..stride.len()).map(|i| {
-            let reach = (layer.window[i] - 1) * dilation[i] + 1;
-            (padded[2 + i] - reach) / stride[i] + 1
-        });
-        let size = [&padded[..2], &outputs.collect::<Vec<_>>()].concat();
-        let (size, step) = (dims(&size)?, dims(&with_ends(1, stride))?);
+        self.padding(node, x, &pad)
+    }
+
+    fn dilated_max_along(&mut self, node: &str, x: Value, layer: &Pooling, axis: usize) -> Built {
+        let Geometry {
+            stride, dilation, ..
+        } = &layer.geometry;
+        let (window, stride, dilation) = (layer.window[axis], stride[axis], dilation[axis]);
+        if window == 1 && stride == 1 {
+            return Ok(x);
+        }
+        let mut size = self.shape(x).to_vec();
+        let reach = (window - 1) * dilation + 1;
+        size[2 + axis] = (size[2 + axis] - reach) / stride + 1;
+        let along = |value: usize, others: usize| {
+            let mut all = vec![others; size.len()];
+            all[2 + axis] = value;
+            dims(&all)
+        };
+        let (out, step) = (dims(&size)?, along(stride, 1)?);
         let mut largest = None;
-        for place in 0..layer.window.iter().product() {
-            let at = offsets(place, &layer.window, dilation);
-            let part = self.strided(node, x, [dims(&with_ends(0, &at))?, size, step], None)?;
+        for place in 0..window {
+            let part = self.strided(node, x, [along(place * dilation, 0)?, out, step], None)?;
             largest = Some(match largest {
                 Some(others) => self.binary(node, code::MAX, others, part)?,
                 None => part,
@@ -184,19 +200,5 @@ impl TrtNetwork<'_> {
     }
 }
 
-/// Where the element number `place` of a window lies, last axis fastest.
-fn offsets(place: usize, window: &[usize], dilation: &[usize]) -> Vec<usize> {
-    let mut rest = place;
-    let mut at: Vec<usize> = window
-        .iter()
-        .zip(dilation)
-        .rev()
-        .map(|(length, dilation)| {
-            let index = rest % length;
-            rest /= length;
-            index * dilation
-        })
-        .collect();
-    at.reverse();
-    at
-}
+/// Slices that one dilated maximum may become: more of them take TensorRT minutes.
+const MOST_PLACES: usize = 512;

@@ -136,7 +136,7 @@ impl Learning {
         let backend = self.settings.emulated(Numerics::default())?;
         let mut seen = seen.into_iter();
         let found = collect(&backend, &graph, runs, || Ok(seen.next()), |_| ())?;
-        let ranges = found.ranges(Method::Entropy)?;
+        let ranges = found.choose(Method::Entropy)?.ranges;
         Ok(int8(&self.bundle, &ranges, &[])?.0)
     }
 }

@@ -107,7 +107,7 @@ fn wrong_inputs_are_named() {
     let mut flat = batch(2);
     flat.shape = vec![2, 108];
     let cases = [
-        (vec![], "the network has 1 inputs (x), but 0 were given"),
+        (vec![], "the network has 1 input (x), but 0 were given"),
         (vec![batch(2), batch(2)], "2 were given"),
         (vec![flat], "[N, 3, 6, 6]"),
         (vec![torn], "216 elements"),

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::plan::Plan;
+use crate::plan::{counted, Plan};
 
 /// What is best.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,21 +40,21 @@ pub struct Limits {
 /// A goal that no plan reaches: which bound fails, and the nearest that could be kept.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Infeasible {
-    #[error("no plan for {rows} rows answers 99 of 100 batches within {asked:.3} ms: the fastest, {plan}, takes {nearest:.3} ms")]
+    #[error("no plan for {} answers 99 of 100 batches within {asked:.3} ms: the fastest, {plan}, takes {nearest:.3} ms", counted(*rows, "row"))]
     Latency {
         rows: usize,
         asked: f64,
         nearest: f64,
         plan: Plan,
     },
-    #[error("no plan for {rows} rows fits in {asked} bytes of memory: the smallest, {plan}, needs {nearest}")]
+    #[error("no plan for {} fits in {asked} bytes of memory: the smallest, {plan}, needs {nearest}", counted(*rows, "row"))]
     Memory {
         rows: usize,
         asked: u64,
         nearest: u64,
         plan: Plan,
     },
-    #[error("no plan for {rows} rows needs {asked} engines or fewer: {plan} needs {nearest}")]
+    #[error("no plan for {} needs {} or fewer: {plan} needs {nearest}", counted(*rows, "row"), counted(*asked, "engine"))]
     Engines {
         rows: usize,
         asked: usize,
@@ -74,7 +74,7 @@ impl Infeasible {
             Infeasible::Memory { nearest, .. } => {
                 format!("allow {nearest} bytes, or use fewer rows")
             }
-            Infeasible::Engines { nearest, .. } => format!("allow {nearest} engines"),
+            Infeasible::Engines { nearest, .. } => format!("allow {}", counted(*nearest, "engine")),
         }
     }
 }

@@ -310,7 +310,7 @@ fn any_batch_is_found_within_a_latency_bound() {
         panic!("{error}");
     };
     assert!(
-        infeasible.to_string().contains("no plan for 1 rows"),
+        infeasible.to_string().contains("no plan for 1 row "),
         "{infeasible}"
     );
     assert!(infeasible
