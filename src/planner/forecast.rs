@@ -13,9 +13,8 @@ use crate::plan::{Device, Plan};
 use crate::sim::{simulate, Choice, Costs, ExecutionCost, HostCosts, Load, Network, Noise};
 use crate::split::{DlaTarget, Stages};
 
-/// Rows per execution of the GPU beside one row of a DLA's, and the most of either: about what plans use.
-const GPU_ROWS: usize = 2;
-const BESIDE: usize = 128;
+/// Rows per execution beside which others are predicted: about what plans use.
+const BESIDE: [usize; 2] = [32, 8];
 
 /// The model's times for one network on one machine.
 pub struct Forecast {
@@ -190,11 +189,7 @@ impl Forecast {
             };
             let devices = std::iter::once(Device::Gpu).chain(self.network.dlas.iter().copied());
             let others = devices.filter(|other| *other != device);
-            let usual = |other: Device| match (device, other) {
-                (Device::Gpu, _) => (rows / GPU_ROWS).clamp(1, BESIDE),
-                (Device::Dla(_), Device::Gpu) => (rows * GPU_ROWS).min(BESIDE),
-                (Device::Dla(_), Device::Dla(_)) => rows,
-            };
+            let usual = |d: Device| BESIDE[usize::from(d != Device::Gpu)];
             let mut loads: Vec<Load> = others.filter_map(|d| load(d, usual(d))).collect();
             loads.insert(0, load(device, rows)?);
             slow = self.costs.slow_down(&loads).first().copied()?;

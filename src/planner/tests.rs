@@ -1,16 +1,12 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::board::{named, Arithmetic, BoardCosts, Constants, Framework, Setting};
 use crate::bundle::Options;
-use crate::calibrate;
 use crate::engine::StageKind;
 use crate::graph::{Graph, GraphBuilder, Op, PoolKind};
 use crate::plan::{Device, Plan};
-use crate::sim::{simulate, Costs, ExecutionCost, Flow, HostCosts, Load, Noise, Simulated};
-use crate::split::{cut, DlaTarget, Precision, Version};
+use crate::sim::{simulate, Costs, ExecutionCost, Flow, Noise, Simulated};
 use crate::trace::{Track, Work};
-use crate::tune::search::{gpu_only, paper};
 use crate::tune::Sites;
 
 const ALL: [Device; 3] = [Device::Gpu, Device::Dla(0), Device::Dla(1)];
@@ -59,22 +55,18 @@ impl Costs for Board {
 
 impl Board {
     fn run(&self, plan: &Plan, noise: Noise) -> Simulated {
-        run(self, false, plan, noise)
+        let flow = if plan.gpu_alone() {
+            Flow::Whole
+        } else {
+            Flow::Prefix
+        };
+        simulate(plan, flow, self, noise).unwrap()
     }
 
     /// The least time if every row could be dealt freely, without fixed costs.
     fn ideal(&self, rows: usize) -> f64 {
         UNIT * rows as f64 / (1.0 / self.gpu + 1.0 / self.dla[0] + 1.0 / self.dla[1])
     }
-}
-
-fn run(costs: &dyn Costs, suffix: bool, plan: &Plan, noise: Noise) -> Simulated {
-    let flow = match (plan.gpu_alone(), suffix) {
-        (true, _) => Flow::Whole,
-        (false, true) => Flow::PrefixSuffix,
-        (false, false) => Flow::Prefix,
-    };
-    simulate(plan, flow, costs, noise).unwrap()
 }
 
 /// A planner that drives a board; engines that it asks for are there with the next batch.
@@ -102,17 +94,11 @@ impl Drive {
     }
 
     /// Runs a batch; gives its time and whether the plan changed after it.
-    fn step(&mut self, rows: usize, costs: &dyn Costs) -> (f64, bool) {
+    fn step(&mut self, rows: usize, board: &Board) -> (f64, bool) {
         self.planner.turn(rows, &self.engines);
         let plan = self.plan(rows);
         self.seed += 1;
-        let suffix = self.planner.terms.suffix;
-        let run = run(
-            costs,
-            suffix,
-            &plan,
-            Noise::new(self.noise, self.seed).unwrap(),
-        );
+        let run = board.run(&plan, Noise::new(self.noise, self.seed).unwrap());
         let mut executions = Vec::new();
         for span in &run.spans {
             if let (
@@ -128,29 +114,18 @@ impl Drive {
                 executions.push((*stage, *device, rows.len() + padding, span.duration_us));
             }
         }
-        let stages = match (plan.gpu_alone(), suffix) {
-            (true, true) => &[StageKind::Whole][..],
-            (false, true) => &[StageKind::Prefix],
-            // Without a suffix the prefix is the whole network.
-            (_, false) => &[StageKind::Whole, StageKind::Prefix],
-        };
-        let engine = |device, stage, rows| Engine {
-            device,
-            stage,
-            rows,
-            way: 0,
-            copy: 0,
-        };
         for share in &plan.prefix {
-            let able =
-                |stage: &&StageKind| **stage != StageKind::Whole || share.device == Device::Gpu;
-            let own = stages.iter().filter(able);
-            self.engines
-                .extend(own.map(|stage| engine(share.device, *stage, share.batch)));
-        }
-        if suffix && !plan.gpu_alone() {
-            self.engines
-                .insert(engine(Device::Gpu, StageKind::Suffix, plan.suffix_batch));
+            for stage in [StageKind::Whole, StageKind::Prefix] {
+                let dla = stage == StageKind::Whole && share.device != Device::Gpu;
+                let engine = Engine {
+                    device: share.device,
+                    stage,
+                    rows: share.batch,
+                    way: 0,
+                    copy: 0,
+                };
+                self.engines.extend((!dla).then_some(engine));
+            }
         }
         let ran = Ran {
             plan: &plan,
@@ -365,212 +340,5 @@ fn plans_of_any_size_are_valid_and_keep_to_the_memory() {
                 );
             }
         }
-    }
-}
-
-/// A network on a board, as its model says.
-struct Modelled {
-    graph: Graph,
-    target: DlaTarget,
-    machine: crate::board::Machine,
-}
-
-impl Modelled {
-    fn new(name: &str, board: &str, precision: Precision) -> Modelled {
-        let machine = named(board).unwrap().machine(None).unwrap();
-        let chip = machine.board.chip;
-        let tensorrt = Version::last_with_dla(chip);
-        Modelled {
-            graph: calibrate::network(name).unwrap().unwrap(),
-            target: DlaTarget {
-                chip,
-                tensorrt,
-                precision,
-            },
-            machine,
-        }
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            target: self.target,
-            ..Options::default()
-        }
-    }
-
-    fn forecast(&self, terms: &Terms) -> std::sync::Arc<Forecast> {
-        let stages = cut(&self.graph, &self.target, &[]).unwrap();
-        let gpu = Arithmetic::from(self.target.precision);
-        let machine = self.machine.clone();
-        let forecast = Forecast::new(
-            &self.graph,
-            &stages,
-            machine,
-            &self.target,
-            gpu,
-            &terms.dlas,
-        );
-        forecast.into()
-    }
-
-    fn sites(&self) -> Sites {
-        Sites::of(&self.graph, &self.options(), 2, false).unwrap()
-    }
-
-    fn costs(&self) -> BoardCosts {
-        let stages = cut(&self.graph, &self.target, &[]).unwrap();
-        let setting = Setting {
-            machine: self.machine.clone(),
-            precision: self.target.precision,
-            gpu: self.target.precision.into(),
-            framework: Framework::Native,
-            graph: false,
-            contention: true,
-        };
-        BoardCosts::new(&self.graph, &stages, setting, Constants::fitted())
-    }
-}
-
-/// A board that is not quite as its model says.
-struct Off<'a> {
-    costs: &'a BoardCosts,
-    gpu: f64,
-    dla: f64,
-}
-
-impl Costs for Off<'_> {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
-        let mut cost = self.costs.execution(stage, device, batch)?;
-        let factor = if device == Device::Gpu {
-            self.gpu
-        } else {
-            self.dla
-        };
-        cost.alone_us *= factor;
-        Ok(cost)
-    }
-
-    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
-        self.costs.slow_down(loads)
-    }
-
-    fn host(&self, shared: bool) -> HostCosts {
-        self.costs.host(shared)
-    }
-}
-
-#[test]
-fn a_first_plan_is_as_fast_as_the_gpu_and_the_fifth_as_the_best() {
-    for (name, board, precision) in [
-        ("mobilenet_v2", "xavier-nx", Precision::Fp16),
-        ("resnet50", "xavier-nx", Precision::Int8),
-        ("GoogLeNet", "agx-orin", Precision::Int8),
-        ("resnet18", "orin-nx", Precision::Fp16),
-    ] {
-        let modelled = Modelled::new(name, board, precision);
-        let costs = modelled.costs();
-        for (gpu, dla) in [(1.0, 1.0), (0.9, 1.1), (1.1, 0.9), (1.5, 1.0), (1.0, 2.0)] {
-            let truth = Off {
-                costs: &costs,
-                gpu,
-                dla,
-            };
-            let sites = modelled.sites();
-            let space = sites.space(&truth, [&truth as &dyn Costs], &ALL);
-            let terms = Terms::new(sites.clone(), &ALL, None, false);
-            let suffix = terms.suffix;
-            let us = |plan: &Plan| run(&truth, suffix, plan, Noise::NONE).makespan_us;
-            let rows = 66;
-            let alone = us(&gpu_only(&space, rows).unwrap());
-            let best = us(&paper(&space, rows).unwrap()).min(alone);
-            let forecast = modelled.forecast(&terms);
-            let planner = Planner::new(terms, Some(forecast));
-            let first = planner.plan(rows).unwrap().0;
-            let case = format!("{name} on {board}, GPU x{gpu}, DLA x{dla}");
-            // Beyond the model's error a first plan may lose.
-            let within = (0.89..=1.11).contains(&gpu) && (0.89..=1.11).contains(&dla);
-            let share = alone / us(&first);
-            assert!(
-                !within || share >= 0.97,
-                "{case}: the first, {first}, has {share:.3} of the GPU alone"
-            );
-            let mut drive = Drive::new(planner, first, true);
-            for _ in 0..5 {
-                drive.step(rows, &truth);
-            }
-            let fifth = drive.plan(rows);
-            let share = best / us(&fifth);
-            assert!(
-                share >= 0.95,
-                "{case}: the fifth, {fifth}, has {share:.3} of the best"
-            );
-            let moved = (0..30).filter(|_| drive.step(rows, &truth).1).count();
-            assert!(moved <= 3, "{case}: {moved} changes after that");
-            let last = drive.plan(rows);
-            let share = best / us(&last);
-            assert!(
-                share >= 0.95,
-                "{case}: the last, {last}, has {share:.3} of the best"
-            );
-        }
-    }
-}
-
-#[test]
-fn first_plans_follow_the_boards_model() {
-    for (name, board, precision, rows, shared, why) in [
-        (
-            "mobilenet_v2",
-            "orin-nx",
-            Precision::Fp16,
-            66,
-            false,
-            "DLA 2.0 is slow in FP16",
-        ),
-        (
-            "mobilenet_v2",
-            "xavier-nx",
-            Precision::Fp16,
-            1,
-            false,
-            "one row",
-        ),
-        (
-            "vgg16",
-            "agx-orin-32gb",
-            Precision::Int8,
-            66,
-            true,
-            "a gain far beyond the error",
-        ),
-        (
-            "resnet50",
-            "xavier-nx",
-            Precision::Int8,
-            256,
-            true,
-            "many rows",
-        ),
-    ] {
-        let modelled = Modelled::new(name, board, precision);
-        let terms = Terms::new(modelled.sites(), &ALL, None, false);
-        let forecast = modelled.forecast(&terms);
-        let planner = Planner::new(terms, Some(forecast.clone()));
-        let (plan, source) = planner.plan(rows).unwrap();
-        assert_eq!(
-            plan.gpu_alone(),
-            !shared,
-            "{name} on {board}, {rows} rows: {plan}: {why}"
-        );
-        plan.validate(rows, &ALL).unwrap();
-        let alone = forecast.simulate(&planner.alone(rows).unwrap()).unwrap();
-        assert!(forecast.simulate(&plan).unwrap() <= alone, "{plan}");
-        let (board, error) = (modelled.machine.title(), forecast.error_of(&plan));
-        assert_eq!(source, Source::Simulated { board, error });
     }
 }
