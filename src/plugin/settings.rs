@@ -84,7 +84,9 @@ impl Settings {
             precision: text("TVM_DLA_PRECISION"),
             calibration: text("TVM_DLA_CALIBRATION").map(PathBuf::from),
             board: text("TVM_DLA_BOARD"),
-            adapt: text("TVM_DLA_NO_ADAPT").map(|_| false),
+            adapt: text("TVM_DLA_NO_ADAPT")
+                .filter(|value| !is_false(value))
+                .map(|_| false),
         })
     }
 
@@ -307,6 +309,12 @@ fn kept(asked: Option<PathBuf>) -> Option<Keep> {
         cache: PlanCache::new(folder?),
         required: false,
     })
+}
+
+/// As the command reads a variable that says yes or no.
+fn is_false(value: &str) -> bool {
+    let value = value.to_lowercase();
+    ["n", "no", "f", "false", "off", "0"].contains(&value.as_str())
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, CallError> {
