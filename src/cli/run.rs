@@ -124,18 +124,16 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
             .map(|array| inputs::repeat(array, rows as usize))
             .collect();
     }
+    let rows = arguments.batch.map_or(batch.rows(), |rows| rows as usize);
     if let Model::Session(session, _) = &model {
-        let rows = batch.arrays.first().and_then(|array| array.shape.first());
-        let missing = arguments
-            .engines
-            .unplanned(session, rows.copied().unwrap_or(0));
+        let missing = arguments.engines.unplanned(session, rows);
         missing.iter().for_each(|remark| output.say(remark));
     }
     for _ in 1..arguments.repeat {
         model.run(&batch.arrays)?;
     }
     let done = model.run(&batch.arrays)?;
-    let answer = answered(arguments, &model, &done, &batch.names)?;
+    let answer = answered(arguments, &model, &done, &batch.names, rows)?;
     if let Some(broken) = &answer.not_finite {
         output.say(&broken.remark(model.computed(), &batch.arrays));
     }
@@ -158,11 +156,13 @@ fn timeline(model: &Model, stats: &Stats) -> Timeline {
     }
 }
 
+/// `names` are those of the rows that were given, of which `rows` were run, maybe in turn.
 fn answered(
     arguments: &Arguments,
     model: &Model,
     done: &Done,
     names: &[String],
+    rows: usize,
 ) -> Result<Answered, Box<dyn std::error::Error>> {
     let first = &done.outputs[0];
     let labels = match (&arguments.labels, labels::classes(first)) {
@@ -176,12 +176,11 @@ fn answered(
         }
         (None, _) => Vec::new(),
     };
-    let best = match first.shape.first() == Some(&names.len()) {
+    let best = match first.shape.first() == Some(&rows) {
         true => labels::best(first, names.len(), arguments.top, &labels),
         // Not a row of classes per row of the input.
         false => Vec::new(),
     };
-    let rows = names.len();
     let detail = done.detail.as_ref();
     Ok(Answered {
         artifact: arguments.artifact.clone(),
