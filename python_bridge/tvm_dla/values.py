@@ -185,7 +185,7 @@ def _stack(call: Any, operands: list[Value]) -> Value:
 
 def _split(call: Any, operands: list[Value]) -> Value:
     parts, axis = call.attrs.indices_or_sections, int(call.attrs.axis)
-    given = _ints(parts) if hasattr(parts, "__len__") else int(parts)
+    given: Any = _ints(parts) if hasattr(parts, "__len__") else int(parts)
     return list(np.split(operands[0], given, axis))
 
 
@@ -197,7 +197,9 @@ def _pad(call: Any, operands: list[Value]) -> Value | None:
         return None
     if mode == "constant":
         return np.pad(x, widths, constant_values=fill[0].astype(x.dtype).reshape(()) if fill else 0)
-    return np.pad(x, widths, mode=mode) if mode in ("edge", "reflect") else None
+    if mode == "edge":
+        return np.pad(x, widths, mode="edge")
+    return np.pad(x, widths, mode="reflect") if mode == "reflect" else None
 
 
 def _reduce(function: Callable[..., Any], kinds: str) -> Evaluate:
@@ -229,7 +231,7 @@ def _broadcast(call: Any, operands: list[Value]) -> Value | None:
 
 
 def _tile(call: Any, operands: list[Value]) -> Value:
-    return np.tile(operands[0], _ints(call.attrs.reps))
+    return np.tile(operands[0], _ints(call.attrs.reps) or [])
 
 
 def _repeat(call: Any, operands: list[Value]) -> Value:
