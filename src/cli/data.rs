@@ -43,7 +43,7 @@ enum Rows {
     Pictures {
         files: Vec<PathBuf>,
         frame: Frame,
-        input: Input,
+        input: Box<Input>,
         preprocess: Preprocess,
     },
     Arrays(Vec<Array>),
@@ -68,7 +68,7 @@ impl DataOptions {
                     rows: Rows::Pictures {
                         files,
                         frame,
-                        input: inputs[0].clone(),
+                        input: Box::new(inputs[0].clone()),
                         preprocess: preprocess.clone(),
                     },
                 }

@@ -65,7 +65,7 @@ mod tests {
             ..Report::default()
         };
         let (good, nan) = (array(&[1.0, 2.0]), array(&[f32::NAN, 1.0, f32::INFINITY]));
-        assert_eq!(NotFinite::of(&[good.clone()]), None);
+        assert_eq!(NotFinite::of(std::slice::from_ref(&good)), None);
         let found = NotFinite::of(&[good.clone(), nan.clone()]).unwrap();
         assert_eq!(found, NotFinite { values: 2, of: 5 });
         let cases = [

@@ -228,7 +228,8 @@ fn tensors(found: &Distributions, ranges: &Ranges) -> Vec<TensorRange> {
 
 /// A line for each kind of remark, for `calibrate` and all that finds ranges by itself.
 pub fn said(remarks: &[(String, Remark)]) -> Vec<String> {
-    let lines: [(&str, fn(&Remark) -> bool, &str); 4] = [
+    type Kind = (&'static str, fn(&Remark) -> bool, &'static str);
+    let lines: [Kind; 4] = [
         (
             "zero in every row",
             |r| matches!(r, Remark::Zero),

@@ -75,7 +75,7 @@ impl Seen {
             *self = Seen { batches: 2, ..new };
             return None;
         }
-        let off = (ratio > 1.0 + JUMP || ratio < 1.0 / (1.0 + JUMP)) as i8;
+        let off = i8::from(!(1.0 / (1.0 + JUMP)..=1.0 + JUMP).contains(&ratio));
         let direction = if ratio > 1.0 { off } else { -off };
         let again = direction != 0 && self.strikes == direction;
         self.strikes = direction;
