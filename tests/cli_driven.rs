@@ -20,18 +20,19 @@ folder, kind = sys.argv[1:]
 x = relay.var("x", shape=(2, 3, 8, 8))
 pool = lambda e: relay.nn.max_pool2d(e, pool_size=(2, 2), strides=(2, 2))
 ours = lambda e: relay.nn.relu(pool(e))
+stays = lambda e: relay.cumsum(e, axis=3)
 constant = relay.const(np.arange(6, dtype="float32").reshape(1, 3, 2))
 y = ours(x)
 body = {
-    "tail": lambda: relay.tan(y),
-    "head": lambda: ours(relay.tan(x)),
-    "both": lambda: relay.tan(ours(relay.tan(x))),
+    "tail": lambda: stays(y),
+    "head": lambda: ours(stays(x)),
+    "both": lambda: stays(ours(stays(x))),
     "integers": lambda: relay.floor_mod(relay.cast(y * relay.const(10.0), "int32"), relay.const(3, "int32")),
-    "twice": lambda: relay.Tuple([y, relay.tan(y), y]),
+    "twice": lambda: relay.Tuple([y, stays(y), y]),
     "constant": lambda: relay.Tuple([y, constant]),
     "through": lambda: relay.Tuple([x, y, constant, y]),
-    "again": lambda: relay.less(relay.tan(relay.nn.upsampling(y, 2, 2)), relay.tan(x)),
-    "middle": lambda: pool(relay.nn.relu(relay.tan(ours(x)))),
+    "again": lambda: relay.less(stays(relay.nn.upsampling(y, 2, 2)), stays(x)),
+    "middle": lambda: pool(relay.nn.relu(stays(ours(x)))),
 }[kind]()
 main = tvm.IRModule.from_expr(relay.Function([x], body))
 target = "llvm -mtriple=x86_64-linux-gnu"
@@ -69,21 +70,21 @@ const CASES: [Case; 8] = [
     Case {
         kind: "tail",
         kept: "TVM computes 1 function behind the network",
-        inspected: "stays with TVM: tan (1x)",
+        inspected: "stays with TVM: cumsum (1x)",
         outputs: 1,
         why: "an operator that no layer computes, at the end",
     },
     Case {
         kind: "head",
         kept: "TVM computes 1 function in front of the network",
-        inspected: "stays with TVM: tan (1x)",
+        inspected: "stays with TVM: cumsum (1x)",
         outputs: 1,
         why: "the same at the front",
     },
     Case {
         kind: "both",
         kept: "TVM computes 1 function in front of the network, 1 function behind the network",
-        inspected: "stays with TVM: tan (2x)",
+        inspected: "stays with TVM: cumsum (2x)",
         outputs: 1,
         why: "both ends at once",
     },
@@ -118,7 +119,7 @@ const CASES: [Case; 8] = [
     Case {
         kind: "again",
         kept: "behind the network",
-        inspected: "stays with TVM: tan (2x)",
+        inspected: "stays with TVM: cumsum (2x)",
         outputs: 1,
         why: "a tail that takes the model's input too",
     },
@@ -249,7 +250,7 @@ fn parts_between_networks_are_driven_by_tvm_with_the_options_of_run() {
             same_as_tvm(&folder, "y.npy", 1, &format!("TVM {version} {options}"));
         }
         let json = folder.run("inspect parts.so --json").expect(0).json();
-        assert_eq!(json["kept"][0]["op"], "tan");
+        assert_eq!(json["kept"][0]["op"], "cumsum");
         assert!(json["kept"][0]["reason"].is_string());
         for line in [
             "bench parts.so",
