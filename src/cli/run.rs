@@ -213,7 +213,7 @@ fn filled(given: usize, rows: usize) -> String {
     match given {
         0 => "there are no rows to run".to_string(),
         _ if given > rows => format!("only the first {rows} of {} are run", counted(given, "row")),
-        1 if rows > 1 => format!("1 row is repeated to a batch of {rows}"),
+        1 if rows > 1 => format!("1 row is repeated in turn to a batch of {rows}"),
         _ if given < rows => format!("{given} rows are repeated in turn to a batch of {rows}"),
         _ => format!("the batch is the {} given", counted(rows, "row")),
     }
