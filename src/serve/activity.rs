@@ -98,6 +98,10 @@ impl Open {
 
     /// The answer's body, which is on its way when it has been taken whole.
     pub fn answered(self, body: Body) -> Body {
+        // An answer of headers alone ends with them: to a gRPC client anything behind them is a broken stream.
+        if body.is_end_stream() {
+            return body;
+        }
         Body::new(Passing {
             body,
             counted: Some(self.0),

@@ -304,9 +304,8 @@ def test_the_command_takes_either_order_too(
     for name in ("last.npy", "first.npy"):
         for word in ("run", "stream"):
             source = "--input" if word == "run" else "--source"
-            done = command(
-                program(), word, package, source, tmp_path / name, "--output", tmp_path / "y.npy"
-            )
+            given = [package, source, tmp_path / name, "--output", tmp_path / "y.npy"]
+            done = command(program(), word, *given, "--precision", "fp32")
             assert done.returncode == 0, done.stderr
             got = np.load(tmp_path / "y.npy")
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=f"{word} {name}")

@@ -408,4 +408,4 @@ def test_int8_of_a_float_model_is_refused_without_ranges(model: Path, tmp_path: 
 def test_a_model_of_another_type_is_refused_at_the_call(mobilenet: Path) -> None:
     session = tvm_dla.Session(mobilenet)
     with pytest.raises(tvm_dla.TvmDlaError, match=r"\[N, 3, 224, 224\]"):
-        session.run(np.zeros((1, 224, 224, 3), "float32"))
+        session.run(np.zeros((1, 224, 3, 224), "float32"))
