@@ -46,7 +46,8 @@ def input_scales(order: list[Any]) -> dict[Any, Scale]:
 
     found: dict[Any, list[Scale]] = {}
     for expr in order:
-        places = INPUT_SCALES.get(str(getattr(expr, "op", "")), {})
+        named = isinstance(expr, relay.Call) and isinstance(expr.op, tvm.ir.Op)
+        places = INPUT_SCALES.get(str(expr.op.name), {}) if named else {}
         for data, (scale, zero_point) in places.items():
             source = expr.args[data]
             while isinstance(source, relay.Call) and str(source.op.name) in MOVES:
