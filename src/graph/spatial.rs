@@ -142,6 +142,20 @@ pub struct PoolNd<const N: usize> {
     pub count_include_pad: bool,
 }
 
+impl From<&Pool2d> for PoolNd<2> {
+    fn from(pool: &Pool2d) -> PoolNd<2> {
+        PoolNd {
+            kind: pool.kind,
+            window: pool.window,
+            stride: pool.stride,
+            padding: PaddingNd::from(pool.padding),
+            dilation: pool.dilation,
+            ceil_mode: pool.ceil_mode,
+            count_include_pad: pool.count_include_pad,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResizeMode {

@@ -7,16 +7,7 @@ use crate::graph::{BinaryKind, Node, Pad, PaddingNd, Pool2d, PoolKind, PoolNd, R
 
 impl Lowering<'_> {
     pub(super) fn pool2d(&mut self, node: &Node, pool: &Pool2d) -> Result<Value, LowerError> {
-        let pool = PoolNd {
-            kind: pool.kind,
-            window: pool.window,
-            stride: pool.stride,
-            padding: PaddingNd::from(pool.padding),
-            dilation: pool.dilation,
-            ceil_mode: pool.ceil_mode,
-            count_include_pad: pool.count_include_pad,
-        };
-        self.pool(node, &pool)
+        self.pool(node, &PoolNd::from(pool))
     }
 
     pub(super) fn pool3d(&mut self, node: &Node, pool: &PoolNd<3>) -> Result<Value, LowerError> {

@@ -19,16 +19,7 @@ pub(super) fn padded(
         Op::Deconv2d(deconv) => narrower_deconv(deconv, frame).map(Op::Deconv2d),
         Op::Deconv3d(deconv) => narrower_deconv(deconv, frame).map(Op::Deconv3d),
         Op::Pool2d(pool) => {
-            let nd = PoolNd {
-                kind: pool.kind,
-                window: pool.window,
-                stride: pool.stride,
-                padding: PaddingNd::from(pool.padding),
-                dilation: pool.dilation,
-                ceil_mode: pool.ceil_mode,
-                count_include_pad: pool.count_include_pad,
-            };
-            let nd = wider_pool(&nd, frame, least, output)?;
+            let nd = wider_pool(&PoolNd::from(pool), frame, least, output)?;
             Some(Op::Pool2d(Pool2d {
                 padding: two(nd.padding),
                 count_include_pad: nd.count_include_pad,
