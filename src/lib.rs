@@ -14,8 +14,6 @@ pub mod machine;
 pub mod pipeline;
 pub mod plan;
 pub mod planner;
-#[cfg(feature = "plugin")]
-mod plugin;
 pub mod quantise;
 pub mod relay;
 pub mod report;

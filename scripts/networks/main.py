@@ -57,7 +57,7 @@ def _build() -> str:
     """Of everything that decides a result: the command, the plugin, the bridge, these scripts."""
     digest = hashlib.sha256()
     sources = sorted((ROOT / "python_bridge/tvm_dla").glob("*.py"))
-    for file in [TVM_DLA, ROOT / "target/release/libtvm_dla.so", *sources]:
+    for file in [TVM_DLA, ROOT / "target/release/libtvm_dla_relay.so", *sources]:
         digest.update(file.read_bytes())
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())

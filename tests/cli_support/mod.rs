@@ -51,8 +51,6 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tvm-dla"));
         command.args(line.split_whitespace());
         command.current_dir(self.0.path());
-        // Cargo points the loader at its own libtvm_dla.so, which is built without the plugin.
-        command.env_remove("LD_LIBRARY_PATH");
         let variables = [
             "BACKEND",
             "THREADS",

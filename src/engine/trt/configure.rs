@@ -43,8 +43,8 @@ impl TensorRt {
         let workspace = options.workspace.or(early.then_some(EARLY_WORKSPACE));
         self.set_pool(parts, pool::WORKSPACE, workspace)?;
         if let Some(level) = options.level {
-            // SAFETY: the config lives.
             self.0
+                // SAFETY: the config lives.
                 .status("setBuilderOptimizationLevel", |table| unsafe {
                     (table.config_level)(parts.config.as_ptr(), level.into())
                 })?;

@@ -159,8 +159,8 @@ impl TensorRt {
             }
         }
         for layer in refused.iter().flat_map(|answer| &answer.refused) {
-            // SAFETY: config and layer live.
             self.0
+                // SAFETY: config and layer live.
                 .status("setDeviceType", |table| unsafe {
                     (table.config_layer_on_gpu)(parts.config.as_ptr(), *layer)
                 })

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::bundle::{Affine, Port};
-use crate::engine::Array;
-use crate::tvm::{CallError, Tensor, TensorMut, TvmError};
+use tvm_dla::bundle::{Affine, Port};
+use tvm_dla::engine::Array;
+use tvm_dla::tvm::{CallError, Tensor, TensorMut, TvmError};
 
 /// What an input stands for, in the order of axes in which it comes.
 pub fn read(tensor: &Tensor<'_>, port: &Port) -> Result<Array, CallError> {

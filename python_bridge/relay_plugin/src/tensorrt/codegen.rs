@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{options, texts};
-use crate::plugin::compile::attribute;
-use crate::relay::json::{write, Written};
-use crate::tvm::{Arguments, CallError, Function, Object, Value};
+use crate::compile::attribute;
+use tvm_dla::relay::json::{write, Written};
+use tvm_dla::tvm::{Arguments, CallError, Function, Object, Value};
 
 /// TVM's hook. The graph is read back once, so that what cannot run is refused while compiling.
 pub fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {

@@ -7,9 +7,9 @@ mod options;
 mod runner;
 
 use super::ffi::{make_module, register_tensorrt_loader};
-use crate::split::DlaTarget;
-use crate::tvm::{register as global, Arguments, CallError, Function, TvmError, Value};
 use module::TensorRtModule;
+use tvm_dla::split::DlaTarget;
+use tvm_dla::tvm::{register as global, Arguments, CallError, Function, TvmError, Value};
 
 /// Registers every name that this TVM has not got already.
 pub fn register() -> Result<(), CallError> {
@@ -54,7 +54,7 @@ where
 
 /// The TensorRT that networks are compiled for when nobody says which.
 fn version() -> Result<Value, TvmError> {
-    let crate::split::Version(major, minor, patch) = DlaTarget::default().tensorrt;
+    let tvm_dla::split::Version(major, minor, patch) = DlaTarget::default().tensorrt;
     let parts = [major, minor, patch].map(|part| Value::Int(part.into()));
     array(&parts, |part| {
         Function::global("ir.IntImm")?.call(&["int32".into(), part.clone(), Value::Null])

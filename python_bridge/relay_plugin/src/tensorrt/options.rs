@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::relay::json::texts_of;
-use crate::tvm::{CallError, Function, Object, TvmError, Value};
+use tvm_dla::relay::json::texts_of;
+use tvm_dla::tvm::{CallError, Function, Object, TvmError, Value};
 
 const CONFIG: &str = "relay.ext.tensorrt.options";
 const KIND: &str = "tensorrt";

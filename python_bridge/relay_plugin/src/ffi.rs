@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::module::{ModuleKind, PluginModule};
 use super::run::DlaModule;
-use crate::tvm::{guard, returns, Arguments, CallError, Module, RawValue, TvmError};
+use tvm_dla::tvm::{guard, returns, Arguments, CallError, Module, RawValue, TvmError};
 
 /// Doubly boxed: a trait object has no thin pointer.
 type State = Box<dyn PluginModule>;
@@ -58,7 +58,7 @@ static INITIALISE: extern "C" fn() = initialise;
 
 extern "C" fn initialise() {
     if guard(super::register) != 0 {
-        eprintln!("tvm-dla: {}", crate::tvm::last_error_text());
+        eprintln!("tvm-dla: {}", tvm_dla::tvm::last_error_text());
     }
 }
 
@@ -106,7 +106,7 @@ pub fn own_folder() -> Option<PathBuf> {
 fn status(status: c_int) -> Result<(), CallError> {
     match status {
         0 => Ok(()),
-        _ => Err(TvmError::Call(crate::tvm::last_error_text()).into()),
+        _ => Err(TvmError::Call(tvm_dla::tvm::last_error_text()).into()),
     }
 }
 

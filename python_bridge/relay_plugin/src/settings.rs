@@ -10,20 +10,20 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::ffi::own_folder;
-use crate::artifact::GivenPlans;
-use crate::bundle::Bundle;
-use crate::engine::cache::PlanCache;
-use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
-use crate::engine::trt::{
+use tvm_dla::artifact::GivenPlans;
+use tvm_dla::bundle::Bundle;
+use tvm_dla::engine::cache::PlanCache;
+use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use tvm_dla::engine::trt::{
     listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
 };
-use crate::engine::{Backend, Numerics, Precision};
-use crate::machine::{memory, taken, Reading, Taken};
-use crate::plan::Device;
-use crate::quantise::numerics;
-use crate::relay::json::Computed;
-use crate::session::{Adapt, Chosen, Outcome, Place, PlanOrigin, Session, SessionConfig};
-use crate::tvm::CallError;
+use tvm_dla::engine::{Backend, Numerics, Precision};
+use tvm_dla::machine::{memory, taken, Reading, Taken};
+use tvm_dla::plan::Device;
+use tvm_dla::quantise::numerics;
+use tvm_dla::relay::json::Computed;
+use tvm_dla::session::{Adapt, Chosen, Outcome, Place, PlanOrigin, Session, SessionConfig};
+use tvm_dla::tvm::CallError;
 
 /// What a network asks for where the user says nothing.
 #[derive(Debug, Clone, Default)]
@@ -245,7 +245,7 @@ impl Settings {
         let paths = SearchPaths {
             environment: self.onnxruntime.clone(),
             roots: site_packages(),
-            ..crate::session::default_search()
+            ..tvm_dla::session::default_search()
         };
         let backend = CpuBackend::new(CpuOptions {
             library: find_library(&paths)?,

@@ -6,11 +6,11 @@ use super::ends;
 use super::module::PluginModule;
 use super::origin;
 use super::settings::{say_plan, Asked, Settings};
-use crate::bundle::{AxesOrder, Bundle, BundleError, Origin, Port};
-use crate::engine::Array;
-use crate::graph::Graph;
-use crate::session::Session;
-use crate::tvm::{Arguments, CallError, Tensor, TvmError, Value};
+use tvm_dla::bundle::{AxesOrder, Bundle, BundleError, Origin, Port};
+use tvm_dla::engine::Array;
+use tvm_dla::graph::Graph;
+use tvm_dla::session::Session;
+use tvm_dla::tvm::{Arguments, CallError, Tensor, TvmError, Value};
 
 /// The module that an artifact carries for one external function.
 pub struct DlaModule {

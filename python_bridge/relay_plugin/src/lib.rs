@@ -1,6 +1,7 @@
 //! The plugin that TVM loads: registers the target's functions and runs compiled networks inside TVM.
 //!
-//! An edge of the program like `cli`: it reads the environment and may write to standard error.
+//! A user of the library like anybody else, and an edge of the program like `cli`: it reads the environment and may write
+//! to standard error.
 
 mod compile;
 mod ends;
@@ -12,11 +13,11 @@ mod session;
 mod settings;
 mod tensorrt;
 
-use crate::tvm::CallError;
+use tvm_dla::tvm::CallError;
 
 /// Registers everything with the TVM of this process.
 fn register() -> Result<(), CallError> {
-    crate::tvm::attach()?;
+    tvm_dla::tvm::attach()?;
     ffi::register_loader()?;
     compile::register()?;
     tensorrt::register()?;

@@ -1,6 +1,6 @@
 //! What a TVM module of ours has to offer.
 
-use crate::tvm::{Arguments, CallError, Value};
+use tvm_dla::tvm::{Arguments, CallError, Value};
 
 /// Which loader reads a saved module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

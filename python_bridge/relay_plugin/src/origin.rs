@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::{beside, Artifact};
-use crate::bundle::Bundle;
+use tvm_dla::artifact::{beside, Artifact};
+use tvm_dla::bundle::Bundle;
 
 /// Of the libraries in this process with plans beside them, the one that holds `bytes`, and its network with the names
 /// that a tuning knows it by. A library that TVM unpacked from an archive lies elsewhere than the archive: it has none.

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::runner::Runner;
 use super::texts;
-use crate::bundle::{Bundle, Options};
-use crate::plugin::module::{ModuleKind, PluginModule};
-use crate::relay::json::Document;
-use crate::relay::RelayError;
-use crate::tvm::{Arguments, CallError, NDArray, Value};
+use crate::module::{ModuleKind, PluginModule};
+use tvm_dla::bundle::{Bundle, Options};
+use tvm_dla::relay::json::Document;
+use tvm_dla::relay::RelayError;
+use tvm_dla::tvm::{Arguments, CallError, NDArray, Value};
 
 pub struct TensorRtModule {
     symbol: String,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::env;
 use std::sync::{Mutex, PoisonError};
 
-use crate::bundle::Bundle;
-use crate::engine::{Numerics, Precision};
-use crate::plugin::run::{inputs, run, run_over};
-use crate::plugin::settings::{say_once, Asked, Settings};
-use crate::quantise::{collect, crossing, int8, probed, Batch, Method, Runs};
-use crate::relay::json::{Arithmetic, Request};
-use crate::session::Session;
-use crate::tvm::{Arguments, CallError, Value};
+use crate::run::{inputs, run, run_over};
+use crate::settings::{say_once, Asked, Settings};
+use tvm_dla::bundle::Bundle;
+use tvm_dla::engine::{Numerics, Precision};
+use tvm_dla::quantise::{collect, crossing, int8, probed, Batch, Method, Runs};
+use tvm_dla::relay::json::{Arithmetic, Request};
+use tvm_dla::session::Session;
+use tvm_dla::tvm::{Arguments, CallError, Value};
 
 pub enum Runner {
     Fixed(Box<Session>),

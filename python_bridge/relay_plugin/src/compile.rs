@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use super::ffi::make_module;
 use super::run::DlaModule;
-use crate::board::named;
-use crate::bundle::{Bundle, Options, Origin};
-use crate::graph::{Graph, TensorId};
-use crate::plan::Device;
-use crate::planner::{Forecast, Planner, Terms};
-use crate::relay::{self, CallTensors, Converted};
-use crate::split::{self, Chip, Side, Stages, Version};
-use crate::tune::Sites;
-use crate::tvm::{register as global, Arguments, CallError, Function, Object, TvmError, Value};
+use tvm_dla::board::named;
+use tvm_dla::bundle::{Bundle, Options, Origin};
+use tvm_dla::graph::{Graph, TensorId};
+use tvm_dla::plan::Device;
+use tvm_dla::planner::{Forecast, Planner, Terms};
+use tvm_dla::relay::{self, CallTensors, Converted};
+use tvm_dla::split::{self, Chip, Side, Stages, Version};
+use tvm_dla::tune::Sites;
+use tvm_dla::tvm::{register as global, Arguments, CallError, Function, Object, TvmError, Value};
 
 pub fn register() -> Result<(), CallError> {
     global("tvm_dla.version", |_| Ok(env!("CARGO_PKG_VERSION").into()))?;

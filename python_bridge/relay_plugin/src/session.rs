@@ -10,11 +10,11 @@ use super::ffi::make_module;
 use super::module::PluginModule;
 use super::run::array;
 use super::settings::{say_plan, Asked, Settings};
-use crate::artifact::Artifact;
-use crate::engine::Array;
-use crate::plan::Plan;
-use crate::session::{End, Outcome, PlanOrigin, Session};
-use crate::tvm::{register as global, Arguments, CallError, NDArray, Value};
+use tvm_dla::artifact::Artifact;
+use tvm_dla::engine::Array;
+use tvm_dla::plan::Plan;
+use tvm_dla::session::{End, Outcome, PlanOrigin, Session};
+use tvm_dla::tvm::{register as global, Arguments, CallError, NDArray, Value};
 
 const FUNCTIONS: [&str; 6] = [
     "set_input",
@@ -77,7 +77,7 @@ struct RunReport<'a> {
     plan: String,
     plan_from: &'a PlanOrigin,
     schedule: &'a Plan,
-    stats: &'a crate::pipeline::Stats,
+    stats: &'a tvm_dla::pipeline::Stats,
 }
 
 impl State {
