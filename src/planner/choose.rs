@@ -29,8 +29,7 @@ impl Planner {
         let source = match (self.rates.saw_nothing(), self.rates.forecast()) {
             (false, _) => Source::Measured,
             (true, Some(forecast)) => {
-                let (alone, shared) = (deal.alone(), deal.shared());
-                let plan = simulated(forecast, &alone, &shared)?;
+                let plan = simulated(forecast, &deal)?;
                 let (board, error) = (forecast.title.clone(), forecast.error_of(&plan));
                 return Some((plan, Source::Simulated { board, error }));
             }
@@ -74,13 +73,7 @@ impl Planner {
     }
 
     pub(super) fn deal<'a>(&'a self, rows: usize, offer: Offer<'a>, frame: &'a Frame) -> Deal<'a> {
-        Deal {
-            terms: &self.terms,
-            rates: &self.rates,
-            rows,
-            offer,
-            frame,
-        }
+        Deal::new(&self.terms, &self.rates, rows, offer, frame)
     }
 }
 
@@ -92,24 +85,38 @@ pub(super) fn prefix(way: u32, device: Device) -> Kind {
     }
 }
 
-/// The best plan by simulation; one with a DLA only where it is sure to help.
-fn simulated(forecast: &Forecast, alone: &[Estimate], shared: &[Estimate]) -> Option<Plan> {
-    let run = |estimate: &Estimate| Some((forecast.simulate(&estimate.plan)?, estimate.clone()));
-    let best = |all: &[Estimate]| {
-        let runs = all.iter().filter_map(run);
-        runs.min_by(|a, b| a.0.total_cmp(&b.0))
+/// The best plan by the model; one with a DLA only where it is sure to help, which may ask for less of the DLAs than would
+/// be best if the model were right.
+fn simulated(forecast: &Forecast, deal: &Deal<'_>) -> Option<Plan> {
+    let alone = deal.alone().into_iter().next()?;
+    let helps = |found: &Estimate| sure(&alone, found, forecast.error_of(&found.plan));
+    let best = deal.shared();
+    let Some(error) = best.first().map(|best| forecast.error_of(&best.plan)) else {
+        return Some(alone.plan);
     };
-    let (alone_us, alone) = best(alone)?;
-    let helps = |found: &&Estimate| sure(&alone, found, forecast.error_of(&found.plan));
-    let sure: Vec<Estimate> = shared.iter().filter(helps).cloned().collect();
-    let error = |plan: &Plan| forecast.error_of(plan);
-    let shared = best(&sure).filter(|(us, found)| us * (1.0 + error(&found.plan)) < alone_us);
-    Some(shared.map_or(alone.plan, |(_, found)| found.plan))
+    let worst = |error: f64| (1.0 + error) / (1.0 - error);
+    let cautious = [worst(error / 2.0), worst(error)];
+    let cautious = cautious.iter().flat_map(|factor| deal.shared_if(*factor));
+    let gains = best.iter().any(|found| gains(&alone, found, error));
+    let all = best.iter().cloned();
+    let found = match all.clone().next().filter(helps) {
+        Some(best) => Some(best),
+        None if gains => {
+            let sure = all.chain(cautious).filter(helps);
+            sure.min_by(|a, b| a.us.total_cmp(&b.us))
+        }
+        None => None,
+    };
+    Some(found.unwrap_or(alone).plan)
 }
 
-/// Whether sharing is predicted to gain more than the model's `error`, and loses nothing where the GPU is faster and the
-/// DLAs are slower than predicted by as much.
+/// Whether sharing is predicted to gain more than the model's `error`.
+fn gains(alone: &Estimate, shared: &Estimate, error: f64) -> bool {
+    shared.us * (1.0 + error) < alone.us
+}
+
+/// The same, and loses nothing where the GPU is faster and the DLAs are slower than predicted by as much.
 fn sure(alone: &Estimate, shared: &Estimate, error: f64) -> bool {
-    let nominal = shared.us * (1.0 + error) < alone.us;
-    nominal && shared.scaled(1.0 - error, 1.0 + error) <= alone.scaled(1.0 - error, 1.0 + error)
+    let worst = |plan: &Estimate| plan.scaled(1.0 - error, 1.0 + error);
+    gains(alone, shared, error) && worst(shared) <= worst(alone)
 }

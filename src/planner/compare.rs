@@ -9,11 +9,15 @@ use super::estimate::{shares, Estimate};
 use super::learn::Planner;
 use super::offer::{Engine, Offer};
 use super::rates::Kind;
+use super::seen::Seen;
 use crate::engine::StageKind;
 use crate::plan::{Device, Plan, Share};
 
 /// Standard errors that a gain has to exceed.
-const SURE: f64 = 2.0;
+const SURE: f64 = 1.0;
+
+/// More gain that is asked for after every change of plan, until a device's speed changes: noise settles.
+const DAMPING: f64 = 0.005;
 
 /// More gain than that for a plan whose engines have to be built.
 const BUILD_GAIN: f64 = 0.01;
@@ -24,6 +28,9 @@ const MOST_ENGINES: usize = 48;
 /// Part of a batch that a DLA of unknown speed is tried with.
 const TRIAL: usize = 16;
 
+/// Relative error of what is predicted of one plan, given another.
+const PREDICTED: f64 = 0.03;
+
 /// How a prediction may differ from what batches take, before it is taken for wrong.
 const BIAS: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 
@@ -33,11 +40,9 @@ impl Planner {
         let Some(course) = self.courses.get(&rows) else {
             return;
         };
-        let now = course
-            .ran
-            .get(&course.plan)
-            .map_or(f64::INFINITY, |seen| seen.us);
-        let bar = 1.0 - LEAST_GAIN - SURE * self.uncertainty(course);
+        let now = self.now(rows, course);
+        let damping = DAMPING * f64::from(course.turns);
+        let bar = 1.0 - LEAST_GAIN - damping - SURE * self.uncertainty(course);
         let own = Frame::default();
         let frames: &[&Frame] = match course.frame == own {
             true => &[&own],
@@ -70,6 +75,7 @@ impl Planner {
         };
         course.stale = false;
         course.since_us = 0.0;
+        course.compared += 1;
         if let Some((found, frame)) = there.filter(|(found, _)| found.plan != course.plan) {
             course.turn(found.plan, frame);
         }
@@ -79,7 +85,18 @@ impl Planner {
         course.want(wanted, lost);
     }
 
-    /// The best plan by what is known, corrected by how far the current plan is from its own prediction.
+    /// Microseconds of the current plan.
+    fn now(&self, rows: usize, course: &Course) -> f64 {
+        let Some(ran) = course.ran.get(&course.plan) else {
+            return f64::INFINITY;
+        };
+        let deal = self.deal(rows, Offer::Any, &course.frame);
+        let own = deal.estimate(course.plan.clone());
+        own.map_or(ran.us, |own| blend(own.us, ran))
+    }
+
+    /// The best plan by what executions take and what batches took. How far the current plan is from its own prediction, others
+    /// of its kind are taken to be, too.
     fn best(
         &self,
         rows: usize,
@@ -89,18 +106,19 @@ impl Planner {
     ) -> Option<Estimate> {
         let deal = self.deal(rows, offer, frame);
         let own = self.deal(rows, Offer::Any, &course.frame);
-        let bias = own.estimate(&course.plan).and_then(|own| {
-            let bias = course.ran.get(&course.plan)?.us / own.us;
-            Some(bias.clamp(*BIAS.start(), *BIAS.end()))
+        let own = own.estimate(course.plan.clone());
+        let bias = own.map_or(1.0, |own| {
+            (self.now(rows, course) / own.us).clamp(*BIAS.start(), *BIAS.end())
         });
         let alike = course.plan.gpu_alone();
         let all = deal.alone().into_iter().chain(deal.shared());
         let judged = all.map(|mut found| {
             found.us = self.hoped(&found);
-            match course.ran.get(&found.plan) {
-                Some(seen) => found.us = seen.us,
-                None if found.plan.gpu_alone() == alike => found.us *= bias.unwrap_or(1.0),
-                None => {}
+            if found.plan.gpu_alone() == alike && found.plan != course.plan {
+                found.us *= bias;
+            }
+            if let Some(ran) = course.ran.get(&found.plan) {
+                found.us = blend(found.us, ran);
             }
             found
         });
@@ -216,4 +234,10 @@ impl Planner {
         needed.retain(|engine| !engines.contains(engine));
         needed
     }
+}
+
+/// A prediction and what batches took, by how sure either is.
+fn blend(predicted_us: f64, ran: &Seen) -> f64 {
+    let (own, other) = (PREDICTED.powi(2), ran.error().powi(2));
+    predicted_us * (ran.us / predicted_us).powf(own / (own + other))
 }

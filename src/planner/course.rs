@@ -7,12 +7,12 @@ use super::estimate::Estimate;
 use super::seen::Seen;
 use crate::plan::Plan;
 
-/// Batches after each of which plans are compared; later only now and then, or when a speed has changed.
+/// How often plans are compared as soon as may be; later only now and then, or when a speed has changed.
 const EARLY: u64 = 8;
 
 /// Microseconds of batches between two comparisons: one takes a few hundred, and shorter batches show more of the machine's
 /// other work than of their own.
-const APART_US: f64 = 20_000.0;
+const APART_US: f64 = 5_000.0;
 
 /// What was learned of one batch size.
 #[derive(Debug, Clone)]
@@ -37,6 +37,9 @@ pub(super) struct Course {
     pub stale: bool,
     /// Microseconds of batches since then.
     pub since_us: f64,
+    /// How often plans were compared, and how often that led to another.
+    pub compared: u64,
+    pub turns: u32,
 }
 
 impl Course {
@@ -54,6 +57,8 @@ impl Course {
             total_us: 0.0,
             stale: false,
             since_us: 0.0,
+            compared: 0,
+            turns: 0,
         }
     }
 
@@ -72,7 +77,7 @@ impl Course {
 
     /// Whether it is time to compare plans.
     pub fn is_due(&self) -> bool {
-        let now = self.stale || self.batches <= EARLY || self.batches.is_power_of_two();
+        let now = self.stale || self.compared < EARLY || self.batches.is_power_of_two();
         now && self.since_us >= APART_US
     }
 
@@ -81,12 +86,16 @@ impl Course {
         self.plan = plan;
         self.frame = frame;
         self.learned = true;
+        self.turns += 1;
         self.want(None, 0.0);
     }
 
     pub fn want(&mut self, wanted: Option<Estimate>, lost_us: f64) {
-        if wanted.is_none() {
-            self.missed_us = 0.0;
+        match (&wanted, &self.wanted) {
+            (None, _) => self.missed_us = 0.0,
+            // The batch that has just run would have had it, too.
+            (Some(_), None) => self.missed_us = lost_us,
+            (Some(_), Some(_)) => {}
         }
         self.wanted = wanted;
         self.lost_us = lost_us;
@@ -97,5 +106,7 @@ impl Course {
         let plan = self.plan.clone();
         self.ran.retain(|other, _| *other == plan);
         self.stale = true;
+        self.turns = 0;
+        self.compared = 0;
     }
 }

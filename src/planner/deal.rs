@@ -1,23 +1,26 @@
 //! The plan of any batch, by arithmetic: rounds that end all devices together.
 
 use super::estimate::{estimate, shares, Best, Estimate};
+use super::lane::{Lane, Rounds};
 use super::offer::{Engine, Offer};
 use super::rates::{Kind, Rates};
-use super::sizes::divisors;
+use super::sizes::{divisors, MOST};
 use super::terms::Terms;
 use crate::engine::StageKind;
 use crate::plan::{Cut, Device, Mode, Plan, Share};
-
-/// Sizes of each device that are combined: those with the least time per row.
-const SIZES: usize = 10;
 
 /// Divisors of the rows that are tried as the suffix's batch, and most rows of one.
 const SUFFIXES: usize = 64;
 const SUFFIX_ROWS: usize = 4096;
 
-/// Rounds of the DLAs that are tried on either side of those that end all together: with any engines, and with those that
-/// are there, whose sizes may not add up.
-const AROUND: [i64; 2] = [1, 6];
+/// Halvings of the time in which all devices might end: a batch of thousands of rows is dealt to the row.
+const HALVINGS: usize = 13;
+
+/// Times that devices are balanced anew, with what the sizes found so far cost each other.
+const PASSES: usize = 3;
+
+/// Relative difference in what devices cost each other below which balancing them anew changes nothing.
+const SETTLED: f64 = 0.005;
 
 /// What a re-dealt plan keeps: where it is cut, when the suffix runs, and how many engines of a kind there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,234 +43,222 @@ impl Default for Frame {
     }
 }
 
-/// Makes plans of exactly `rows` rows.
-pub struct Deal<'a> {
-    pub terms: &'a Terms,
-    pub rates: &'a Rates,
-    pub rows: usize,
-    pub offer: Offer<'a>,
-    pub frame: &'a Frame,
+impl Frame {
+    /// The last engine of its kind that a plan needs.
+    fn engine(&self, kind: Kind) -> Engine {
+        let copies = match kind.stage {
+            StageKind::Whole => 1,
+            StageKind::Prefix | StageKind::Suffix => self.engines,
+        };
+        Engine {
+            device: kind.device,
+            stage: kind.stage,
+            rows: 0,
+            way: kind.way,
+            copy: copies - 1,
+        }
+    }
 }
 
-impl Deal<'_> {
+/// Makes plans of exactly `rows` rows.
+pub struct Deal<'a> {
+    terms: &'a Terms,
+    rates: &'a Rates,
+    rows: usize,
+    offer: Offer<'a>,
+    frame: &'a Frame,
+    whole: Lane<'a>,
+    /// The prefix on the GPU, and on the DLAs whose times are known, the fastest first.
+    gpu: Lane<'a>,
+    dlas: Vec<Lane<'a>>,
+    suffix: Lane<'a>,
+}
+
+impl<'a> Deal<'a> {
+    pub fn new(
+        terms: &'a Terms,
+        rates: &'a Rates,
+        rows: usize,
+        offer: Offer<'a>,
+        frame: &'a Frame,
+    ) -> Deal<'a> {
+        let lane = |stage, device, most: usize| {
+            let way = match stage {
+                StageKind::Whole => 0,
+                StageKind::Prefix | StageKind::Suffix => frame.way,
+            };
+            let kind = Kind { way, stage, device };
+            let built = offer.sizes(frame.engine(kind));
+            Lane::new(device, rates.curve(kind), most.min(rows), built)
+        };
+        let dla = |device: &Device| lane(StageKind::Prefix, *device, terms.dla_rows.min(MOST));
+        let mut dlas: Vec<Lane> = terms.dlas.iter().map(dla).collect();
+        dlas.retain(|lane| !lane.is_unknown());
+        dlas.sort_by(|a, b| b.pace().total_cmp(&a.pace()));
+        Deal {
+            whole: lane(StageKind::Whole, Device::Gpu, MOST),
+            gpu: lane(StageKind::Prefix, Device::Gpu, MOST),
+            suffix: lane(StageKind::Suffix, Device::Gpu, SUFFIX_ROWS),
+            dlas,
+            terms,
+            rates,
+            rows,
+            offer,
+            frame,
+        }
+    }
+
     /// Plans of the GPU alone, best first; none when its time is not known.
     pub fn alone(&self) -> Vec<Estimate> {
         let mut best = Best::default();
-        let host = self.rates.host_us(false);
-        let kind = Kind::whole();
-        for n in self.offer.sizes(self.engine(kind, self.rows), usize::MAX) {
-            let us = self.in_rounds(kind, n, self.rows);
-            if let Some(us) = us.filter(|us| best.wants(host + us)) {
-                let plan = Plan::new(shares(Device::Gpu, n, self.rows), self.rows);
-                best.add(self.terms, plan, host, us, 0.0, 0.0);
-            }
+        for batch in self.whole.sizes_for(self.rows) {
+            let plan = Plan::new(shares(Device::Gpu, batch, self.rows), self.rows);
+            best.add(self.terms, self.estimate(plan));
         }
         best.0
     }
 
     /// Plans with a DLA, best first.
     pub fn shared(&self) -> Vec<Estimate> {
+        self.shared_if(1.0)
+    }
+
+    /// Plans with a DLA that would be balanced if DLAs took `factor` times as long.
+    pub fn shared_if(&self, factor: f64) -> Vec<Estimate> {
         let mut best = Best::default();
-        let Some((suffix, after)) = self.suffix().filter(|_| self.rows > 1) else {
+        let Some((suffix, after)) = self.suffixes().filter(|_| self.rows > 1) else {
             return best.0;
         };
-        let gpu = self.timed(Device::Gpu);
-        let mut dlas: Vec<Device> = self.terms.dlas.clone();
-        let one = |device: &Device| self.rates.us(self.prefix(*device), 8);
-        dlas.retain(|device| one(device).is_some());
-        dlas.sort_by(|a, b| {
-            one(a)
-                .partial_cmp(&one(b))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
-        for cores in 1..=dlas.len() {
-            for (n_d, _) in self.timed(dlas[0]) {
-                for &(n_g, t_g) in &gpu {
-                    let sharing = Sharing {
-                        dlas: &dlas[..cores],
-                        n_d,
-                        n_g,
-                        t_g,
-                        suffix,
-                        after,
-                    };
-                    self.share(&sharing, &mut best);
+        for cores in 1..=self.dlas.len() {
+            let mut balance = Balance {
+                deal: self,
+                gpu: &self.gpu,
+                dlas: &self.dlas[..cores],
+                suffix,
+                beside: match self.frame.mode {
+                    Mode::Merged => 0.0,
+                    Mode::Pipelined => after,
+                },
+                slow: [1.0, factor],
+            };
+            for _ in 0..PASSES {
+                let mut found = Best::default();
+                balance.find(&mut found);
+                let Some(first) = found.0.first() else { break };
+                let slow = self.slow(&first.plan);
+                found
+                    .0
+                    .iter()
+                    .for_each(|e| best.add(self.terms, Some(e.clone())));
+                let slow = [slow[0], slow[1] * factor];
+                let settled = |(a, b): (f64, f64)| (a / b - 1.0).abs() < SETTLED;
+                if slow.into_iter().zip(balance.slow).all(settled) {
+                    break;
                 }
+                balance.slow = slow;
             }
         }
         best.0
     }
 
     /// The time of a plan of this frame, or of the GPU alone.
-    pub fn estimate(&self, plan: &Plan) -> Option<Estimate> {
-        let of = |kind: Kind| {
-            let mine = plan.prefix.iter().filter(|s| s.device == kind.device);
-            mine.map(|s| Some(self.rates.us(kind, s.batch)? * s.rounds as f64))
-                .sum::<Option<f64>>()
-        };
+    pub fn estimate(&self, plan: Plan) -> Option<Estimate> {
         if plan.gpu_alone() {
-            let us = of(Kind::whole())?;
-            return Some(estimate(
-                plan.clone(),
-                self.rates.host_us(false),
-                us,
-                0.0,
-                0.0,
-            ));
+            let us = busy(&plan, &self.whole)?;
+            return Some(estimate(plan, self.rates.host_us(false), us, 0.0, 0.0));
         }
-        let gpu = of(self.prefix(Device::Gpu))?;
-        let mut dla: f64 = 0.0;
-        for device in plan.devices().into_iter().filter(|d| *d != Device::Gpu) {
-            dla = dla.max(of(self.prefix(device))?);
-        }
-        let after = match self.terms.suffix || self.frame.cut != Cut::Longest {
+        let after = match self.has_suffix() {
             true => {
-                let one = self
-                    .rates
-                    .us(self.kind(StageKind::Suffix, Device::Gpu), plan.suffix_batch)?;
+                let one = self.suffix.time(plan.suffix_batch)?;
                 one * plan.total().div_ceil(plan.suffix_batch) as f64
             }
             false => 0.0,
         };
-        Some(self.sum(plan.clone(), gpu, dla, after))
-    }
-
-    fn sum(&self, plan: Plan, gpu: f64, dla: f64, after: f64) -> Estimate {
+        let [gpu, dla] = beside(self.apart(&plan)?, self.slow(&plan));
         let host = self.rates.host_us(true);
-        match self.frame.mode {
+        Some(match self.frame.mode {
             Mode::Merged => estimate(plan, host, gpu, dla, after),
             Mode::Pipelined => {
                 let last = after * plan.suffix_batch as f64 / plan.total().max(1) as f64;
                 estimate(plan, host, gpu + after - last, dla, last)
             }
-        }
+        })
     }
 
-    fn kind(&self, stage: StageKind, device: Device) -> Kind {
-        Kind {
-            way: self.frame.way,
-            stage,
-            device,
-        }
-    }
-
-    fn prefix(&self, device: Device) -> Kind {
-        self.kind(StageKind::Prefix, device)
-    }
-
-    /// The last engine of its kind that a plan of this frame needs.
-    fn engine(&self, kind: Kind, rows: usize) -> Engine {
-        let copies = match kind.stage {
-            StageKind::Whole => 1,
-            StageKind::Prefix | StageKind::Suffix => self.frame.engines,
+    /// How many times longer than alone the GPU's and the DLAs' prefixes take in `plan`.
+    pub fn beside(&self, plan: &Plan) -> Option<[f64; 2]> {
+        let alone = self.apart(plan)?;
+        let together = beside(alone, self.slow(plan));
+        let over = |at: usize| {
+            if alone[at] > 0.0 {
+                together[at] / alone[at]
+            } else {
+                1.0
+            }
         };
-        Engine {
-            device: kind.device,
-            stage: kind.stage,
-            rows,
-            way: kind.way,
-            copy: copies - 1,
-        }
+        Some([over(0), over(1)])
     }
 
-    /// The sizes of a device's prefix that do most, with their times.
-    fn timed(&self, device: Device) -> Vec<(usize, f64)> {
-        let most = match device {
-            Device::Gpu => usize::MAX,
-            Device::Dla(_) => self.terms.dla_rows,
+    /// How many times longer the GPU and a DLA take while all devices of `plan` run, where a model says so. What was seen of
+    /// other cuts than the longest prefix was not alone to begin with.
+    fn slow(&self, plan: &Plan) -> [f64; 2] {
+        let Some(forecast) = self.rates.forecast().filter(|_| self.frame.way == 0) else {
+            return [1.0, 1.0];
         };
-        let sizes = self
-            .offer
-            .sizes(self.engine(self.prefix(device), self.rows), most);
-        let time = |n: usize| Some((n, self.rates.us(self.prefix(device), n)?));
-        let mut timed: Vec<(usize, f64)> = sizes.into_iter().filter_map(time).collect();
-        timed.sort_by(|a, b| (a.1 / a.0 as f64).total_cmp(&(b.1 / b.0 as f64)));
-        timed.truncate(SIZES);
-        timed
+        let most = |lane: &Lane<'_>| {
+            let mine = plan
+                .prefix
+                .iter()
+                .filter(|share| share.device == lane.device);
+            let rows = mine.map(|share| share.batch).max()?;
+            Some((lane.device, rows, lane.time(rows)?))
+        };
+        let lanes = std::iter::once(&self.gpu).chain(&self.dlas);
+        let running: Vec<(Device, usize, f64)> = lanes.filter_map(most).collect();
+        let mut slow = [1.0, 1.0];
+        for ((device, ..), factor) in running.iter().zip(forecast.slow(&running)) {
+            let own = &mut slow[usize::from(*device != Device::Gpu)];
+            *own = factor.max(*own);
+        }
+        slow
     }
 
-    /// Rounds of `n` rows and one of what is left; `None` when an engine or its time is missing.
-    fn in_rounds(&self, kind: Kind, n: usize, rows: usize) -> Option<f64> {
-        let one = |n: usize| {
-            let there = self.offer.has(self.engine(kind, n));
-            there.then(|| self.rates.us(kind, n)).flatten()
-        };
-        let full = one(n)? * (rows / n) as f64;
-        match rows % n {
-            0 => Some(full),
-            rest => Some(full + one(rest)?),
+    /// Microseconds of the GPU's prefixes and of the slowest DLA's, if nothing ran beside them.
+    fn apart(&self, plan: &Plan) -> Option<[f64; 2]> {
+        let mut dla: f64 = 0.0;
+        for device in plan.devices().into_iter().filter(|d| *d != Device::Gpu) {
+            let lane = self.dlas.iter().find(|lane| lane.device == device)?;
+            dla = dla.max(busy(plan, lane)?);
         }
+        Some([busy(plan, &self.gpu)?, dla])
+    }
+
+    fn has_suffix(&self) -> bool {
+        self.terms.suffix || self.frame.cut != Cut::Longest
     }
 
     /// The suffix's batch and microseconds over all rows; free where there is none.
-    fn suffix(&self) -> Option<(usize, f64)> {
-        if !self.terms.suffix && self.frame.cut == Cut::Longest {
+    fn suffixes(&self) -> Option<(usize, f64)> {
+        if !self.has_suffix() {
             return Some((self.rows, 0.0));
         }
-        let kind = self.kind(StageKind::Suffix, Device::Gpu);
         let all = divisors(self.rows, SUFFIXES).into_iter();
-        let timed = all
-            .filter(|n| *n <= SUFFIX_ROWS)
-            .filter_map(|n| Some((n, self.in_rounds(kind, n, self.rows)?)));
+        let timed = all.filter_map(|n| Some((n, self.suffix.in_rounds(n, self.rows)?)));
         timed.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    fn share(&self, sharing: &Sharing<'_>, best: &mut Best) {
-        let time = |device: &Device| self.rates.us(self.prefix(*device), sharing.n_d);
-        let times: Option<Vec<f64>> = sharing.dlas.iter().map(time).collect();
-        let Some(times) = times else { return };
-        let beside = match self.frame.mode {
-            Mode::Merged => 0.0,
-            Mode::Pipelined => sharing.after,
-        };
-        let pace: f64 = times.iter().map(|t| sharing.n_d as f64 / t).sum();
-        let own = sharing.n_g as f64 / sharing.t_g;
-        let together = (self.rows as f64 + beside * own) / (pace + own);
-        let around = AROUND[usize::from(matches!(self.offer, Offer::Built(_)))];
-        for step in -around..=around {
-            let rounds = |t: &f64| ((together / t) as i64 + step).max(0) as usize;
-            let rounds: Vec<usize> = times.iter().map(rounds).collect();
-            let dealt: usize = rounds.iter().map(|r| r * sharing.n_d).sum();
-            if dealt == 0 || dealt >= self.rows {
-                continue;
-            }
-            let ends = times.iter().zip(&rounds).map(|(t, r)| t * *r as f64);
-            let dla = ends.fold(0.0, f64::max);
-            let rest = self.rows - dealt;
-            let even = rest.div_ceil(rest.div_ceil(sharing.n_g));
-            for n_g in [sharing.n_g, even]
-                .into_iter()
-                .take(if even == sharing.n_g { 1 } else { 2 })
-            {
-                let gpu = self.in_rounds(self.prefix(Device::Gpu), n_g, rest);
-                if let Some(gpu) = gpu.filter(|gpu| best.wants(gpu.max(dla) + sharing.after)) {
-                    let plan = self.plan(sharing, n_g, rest, &rounds);
-                    let Estimate {
-                        plan,
-                        us,
-                        gpu_us,
-                        dla_us,
-                        after_us,
-                    } = self.sum(plan, gpu, dla, sharing.after);
-                    let host = us - gpu_us.max(dla_us) - after_us;
-                    best.add(self.terms, plan, host, gpu_us, dla_us, after_us);
-                }
-            }
-        }
-    }
-
-    fn plan(&self, sharing: &Sharing<'_>, n_g: usize, rest: usize, rounds: &[usize]) -> Plan {
-        let mut prefix = shares(Device::Gpu, n_g, rest);
-        let dlas = sharing.dlas.iter().zip(rounds).filter(|(_, r)| **r > 0);
-        prefix.extend(dlas.map(|(device, rounds)| Share {
+    fn plan(&self, gpu: Vec<Share>, dlas: &[(Device, Rounds)], suffix_batch: usize) -> Plan {
+        let shares = dlas.iter().filter(|(_, rounds)| rounds.rounds > 0);
+        let shares = shares.map(|(device, rounds)| Share {
             device: *device,
-            batch: sharing.n_d,
-            rounds: *rounds,
-        }));
+            batch: rounds.batch,
+            rounds: rounds.rounds,
+        });
+        let mut prefix: Vec<Share> = gpu.into_iter().chain(shares).collect();
         prefix.sort_by_key(|share| share.device);
         Plan {
             prefix,
-            suffix_batch: sharing.suffix,
+            suffix_batch,
             cut: self.frame.cut.clone(),
             mode: self.frame.mode,
             engines: self.frame.engines,
@@ -275,12 +266,101 @@ impl Deal<'_> {
     }
 }
 
-/// One way to share: these DLAs in rounds of `n_d`, the GPU in rounds of `n_g`.
-struct Sharing<'a> {
-    dlas: &'a [Device],
-    n_d: usize,
-    n_g: usize,
-    t_g: f64,
+/// Microseconds of a device's executions in `plan`, if nothing ran beside them.
+fn busy(plan: &Plan, lane: &Lane<'_>) -> Option<f64> {
+    let mine = plan.prefix.iter().filter(|s| s.device == lane.device);
+    let times = mine.map(|s| Some(lane.time(s.batch)? * s.rounds as f64));
+    times.sum()
+}
+
+/// The GPU with some DLAs.
+struct Balance<'a> {
+    deal: &'a Deal<'a>,
+    gpu: &'a Lane<'a>,
+    dlas: &'a [Lane<'a>],
     suffix: usize,
-    after: f64,
+    /// Microseconds that the GPU does besides its prefix.
+    beside: f64,
+    /// How much longer the GPU and a DLA take than alone.
+    slow: [f64; 2],
+}
+
+impl Balance<'_> {
+    fn find(&self, best: &mut Best) {
+        match self.deal.offer {
+            Offer::Any => self.halve(best),
+            Offer::Built(_) => self.add_up(best),
+        }
+    }
+
+    /// Looks for the time in which all devices end.
+    fn halve(&self, best: &mut Best) {
+        let (mut low, mut high) = (
+            0.0,
+            match self.gpu.all(self.deal.rows) {
+                Some((_, us)) => us * self.slow[0] + self.beside,
+                None => return,
+            },
+        );
+        for _ in 0..HALVINGS {
+            let us = (low + high) / 2.0;
+            let shares = self.dlas.iter();
+            let shares: Vec<_> = shares
+                .map(|dla| (dla.device, dla.within(us / self.slow[1])))
+                .collect();
+            match self.consider(&shares, best) {
+                Some(gpu) if gpu * self.slow[0] + self.beside > us => low = us,
+                Some(_) | None => high = us,
+            }
+        }
+    }
+
+    /// Looks for rounds of the engines that are there which add up.
+    fn add_up(&self, best: &mut Best) {
+        let pace: f64 = self.dlas.iter().map(|dla| dla.pace() / self.slow[1]).sum();
+        let own = self.gpu.pace() / self.slow[0];
+        let us = (self.deal.rows as f64 + self.beside * own) / (pace + own) / self.slow[1];
+        let mut all: Vec<Vec<(Device, Rounds)>> = vec![Vec::new()];
+        for dla in self.dlas {
+            let around = dla.around(us);
+            let longer = |shares: &Vec<(Device, Rounds)>| {
+                let shares = shares.clone();
+                around
+                    .iter()
+                    .map(move |rounds| {
+                        let mut shares = shares.clone();
+                        shares.push((dla.device, *rounds));
+                        shares
+                    })
+                    .collect::<Vec<_>>()
+            };
+            all = all.iter().flat_map(longer).collect();
+        }
+        for shares in all {
+            self.consider(&shares, best);
+        }
+    }
+
+    /// The plan in which the GPU does the rest; its microseconds, `None` where nothing is left for it or it cannot.
+    fn consider(&self, dlas: &[(Device, Rounds)], best: &mut Best) -> Option<f64> {
+        let dealt: usize = dlas.iter().map(|(_, rounds)| rounds.rows()).sum();
+        let rest = self.deal.rows.checked_sub(dealt).filter(|rest| *rest > 0)?;
+        let (batch, us) = self.gpu.all(rest)?;
+        if dealt > 0 {
+            let plan = self
+                .deal
+                .plan(shares(Device::Gpu, batch, rest), dlas, self.suffix);
+            best.add(self.deal.terms, self.deal.estimate(plan));
+        }
+        Some(us)
+    }
+}
+
+/// What the GPU and the DLAs take beside each other, until the one ends and leaves the other alone.
+fn beside(alone: [f64; 2], slow: [f64; 2]) -> [f64; 2] {
+    let [gpu, dla] = [alone[0] * slow[0], alone[1] * slow[1]];
+    match dla <= gpu {
+        true => [dla + alone[0] - dla / slow[0], dla],
+        false => [gpu, gpu + alone[1] - gpu / slow[1]],
+    }
 }

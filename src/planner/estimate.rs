@@ -35,15 +35,12 @@ impl Estimate {
 pub(super) struct Best(pub Vec<Estimate>);
 
 impl Best {
-    /// Whether a plan that takes at least `us` could still be among them.
-    pub fn wants(&self, us: f64) -> bool {
-        self.0.len() < KEPT || self.0.last().is_some_and(|worst| us < worst.us)
-    }
-
-    pub fn add(&mut self, terms: &Terms, plan: Plan, host: f64, gpu: f64, dla: f64, after: f64) {
-        let new = estimate(plan, host, gpu, dla, after);
-        let known = self.0.iter().any(|e| e.plan == new.plan);
-        if known || !self.wants(new.us) || !terms.has_room(&new.plan) {
+    pub fn add(&mut self, terms: &Terms, new: Option<Estimate>) {
+        let Some(new) = new else { return };
+        let full = self.0.len() >= KEPT;
+        let late = full && self.0.last().is_some_and(|worst| new.us >= worst.us);
+        let known = || self.0.iter().any(|e| e.plan == new.plan);
+        if late || known() || !terms.has_room(&new.plan) {
             return;
         }
         let at = self.0.partition_point(|e| e.us <= new.us);

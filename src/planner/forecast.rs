@@ -1,7 +1,6 @@
 //! What a board's model says executions take, as tables that are looked up in no time.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 use super::sizes::LADDER;
 use crate::board::{
@@ -10,11 +9,8 @@ use crate::board::{
 use crate::engine::StageKind;
 use crate::graph::Graph;
 use crate::plan::{Device, Plan};
-use crate::sim::{simulate, Choice, Costs, ExecutionCost, HostCosts, Load, Network, Noise};
+use crate::sim::{Costs, ExecutionCost, Load};
 use crate::split::{DlaTarget, Stages};
-
-/// Rows per execution beside which others are predicted: about what plans use.
-const BESIDE: [usize; 2] = [32, 8];
 
 /// The model's times for one network on one machine.
 pub struct Forecast {
@@ -22,45 +18,15 @@ pub struct Forecast {
     pub title: String,
     /// Out-of-sample error of the model, as `simulate` prints it: for the GPU, and for a DLA.
     pub error: [f64; 2],
-    tables: HashMap<(StageKind, Device), Vec<f64>>,
+    tables: HashMap<(StageKind, Device), Table>,
     host: [f64; 2],
-    network: Network,
-    costs: Known,
-}
-
-/// The exact model, each cost asked once.
-struct Known {
     costs: BoardCosts,
-    known: Mutex<HashMap<(StageKind, Device, usize), ExecutionCost>>,
 }
 
-impl Costs for Known {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
-        let mut known = self.known.lock().map_err(|e| e.to_string())?;
-        if let Some(cost) = known.get(&(stage, device, batch)) {
-            return Ok(*cost);
-        }
-        let cost = self.costs.execution(stage, device, batch)?;
-        known.insert((stage, device, batch), cost);
-        Ok(cost)
-    }
-
-    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
-        self.costs.slow_down(loads)
-    }
-
-    fn bandwidth(&self) -> Option<f64> {
-        self.costs.bandwidth()
-    }
-
-    fn host(&self, shared: bool) -> HostCosts {
-        self.costs.host(shared)
-    }
+/// Microseconds of one execution that has the board to itself, and its DRAM traffic in bytes, by usual rows.
+struct Table {
+    us: Vec<f64>,
+    bytes: Vec<f64>,
 }
 
 impl Forecast {
@@ -84,49 +50,39 @@ impl Forecast {
         let cores = machine.board.dla.cores.0;
         let there = |device: &Device| matches!(device, Device::Dla(core) if *core < cores);
         let costs = BoardCosts::new(graph, stages, setting, Constants::fitted());
+        let merges = stages.suffix.is_some();
+        let host = costs.host(merges);
+        let shared = host.run_us + if merges { host.merge_us } else { 0.0 };
         let mut forecast = Forecast {
             title: machine.title(),
             error: [printed(Processor::Gpu), printed(Processor::Dla)],
             tables: HashMap::new(),
-            host: [costs.host(false).run_us, {
-                let host = costs.host(stages.suffix.is_some());
-                host.run_us
-                    + if stages.suffix.is_some() {
-                        host.merge_us
-                    } else {
-                        0.0
-                    }
-            }],
-            network: Network {
-                prefix: stages.prefix.is_some(),
-                suffix: stages.suffix.is_some(),
-                dlas: dlas.iter().copied().filter(there).collect(),
-                dla_rows: 1,
-                one_by_one: false,
-            },
-            costs: Known {
-                costs,
-                known: Mutex::default(),
-            },
+            host: [costs.host(false).run_us, shared],
+            costs,
         };
-        forecast.fill();
+        let dlas: Vec<Device> = dlas.iter().copied().filter(there).collect();
+        forecast.fill(stages, &dlas);
         forecast
     }
 
-    /// Microseconds of one execution: alone for the uncut network, beside all other devices for a prefix.
+    /// Microseconds of one execution that has the board to itself.
     pub fn us(&self, stage: StageKind, device: Device, rows: usize) -> Option<f64> {
-        let table = self.tables.get(&(stage, device))?;
-        let at = LADDER.partition_point(|n| *n < rows);
-        let last = LADDER.len() - 1;
-        if at > last {
-            let slope = (table[last] - table[last - 1]) / (LADDER[last] - LADDER[last - 1]) as f64;
-            return Some(table[last] + slope * (rows - LADDER[last]) as f64);
-        }
-        if LADDER[at] == rows || at == 0 {
-            return Some(table[at]);
-        }
-        let share = (rows - LADDER[at - 1]) as f64 / (LADDER[at] - LADDER[at - 1]) as f64;
-        Some(table[at - 1] + share * (table[at] - table[at - 1]))
+        Some(between(&self.tables.get(&(stage, device))?.us, rows))
+    }
+
+    /// How many times longer than alone prefixes take while these run: device, rows, and microseconds alone.
+    pub fn slow(&self, running: &[(Device, usize, f64)]) -> Vec<f64> {
+        let load = |&(device, rows, us): &(Device, usize, f64)| {
+            let table = self.tables.get(&(StageKind::Prefix, device));
+            let bytes = table.map_or(0.0, |table| between(&table.bytes, rows));
+            Load {
+                device,
+                rows,
+                demand: bytes / us / 1e3,
+            }
+        };
+        let loads: Vec<Load> = running.iter().map(load).collect();
+        self.costs.slow_down(&loads)
     }
 
     pub fn host_us(&self, shared: bool) -> f64 {
@@ -143,59 +99,44 @@ impl Forecast {
         }
     }
 
-    /// Microseconds of `plan`, simulated; `None` for a plan that this machine cannot run.
-    pub fn simulate(&self, plan: &Plan) -> Option<f64> {
-        let choice = if plan.gpu_alone() {
-            Choice::GpuOnly
-        } else {
-            Choice::Shared
-        };
-        let flow = self.network.flow(choice);
-        let run = simulate(plan, flow, &self.costs, Noise::NONE).ok()?;
-        Some(run.makespan_us).filter(|us| us.is_finite() && *us > 0.0)
-    }
-
-    fn fill(&mut self) {
+    fn fill(&mut self, stages: &Stages, dlas: &[Device]) {
         let mut kinds = vec![(StageKind::Whole, Device::Gpu)];
-        if self.network.prefix && !self.network.dlas.is_empty() {
-            let devices = std::iter::once(Device::Gpu).chain(self.network.dlas.iter().copied());
+        if stages.prefix.is_some() && !dlas.is_empty() {
+            let devices = std::iter::once(Device::Gpu).chain(dlas.iter().copied());
             kinds.extend(devices.map(|device| (StageKind::Prefix, device)));
         }
-        if self.network.suffix {
+        if stages.suffix.is_some() {
             kinds.push((StageKind::Suffix, Device::Gpu));
         }
         for (stage, device) in kinds {
-            let times = LADDER.iter().map(|rows| self.beside(stage, device, *rows));
-            let times: Option<Vec<f64>> = times.collect();
-            if let Some(times) = times.filter(|t| t.iter().all(|us| super::seen::plausible(*us))) {
-                self.tables.insert((stage, device), times);
+            let costs = LADDER
+                .iter()
+                .map(|n| self.costs.execution(stage, device, *n));
+            let Ok(costs) = costs.collect::<Result<Vec<ExecutionCost>, String>>() else {
+                continue;
+            };
+            let us: Vec<f64> = costs.iter().map(|c| c.submit_us + c.alone_us).collect();
+            if us.iter().all(|us| super::seen::plausible(*us)) {
+                let bytes = costs.iter().map(|c| c.bytes as f64).collect();
+                self.tables.insert((stage, device), Table { us, bytes });
             }
         }
     }
+}
 
-    /// An execution with every other device of the network at work, if it is one of a prefix.
-    fn beside(&self, stage: StageKind, device: Device, rows: usize) -> Option<f64> {
-        let own = self.costs.execution(stage, device, rows).ok()?;
-        let mut slow = 1.0;
-        if stage == StageKind::Prefix {
-            let load = |device, rows| {
-                let cost = self.costs.execution(stage, device, rows).ok()?;
-                let demand = cost.demand();
-                Some(Load {
-                    device,
-                    rows,
-                    demand,
-                })
-            };
-            let devices = std::iter::once(Device::Gpu).chain(self.network.dlas.iter().copied());
-            let others = devices.filter(|other| *other != device);
-            let usual = |d: Device| BESIDE[usize::from(d != Device::Gpu)];
-            let mut loads: Vec<Load> = others.filter_map(|d| load(d, usual(d))).collect();
-            loads.insert(0, load(device, rows)?);
-            slow = self.costs.slow_down(&loads).first().copied()?;
-        }
-        Some(own.submit_us + own.alone_us * slow)
+/// Linear between the usual sizes, and beyond them.
+fn between(table: &[f64], rows: usize) -> f64 {
+    let at = LADDER.partition_point(|n| *n < rows);
+    let last = LADDER.len() - 1;
+    if at > last {
+        let slope = (table[last] - table[last - 1]) / (LADDER[last] - LADDER[last - 1]) as f64;
+        return table[last] + slope * (rows - LADDER[last]) as f64;
     }
+    if LADDER[at] == rows || at == 0 {
+        return table[at];
+    }
+    let share = (rows - LADDER[at - 1]) as f64 / (LADDER[at] - LADDER[at - 1]) as f64;
+    table[at - 1] + share * (table[at] - table[at - 1])
 }
 
 impl std::fmt::Debug for Forecast {

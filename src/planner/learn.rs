@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::course::Course;
 use super::deal::Frame;
-use super::offer::Engine;
+use super::offer::{Engine, Offer};
 use super::rates::{Kind, Rates};
 use super::terms::Terms;
 use super::Forecast;
@@ -150,6 +150,7 @@ impl Planner {
     /// Adds the executions to the rates; whether a device's speed has changed for good.
     fn take(&mut self, ran: &Ran<'_>) -> bool {
         let way = ran.way;
+        let beside = self.beside(ran);
         let mut groups: BTreeMap<(Kind, usize), Vec<f64>> = BTreeMap::new();
         for (stage, device, rows, us) in ran.executions {
             let kind = match ran.plan.gpu_alone() {
@@ -160,7 +161,12 @@ impl Planner {
                     device: *device,
                 },
             };
-            groups.entry((kind, *rows)).or_default().push(*us);
+            let slow = match (kind.stage, device) {
+                (StageKind::Prefix, Device::Gpu) => beside[0],
+                (StageKind::Prefix, Device::Dla(_)) => beside[1],
+                (StageKind::Whole | StageKind::Suffix, _) => 1.0,
+            };
+            groups.entry((kind, *rows)).or_default().push(*us / slow);
             let idle = self.idle.entry(*device).or_insert((0, PATIENCE));
             idle.0 = self.batches;
         }
@@ -175,6 +181,16 @@ impl Planner {
             self.rates.scale(*device, *factor, &kept);
         }
         !factors.is_empty()
+    }
+
+    /// How many times longer than alone the GPU's and the DLAs' prefixes took in a batch, as far as a model says.
+    fn beside(&self, ran: &Ran<'_>) -> [f64; 2] {
+        let frame = Frame {
+            way: ran.way,
+            ..Frame::default()
+        };
+        let deal = self.deal(ran.plan.total(), Offer::Any, &frame);
+        deal.beside(ran.plan).unwrap_or([1.0, 1.0])
     }
 
     /// Forgets what is known of a DLA that has not run for long, so that it is tried again.

@@ -6,9 +6,11 @@
 mod choose;
 mod compare;
 mod course;
+mod curve;
 mod deal;
 mod estimate;
 mod forecast;
+mod lane;
 mod learn;
 mod offer;
 mod rates;

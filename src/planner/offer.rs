@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::sizes;
 use crate::engine::StageKind;
 use crate::plan::Device;
 
@@ -29,25 +28,19 @@ pub enum Offer<'a> {
 }
 
 impl Offer<'_> {
-    pub fn has(&self, engine: Engine) -> bool {
-        match self {
-            Offer::Any => true,
-            Offer::Built(built) => built.contains(&engine),
-        }
-    }
-
-    /// Rows per execution to try for up to `kind.rows` rows, of at most `most`, ascending.
-    pub(super) fn sizes(&self, kind: Engine, most: usize) -> Vec<usize> {
-        let rows = kind.rows;
-        match self {
-            Offer::Any => sizes::tried(rows, most),
-            Offer::Built(built) => {
-                let alike = |e: &&Engine| Engine { rows, ..**e } == kind;
-                let mut sizes: Vec<usize> = built.iter().filter(alike).map(|e| e.rows).collect();
-                sizes.retain(|n| *n <= most.min(rows));
-                sizes.sort_unstable();
-                sizes
-            }
-        }
+    /// Rows per execution of the engines like `kind` that are there, ascending; `None` when any could be built.
+    pub(super) fn sizes(&self, kind: Engine) -> Option<Vec<usize>> {
+        let Offer::Built(built) = self else {
+            return None;
+        };
+        let alike = |e: &&Engine| {
+            Engine {
+                rows: kind.rows,
+                ..**e
+            } == kind
+        };
+        let mut sizes: Vec<usize> = built.iter().filter(alike).map(|e| e.rows).collect();
+        sizes.sort_unstable();
+        Some(sizes)
     }
 }

@@ -3,14 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::seen::{plausible, Seen};
+use super::seen::Seen;
 use super::Forecast;
 use crate::engine::StageKind;
 use crate::plan::Device;
-
-/// Share of an execution's time that is assumed not to depend on its rows when there are fewer of them than were seen; with
-/// more rows nothing is assumed to be saved until two sizes were seen.
-const FIXED: f64 = 0.1;
 
 /// A kind of execution: which stage on which device. [`StageKind::Whole`] is the GPU with the board to itself, the stages
 /// of a cut run beside other devices.
@@ -32,17 +28,17 @@ impl Kind {
     }
 }
 
-type Sizes = BTreeMap<usize, Seen>;
+pub(super) type Sizes = BTreeMap<usize, Seen>;
 
 /// The times of every kind of execution, in microseconds by rows.
 #[derive(Debug, Clone, Default)]
 pub struct Rates {
-    forecast: Option<Arc<Forecast>>,
-    seen: HashMap<Kind, Sizes>,
+    pub(super) forecast: Option<Arc<Forecast>>,
+    pub(super) seen: HashMap<Kind, Sizes>,
     /// Share of the network's arithmetic in its prefix.
-    prefix_share: f64,
+    pub(super) prefix_share: f64,
     /// An unseen device is as fast as one that was seen.
-    alike: bool,
+    pub(super) alike: bool,
 }
 
 impl Rates {
@@ -117,12 +113,6 @@ impl Rates {
         self.seen.retain(|kind, _| kind.device != device);
     }
 
-    /// Microseconds of one execution; `None` when nothing tells.
-    pub fn us(&self, kind: Kind, rows: usize) -> Option<f64> {
-        let us = self.known(kind, rows).or_else(|| self.like(kind, rows))?;
-        plausible(us).then_some(us)
-    }
-
     /// Relative standard error of what was seen of this kind at the size nearest to `rows`.
     pub fn error(&self, kind: Kind, rows: usize) -> Option<f64> {
         let sizes = self.seen.get(&kind)?;
@@ -134,125 +124,5 @@ impl Rates {
     pub fn host_us(&self, shared: bool) -> f64 {
         let forecast = self.forecast.as_ref();
         forecast.map_or(0.0, |forecast| forecast.host_us(shared))
-    }
-
-    fn known(&self, kind: Kind, rows: usize) -> Option<f64> {
-        let predicted = self.predicted(kind, rows);
-        match (self.seen.get(&kind).filter(|s| !s.is_empty()), predicted) {
-            (Some(sizes), Some(predicted)) => {
-                Some(predicted * self.factor(kind, sizes, rows).unwrap_or(1.0))
-            }
-            (Some(sizes), None) => between(sizes, rows),
-            (None, Some(predicted)) => Some(predicted * self.device_factor(kind.device)),
-            (None, None) => None,
-        }
-    }
-
-    fn predicted(&self, kind: Kind, rows: usize) -> Option<f64> {
-        let forecast = self.forecast.as_ref().filter(|_| kind.way == 0)?;
-        forecast.us(kind.stage, kind.device, rows)
-    }
-
-    /// Seen over predicted, between the sizes that were seen.
-    fn factor(&self, kind: Kind, sizes: &Sizes, rows: usize) -> Option<f64> {
-        let at = |(n, seen): (&usize, &Seen)| Some((*n, seen.us / self.predicted(kind, *n)?));
-        let above = sizes.range(rows..).next().and_then(at);
-        let below = sizes.range(..rows).next_back().and_then(at);
-        match (below, above) {
-            (Some((low, a)), Some((high, b))) => {
-                let (low, high) = ((low as f64).ln(), (high as f64).ln());
-                Some(a + (b - a) * ((rows as f64).ln() - low) / (high - low))
-            }
-            (Some((_, factor)), None) | (None, Some((_, factor))) => Some(factor),
-            (None, None) => None,
-        }
-    }
-
-    /// Seen over predicted of everything on `device`, else of a device of its kind.
-    fn device_factor(&self, device: Device) -> f64 {
-        let of = |wanted: &dyn Fn(Device) -> bool| {
-            let mine = self.each().filter(|(kind, ..)| wanted(kind.device));
-            let factors: Vec<f64> = mine
-                .filter_map(|(kind, rows, seen)| Some(seen.us / self.predicted(kind, rows)?))
-                .collect();
-            let sum: f64 = factors.iter().map(|f| f.ln()).sum();
-            (!factors.is_empty()).then(|| (sum / factors.len() as f64).exp())
-        };
-        let kind = |other: Device| (other == Device::Gpu) == (device == Device::Gpu);
-        of(&|other| other == device)
-            .or_else(|| of(&kind))
-            .unwrap_or(1.0)
-    }
-
-    /// What no model predicts and nobody saw: like another core's, like another device's where all are alike, or a
-    /// part of the uncut network's in proportion to its arithmetic.
-    fn like(&self, kind: Kind, rows: usize) -> Option<f64> {
-        let of = |stage, device| {
-            let other = Kind {
-                stage,
-                device,
-                ..kind
-            };
-            self.known(other, rows)
-        };
-        let share = self.prefix_share;
-        match (kind.stage, kind.device) {
-            (StageKind::Prefix, Device::Dla(_)) => {
-                let cores = [Device::Dla(0), Device::Dla(1)].into_iter();
-                let mut twins = cores.filter_map(|device| of(StageKind::Prefix, device));
-                let gpu = || {
-                    self.us(
-                        Kind {
-                            device: Device::Gpu,
-                            ..kind
-                        },
-                        rows,
-                    )
-                };
-                twins.next().or_else(|| self.alike.then(gpu).flatten())
-            }
-            (StageKind::Prefix, Device::Gpu) => {
-                let whole = of(StageKind::Whole, Device::Gpu).map(|us| us * share);
-                let twin = || of(StageKind::Prefix, Device::Dla(0));
-                whole.or_else(|| self.alike.then(twin).flatten())
-            }
-            (StageKind::Suffix, _) if kind.way == 0 => {
-                of(StageKind::Whole, Device::Gpu).map(|us| us * (1.0 - share))
-            }
-            (StageKind::Whole, _) => {
-                let prefix = of(StageKind::Prefix, Device::Gpu)?;
-                Some(prefix + of(StageKind::Suffix, Device::Gpu).unwrap_or(0.0))
-            }
-            (StageKind::Suffix, _) => None,
-        }
-    }
-}
-
-/// Linear between two sizes; from the nearest one beyond them.
-fn between(sizes: &Sizes, rows: usize) -> Option<f64> {
-    let above = sizes.range(rows..).next();
-    let below = sizes.range(..rows).next_back();
-    let scaled = |(n, seen): (&usize, &Seen)| {
-        let share = rows as f64 / *n as f64;
-        seen.us * share.max(FIXED + (1.0 - FIXED) * share)
-    };
-    match (below, above) {
-        (_, Some((n, seen))) if *n == rows => Some(seen.us),
-        (Some((low, a)), Some((high, b))) => {
-            let share = (rows - low) as f64 / (high - low) as f64;
-            Some(a.us + (b.us - a.us) * share)
-        }
-        (Some(nearest), None) => {
-            // Two sizes below give the slope, if it is one.
-            let mut two = sizes.range(..rows).rev();
-            let line = two.next().zip(two.next()).map(|((n, a), (m, b))| {
-                let slope = (a.us - b.us) / (n - m) as f64;
-                let steep = a.us / *n as f64;
-                a.us + slope.clamp(steep * (1.0 - FIXED), steep) * (rows - n) as f64
-            });
-            Some(line.unwrap_or_else(|| scaled(nearest)))
-        }
-        (None, Some(nearest)) => Some(scaled(nearest)),
-        (None, None) => None,
     }
 }

@@ -12,15 +12,9 @@ pub(super) const MOST: usize = 512;
 /// Equal rounds that all rows are split into, besides the usual sizes.
 const FEW: usize = 8;
 
-/// Rows per execution worth trying for `rows` rows on a device that takes up to `most` at once, ascending.
-pub(super) fn tried(rows: usize, most: usize) -> Vec<usize> {
-    let most = most.min(MOST).min(rows);
-    let even = (1..=FEW).map(|rounds| rows.div_ceil(rounds));
-    let mut sizes: Vec<usize> = LADDER.into_iter().chain(even).collect();
-    sizes.retain(|n| (1..=most).contains(n));
-    sizes.sort_unstable();
-    sizes.dedup();
-    sizes
+/// Rows per execution that split `rows` rows into few even rounds.
+pub(super) fn even(rows: usize) -> impl Iterator<Item = usize> {
+    (1..=FEW.min(rows)).map(move |rounds| rows.div_ceil(rounds))
 }
 
 /// Divisors of `rows`, the largest first, at most `count` of them.

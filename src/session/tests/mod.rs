@@ -190,12 +190,16 @@ fn a_slow_device_does_not_change_the_order() {
 #[test]
 fn any_batch_runs_and_engines_are_built_once_and_before_the_run() {
     let backend = Arc::new(fake());
-    let session = Session::from_bundle(network(), backend.clone(), config()).unwrap();
+    // The plan of a batch does not follow what a busy machine made of another.
+    let adapt = Adapt::Never;
+    let config = SessionConfig { adapt, ..config() };
+    let session = Session::from_bundle(network(), backend.clone(), config).unwrap();
     for rows in [1, 2, 15, 16, 17, 64, 100] {
         let inputs = batch(&session, rows);
+        let plan = session.plan_for(rows).unwrap();
         let outcome = session.run(&inputs).unwrap();
         assert_right(&session, &inputs, &outcome);
-        assert_eq!(outcome.plan, session.plan_for(rows).unwrap());
+        assert_eq!(outcome.plan, plan);
     }
     let plan = session.plan_for(48).unwrap();
     assert_eq!(plan.devices(), [GPU, DLA0, DLA1]);

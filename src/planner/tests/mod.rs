@@ -1,13 +1,14 @@
-use std::collections::HashSet;
+mod drive;
+mod networks;
 
 use super::*;
 use crate::bundle::Options;
 use crate::engine::StageKind;
 use crate::graph::{Graph, GraphBuilder, Op, PoolKind};
 use crate::plan::{Device, Plan};
-use crate::sim::{simulate, Costs, ExecutionCost, Flow, Noise, Simulated};
-use crate::trace::{Track, Work};
+use crate::sim::{Costs, ExecutionCost, Noise, Simulated};
 use crate::tune::Sites;
+use drive::Drive;
 
 const ALL: [Device; 3] = [Device::Gpu, Device::Dla(0), Device::Dla(1)];
 
@@ -55,89 +56,12 @@ impl Costs for Board {
 
 impl Board {
     fn run(&self, plan: &Plan, noise: Noise) -> Simulated {
-        let flow = if plan.gpu_alone() {
-            Flow::Whole
-        } else {
-            Flow::Prefix
-        };
-        simulate(plan, flow, self, noise).unwrap()
+        drive::run(self, false, plan, noise)
     }
 
     /// The least time if every row could be dealt freely, without fixed costs.
     fn ideal(&self, rows: usize) -> f64 {
         UNIT * rows as f64 / (1.0 / self.gpu + 1.0 / self.dla[0] + 1.0 / self.dla[1])
-    }
-}
-
-/// A planner that drives a board; engines that it asks for are there with the next batch.
-struct Drive {
-    planner: Planner,
-    engines: HashSet<Engine>,
-    seed: u64,
-    noise: f64,
-}
-
-impl Drive {
-    fn new(planner: Planner, first: Plan, grows: bool) -> Drive {
-        let mut drive = Drive {
-            planner,
-            engines: HashSet::new(),
-            seed: 0,
-            noise: 0.1,
-        };
-        drive.planner.begin(first, 0, grows);
-        drive
-    }
-
-    fn plan(&self, rows: usize) -> Plan {
-        self.planner.next(rows).unwrap().0.clone()
-    }
-
-    /// Runs a batch; gives its time and whether the plan changed after it.
-    fn step(&mut self, rows: usize, board: &Board) -> (f64, bool) {
-        self.planner.turn(rows, &self.engines);
-        let plan = self.plan(rows);
-        self.seed += 1;
-        let run = board.run(&plan, Noise::new(self.noise, self.seed).unwrap());
-        let mut executions = Vec::new();
-        for span in &run.spans {
-            if let (
-                Track::Device(device),
-                Work::Stage {
-                    stage,
-                    rows,
-                    padding,
-                    ..
-                },
-            ) = (&span.track, &span.work)
-            {
-                executions.push((*stage, *device, rows.len() + padding, span.duration_us));
-            }
-        }
-        for share in &plan.prefix {
-            for stage in [StageKind::Whole, StageKind::Prefix] {
-                let dla = stage == StageKind::Whole && share.device != Device::Gpu;
-                let engine = Engine {
-                    device: share.device,
-                    stage,
-                    rows: share.batch,
-                    way: 0,
-                    copy: 0,
-                };
-                self.engines.extend((!dla).then_some(engine));
-            }
-        }
-        let ran = Ran {
-            plan: &plan,
-            way: 0,
-            us: run.makespan_us,
-            executions: &executions,
-        };
-        for engine in self.planner.learn(&ran, &self.engines) {
-            self.engines.insert(engine);
-        }
-        self.planner.turn(rows, &self.engines);
-        (run.makespan_us, self.plan(rows) != plan)
     }
 }
 
@@ -163,7 +87,10 @@ fn a_slow_down_is_balanced_within_ten_runs_and_nothing_oscillates() {
             let plan: Plan = "gpu=16x16,dla0=16x8,dla1=16x8,suffix=512".parse().unwrap();
             let mut drive = Drive::new(Planner::new(terms(false), None), plan, grows);
             let early = (0..10).filter(|_| drive.step(512, &fast).1).count();
-            assert_eq!(early, 0, "{why}: noise alone moves nothing");
+            assert!(
+                early <= usize::from(grows),
+                "{why}: noise alone moves nothing, but larger executions are looked at once: {early}"
+            );
             let changes = (0..10).filter(|_| drive.step(512, &slow).1).count();
             assert!((1..=5).contains(&changes), "{why}: {changes}");
             let plan = drive.plan(512);
@@ -254,13 +181,8 @@ fn a_session_that_knows_nothing_finds_its_devices() {
             }
         }
         let terms = terms(false);
-        let deal = Deal {
-            terms: &terms,
-            rates: &known,
-            rows,
-            offer: Offer::Any,
-            frame: &Frame::default(),
-        };
+        let frame = Frame::default();
+        let deal = Deal::new(&terms, &known, rows, Offer::Any, &frame);
         let all = deal.alone().into_iter().chain(deal.shared());
         let best = all
             .map(|e| board.run(&e.plan, Noise::NONE).makespan_us)
@@ -321,17 +243,11 @@ fn plans_of_any_size_are_valid_and_keep_to_the_memory() {
         terms.memory = memory;
         for rows in [1, 2, 3, 7, 22, 66, 97, 251, 256, 1000, 2048, 4999] {
             let frame = Frame::default();
-            let deal = Deal {
-                terms: &terms,
-                rates: &rates,
-                rows,
-                offer: Offer::Any,
-                frame: &frame,
-            };
+            let deal = Deal::new(&terms, &rates, rows, Offer::Any, &frame);
             for found in deal.alone().into_iter().chain(deal.shared()) {
                 found.plan.validate(rows, &ALL).unwrap();
                 assert!(terms.has_room(&found.plan), "{}", found.plan);
-                let again = deal.estimate(&found.plan).unwrap().us;
+                let again = deal.estimate(found.plan.clone()).unwrap().us;
                 assert!(
                     (again - found.us).abs() < 1e-6 * found.us,
                     "{}: {again} is not {}",
