@@ -5,13 +5,13 @@ use crate::graph::{Op, Pad, Range, TensorId};
 
 /// A reshape of a reshape goes there at once; what comes back to where it was is nothing.
 pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
-    if !reshapes(edit.op(node)) {
+    if !edit.op(node).only_reshapes() {
         return false;
     }
     let (between, output) = (edit.node(node).inputs[0], edit.node(node).output);
     let Some(first) = edit
         .producer(between)
-        .filter(|first| reshapes(edit.op(*first)))
+        .filter(|first| edit.op(*first).only_reshapes())
     else {
         return false;
     };
@@ -78,14 +78,6 @@ pub(super) fn pads(edit: &mut Edit, node: usize) -> bool {
     let x = edit.node(first).inputs[0];
     edit.set(node, Op::Pad(both), &[x]);
     true
-}
-
-/// Whether the operator gives its operand another shape, with the elements in the same order.
-pub(super) fn reshapes(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Reshape { .. } | Op::Flatten | Op::Squeeze { .. } | Op::ExpandDims { .. }
-    )
 }
 
 /// The operator from one shape to another. Where both have as many rows, any number of rows may come.

@@ -180,15 +180,18 @@ pub enum Op {
 impl Op {
     /// Whether the result is elements of the operands in other places, and nothing else.
     pub fn only_moves(&self) -> bool {
+        let moves = matches!(
+            self,
+            Op::Concat { .. } | Op::Slice { .. } | Op::Transpose { .. }
+        );
+        moves || self.only_reshapes()
+    }
+
+    /// Whether the result is the operand in another shape, with the elements in the same order.
+    pub fn only_reshapes(&self) -> bool {
         matches!(
             self,
-            Op::Concat { .. }
-                | Op::Flatten
-                | Op::Reshape { .. }
-                | Op::Squeeze { .. }
-                | Op::ExpandDims { .. }
-                | Op::Slice { .. }
-                | Op::Transpose { .. }
+            Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } | Op::ExpandDims { .. }
         )
     }
 
