@@ -5,7 +5,7 @@ use super::Edit;
 use crate::graph::{Op, Padding2d, Pool2d, PoolKind, ReduceKind};
 
 /// The longest side of a window that every DLA takes (rule `pool.win`).
-const SIDE: usize = 8;
+pub(super) const SIDE: usize = 8;
 
 /// The mean or the maximum over rows and columns.
 pub(super) fn reduction(edit: &mut Edit, node: usize) -> bool {

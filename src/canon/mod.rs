@@ -5,6 +5,7 @@
 
 mod affine;
 mod arithmetic;
+mod broadcast;
 mod channels;
 mod constants;
 mod edit;
@@ -25,6 +26,7 @@ mod sigmoid;
 #[cfg(test)]
 mod tests;
 mod values;
+mod windows;
 
 use std::collections::{HashMap, HashSet};
 
@@ -60,7 +62,9 @@ const RULES: &[(&str, Rule)] = &[
     ("space to depth", focus::fold),
     ("reduction of a map", means::reduction),
     ("large windows", means::cascade),
+    ("large windows of maxima", windows::cascade),
     ("channel padding", channels::pad),
+    ("values per channel", broadcast::spread),
     ("slopes of a vector", prelu::unflatten),
 ];
 

@@ -150,6 +150,10 @@ pub struct MatrixMultiply {
 
 /// Builds one network layer by layer. `name` is the node's name in the graph; several layers may share it.
 pub trait NetworkBuilder {
+    /// Whether [`NetworkBuilder::elementwise`] repeats axes of length one at no cost: all devices but a DLA do.
+    fn broadcasts(&self) -> bool {
+        true
+    }
     fn input(&mut self, name: &str, shape: &[usize]) -> Built;
     fn constant(&mut self, name: &str, value: &Weights) -> Built;
     fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built;

@@ -85,8 +85,9 @@ impl Lowering<'_> {
             }
         }
         let rank = self.shape(node.output).len();
-        let a = self.ranked(node, node.inputs[0], rank)?;
-        let b = self.ranked(node, node.inputs[1], rank)?;
+        let operand = |at: usize| self.fusions.broadcast(node.inputs[at]);
+        let (a, b) = (operand(0), operand(1));
+        let (a, b) = (self.ranked(node, a, rank)?, self.ranked(node, b, rank)?);
         self.elementwise(node, kind, a, b)
     }
 

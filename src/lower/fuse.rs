@@ -1,9 +1,10 @@
-//! Which nodes become part of a neighbour's layer: constants added per channel, and zero padding before a convolution.
+//! Which nodes become part of a neighbour's layer: constants added per channel, zero padding before a convolution, and
+//! copies of one value per channel before an element-wise layer that broadcasts.
 
 use std::collections::{HashMap, HashSet};
 
 use super::Weights;
-use crate::graph::{BinaryKind, DType, Graph, Node, Op, Pad, Padding2d, TensorId};
+use crate::graph::{BinaryKind, DType, Graph, Node, Op, Pad, Padding2d, PoolKind, TensorId};
 
 /// Found once per network, before the first layer is built.
 #[derive(Debug, Default)]
@@ -12,13 +13,19 @@ pub(super) struct Fusions {
     shifts: HashMap<usize, (Weights, TensorId)>,
     /// By the padded tensor: what was padded, and how much.
     pads: HashMap<TensorId, (TensorId, Padding2d)>,
+    /// By the tensor of copies: the values `[N, C, 1, 1]`.
+    copies: HashMap<TensorId, TensorId>,
     absorbed: HashSet<usize>,
 }
 
 impl Fusions {
-    pub fn find(graph: &Graph) -> Fusions {
+    /// `broadcasts` says whether element-wise layers repeat an operand's axes of length one.
+    pub fn find(graph: &Graph, broadcasts: bool) -> Fusions {
         let readers = Readers::of(graph);
         let mut fusions = Fusions::default();
+        if broadcasts {
+            fusions.find_copies(graph, &readers);
+        }
         for (index, node) in graph.nodes.iter().enumerate() {
             let Some(next) = readers.only(node.output) else {
                 continue;
@@ -36,6 +43,35 @@ impl Fusions {
             }
         }
         fusions
+    }
+
+    /// Copies that only an element-wise node reads, of a value per channel or of such copies.
+    fn find_copies(&mut self, graph: &Graph, readers: &Readers) {
+        let mut chains: HashMap<TensorId, Vec<usize>> = HashMap::new();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let Some(next) = readers.only(node.output).filter(|_| is_copy(&node.op)) else {
+                continue;
+            };
+            let x = node.inputs[0];
+            let mut chain = chains.remove(&x).unwrap_or_default();
+            let starts = matches!(graph.tensor(x).shape[..], [_, _, 1, 1]);
+            if chain.is_empty() && !starts {
+                continue;
+            }
+            chain.push(index);
+            if let Op::Binary(_) = graph.nodes[next].op {
+                let first = &graph.nodes[chain[0]];
+                self.copies.insert(node.output, first.inputs[0]);
+                self.absorbed.extend(chain);
+            } else {
+                chains.insert(node.output, chain);
+            }
+        }
+    }
+
+    /// What an element-wise layer reads in place of an operand.
+    pub fn broadcast(&self, operand: TensorId) -> TensorId {
+        self.copies.get(&operand).copied().unwrap_or(operand)
     }
 
     /// Whether another node's layer does this node's work.
@@ -82,6 +118,11 @@ impl Readers {
             _ => None,
         }
     }
+}
+
+/// Whether a map of equal values becomes a map of these, by the operators that `canon` spreads values with.
+fn is_copy(op: &Op) -> bool {
+    matches!(op, Op::Resize2d(_)) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Max)
 }
 
 fn takes_shift(graph: &Graph, node: &Node) -> bool {

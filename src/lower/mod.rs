@@ -26,8 +26,9 @@ use fuse::Fusions;
 
 /// Hands every node of `graph` to `builder` as layers, with inputs first and outputs last.
 ///
-/// Three exact rewrites happen on the way: a constant added per channel becomes the bias of the convolution,
-/// dense layer or scale before it, zero padding becomes the padding of the convolution after it,
+/// Four exact rewrites happen on the way: a constant added per channel becomes the bias of the convolution,
+/// dense layer or scale before it, zero padding becomes the padding of the convolution after it, copies of one value per
+/// channel are left to an element-wise layer that broadcasts,
 /// and pooling windows are spelled out so that no builder has to know TVM's rounding rules.
 ///
 /// # Errors
@@ -36,9 +37,9 @@ pub fn lower(graph: &Graph, builder: &mut dyn NetworkBuilder) -> Result<(), Lowe
     graph.validate()?;
     let mut lowering = Lowering {
         graph,
-        builder,
         values: vec![None; graph.tensors.len()],
-        fusions: Fusions::find(graph),
+        fusions: Fusions::find(graph, builder.broadcasts()),
+        builder,
     };
     lowering.inputs()?;
     for (index, node) in graph.nodes.iter().enumerate() {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, GraphBuilder, Lrn, Pad, Padding2d, Pool2d, PoolKind, UnaryKind,
+    Activation, BinaryKind, Conv2d, Coordinates, GraphBuilder, Lrn, Pad, Padding2d, Pool2d,
+    PoolKind, Resize2d, ResizeMode, Rounding, UnaryKind,
 };
 
 /// Writes down every layer; refuses the one whose name it was given.
@@ -13,6 +14,8 @@ struct Recorder {
     lines: Vec<String>,
     values: u32,
     refuse: Option<&'static str>,
+    /// Element-wise layers take operands of one shape, as a DLA's do.
+    same_shapes: bool,
     kernels: Vec<Arc<Vec<u8>>>,
     /// Tensors of the network with their values and the layers built by then.
     tensors: Vec<(String, u32, usize)>,
@@ -30,6 +33,9 @@ impl Recorder {
 }
 
 impl NetworkBuilder for Recorder {
+    fn broadcasts(&self) -> bool {
+        !self.same_shapes
+    }
     fn input(&mut self, name: &str, shape: &[usize]) -> Built {
         self.add(name, format!("input {shape:?}"))
     }
@@ -224,6 +230,58 @@ fn builders_learn_which_tensor_of_the_network_their_layers_compute() {
     ];
     let want = want.map(|(name, value, layers)| (name.to_string(), value, layers));
     assert_eq!(recorder.tensors, want);
+}
+
+/// What `canon` makes of a value per channel beside a map.
+#[test]
+fn copies_are_left_to_layers_that_broadcast() {
+    let build = |read_twice: bool| {
+        let mut b = GraphBuilder::new("net");
+        let (x, gate) = (b.input("x", &[1, 2, 4, 8]), b.input("gate", &[1, 2, 1, 1]));
+        let pool = Op::Pool2d(Pool2d {
+            kind: PoolKind::Max,
+            window: [1, 2],
+            stride: [1; 2],
+            padding: Padding2d {
+                left: 1,
+                right: 1,
+                ..Padding2d::default()
+            },
+            dilation: [1; 2],
+            ceil_mode: false,
+            count_include_pad: false,
+        });
+        let wide = b.node("wide", pool, &[gate]).unwrap();
+        let resize = Op::Resize2d(Resize2d {
+            output: [4, 8],
+            mode: ResizeMode::Nearest(Rounding::Floor),
+            coordinates: Coordinates::Asymmetric,
+        });
+        let map = b.node("map", resize, &[wide]).unwrap();
+        let y = b.node("y", Op::Binary(BinaryKind::Mul), &[x, map]).unwrap();
+        b.output(y);
+        if read_twice {
+            b.output(map);
+        }
+        b.finish().unwrap()
+    };
+    let cases = [
+        (false, false, 3, "the layer broadcasts"),
+        (true, false, 5, "the layer does not"),
+        (false, true, 5, "the network returns the copies"),
+    ];
+    for (same_shapes, read_twice, layers, why) in cases {
+        let mut recorder = Recorder {
+            same_shapes,
+            ..Recorder::default()
+        };
+        lower(&build(read_twice), &mut recorder).unwrap();
+        let built = recorder
+            .lines
+            .iter()
+            .filter(|line| !line.starts_with("output"));
+        assert_eq!(built.count(), layers, "{why}: {:?}", recorder.lines);
+    }
 }
 
 #[test]

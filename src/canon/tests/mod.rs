@@ -1,10 +1,12 @@
 //! Forms before and after, and that both compute the same.
 
 mod arithmetic;
+mod broadcast;
 mod forms;
 mod moves;
 mod padding;
 mod whole;
+mod windows;
 
 use std::collections::HashSet;
 
@@ -16,6 +18,7 @@ use crate::graph::{
     Activation, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d, PoolKind,
     Range, TensorId,
 };
+use crate::split::{verdict, Chip, DlaTarget, Precision, Verdict, Version};
 
 /// A network under construction, in few words.
 pub struct Net {
@@ -201,6 +204,25 @@ pub fn one(spellings: &[(Build, &str)]) -> Graph {
         }
     }
     forms[0].0.clone()
+}
+
+/// Every node runs on the last Xavier's DLA and on Orin's.
+pub fn on_dla(graph: &Graph, why: &str) {
+    let targets = [
+        (Chip::Xavier, Version(8, 5, 2)),
+        (Chip::Orin, Version(10, 3, 0)),
+    ];
+    for (chip, tensorrt) in targets {
+        let target = DlaTarget {
+            chip,
+            tensorrt,
+            precision: Precision::Fp16,
+        };
+        for node in &graph.nodes {
+            let verdict = verdict(graph, node, &target);
+            assert_eq!(verdict, Verdict::Dla, "{why} on {chip:?}: {}", node.name);
+        }
+    }
 }
 
 fn assert_close(a: Option<&Vec<u8>>, b: Option<&Vec<u8>>, why: &str) {

@@ -118,8 +118,9 @@ impl TensorRt {
         let prepared = types::prepared(graph, &recipe.numerics);
         let types =
             Types::of(&prepared, &recipe.numerics).map_err(|e| spec.error(e.to_string()))?;
+        let on_dla = matches!(spec.device, Device::Dla(_));
         let lowered = self
-            .lower(&prepared, &parts, &ports, &types)
+            .lower(&prepared, &parts, &ports, &types, on_dla)
             .map_err(fail)?;
         agree(&prepared, &lowered.inferred).map_err(fail)?;
         self.configure(spec, recipe, &parts).map_err(trt)?;
@@ -156,7 +157,7 @@ impl TensorRt {
         let types =
             Types::of(&prepared, &recipe.numerics).map_err(|e| spec.error(e.to_string()))?;
         let lowered = self
-            .lower(&prepared, &parts, &ports, &types)
+            .lower(&prepared, &parts, &ports, &types, true)
             .map_err(fail)?;
         self.configure(spec, recipe, &parts).map_err(trt)?;
         let answers = dla::ask(self.0, &parts.config, &lowered.layers);
@@ -169,8 +170,10 @@ impl TensorRt {
         parts: &Construction,
         ports: &Ports,
         types: &Types,
+        on_dla: bool,
     ) -> Result<Finished, String> {
-        let mut network = TrtNetwork::new(self.0, &parts.network, self.typing(), types, ports);
+        let typing = self.typing();
+        let mut network = TrtNetwork::new(self.0, &parts.network, typing, types, ports, on_dla);
         lower(graph, &mut network).map_err(|e| e.to_string())?;
         network.finish().map_err(|e| e.to_string())
     }

@@ -13,6 +13,10 @@ use crate::lower::{
 };
 
 impl NetworkBuilder for TrtNetwork<'_> {
+    fn broadcasts(&self) -> bool {
+        !self.on_dla
+    }
+
     fn input(&mut self, name: &str, shape: &[usize]) -> Built {
         self.input_tensor(name, shape)
     }

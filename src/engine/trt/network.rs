@@ -48,6 +48,8 @@ pub(super) struct TrtNetwork<'a> {
     pub(super) typing: Typing,
     pub(super) types: &'a Types,
     pub(super) ports: &'a Ports,
+    /// Whether a DLA is to run the layers.
+    pub(super) on_dla: bool,
     /// Inputs and outputs so far: what an output may not be once more.
     pub(super) taken: HashSet<*mut sys::Tensor>,
     pub(super) inputs: usize,
@@ -112,6 +114,7 @@ impl<'a> TrtNetwork<'a> {
         typing: Typing,
         types: &'a Types,
         ports: &'a Ports,
+        on_dla: bool,
     ) -> TrtNetwork<'a> {
         TrtNetwork {
             library,
@@ -119,6 +122,7 @@ impl<'a> TrtNetwork<'a> {
             typing,
             types,
             ports,
+            on_dla,
             taken: HashSet::new(),
             inputs: 0,
             outputs: 0,
