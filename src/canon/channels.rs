@@ -5,50 +5,61 @@
 //! of ones and zeros is exact as well, since the largest weight of a channel is a whole number of steps.
 
 use super::Edit;
-use crate::graph::{Conv2d, Op, Pad, Padding2d};
+use crate::graph::{Conv2d, Op, Pad, Padding2d, TensorId};
 
 /// The part of a network's multiplications that its identities may come to.
 const SHARE: u64 = 4;
 
+/// Widths around the map, if any, stay a padding behind the convolution, where the next layer takes it.
 pub(super) fn pad(edit: &mut Edit, node: usize) -> bool {
-    let Op::Pad(pad) = edit.op(node) else {
+    let (Op::Pad(pad), [x]) = (edit.op(node), &edit.node(node).inputs[..]) else {
         return false;
     };
-    let (
-        Pad {
-            before,
-            after,
-            value: 0.0,
-        },
-        x,
-    ) = (pad, edit.node(node).inputs[0])
+    let (pad, x) = (pad.clone(), *x);
+    let ([0, front, top, left], [0, behind, bottom, right]) = (&pad.before[..], &pad.after[..])
     else {
         return false;
     };
-    let ([0, front, 0, 0], [0, behind, 0, 0]) = (&before[..], &after[..]) else {
-        return false;
-    };
-    let (front, behind) = (*front, *behind);
-    let [_, channels, height, width] = edit.shape(x)[..] else {
+    let &[_, channels, height, width] = edit.shape(x) else {
         return false;
     };
     let outputs = front + channels + behind;
     let cost = (channels * outputs * height * width) as u64;
-    if !edit.spend(cost, SHARE) {
+    if outputs == channels || pad.value != 0.0 || !edit.spend(cost, SHARE) {
         return false;
     }
+    let kernel = identity(edit, node, [outputs, channels], *front);
+    let conv = Op::Conv2d(Conv2d {
+        stride: [1; 2],
+        padding: Padding2d::default(),
+        dilation: [1; 2],
+        groups: 1,
+    });
+    if [top, left, bottom, right].iter().all(|side| **side == 0) {
+        edit.set(node, conv, &[x, kernel]);
+        return true;
+    }
+    let frame = Pad {
+        before: vec![0, 0, *top, *left],
+        after: vec![0, 0, *bottom, *right],
+        value: 0.0,
+    };
+    let deeper = edit.add(node, conv, &[x, kernel]);
+    edit.set(node, Op::Pad(frame), &[deeper]);
+    true
+}
+
+/// The 1x1 kernel that puts channels behind `front` others.
+fn identity(
+    edit: &mut Edit,
+    node: usize,
+    [outputs, channels]: [usize; 2],
+    front: usize,
+) -> TensorId {
     let mut values = vec![0.0; outputs * channels];
     for c in 0..channels {
         values[(front + c) * channels + c] = 1.0;
     }
     let name = format!("{}.identity", edit.node(node).name);
-    let kernel = edit.weight(&name, &[outputs, channels, 1, 1], &values);
-    let conv = Conv2d {
-        stride: [1; 2],
-        padding: Padding2d::default(),
-        dilation: [1; 2],
-        groups: 1,
-    };
-    edit.set(node, Op::Conv2d(conv), &[x, kernel]);
-    true
+    edit.weight(&name, &[outputs, channels, 1, 1], &values)
 }

@@ -1,5 +1,6 @@
 //! Space to depth in front of a convolution is one convolution of a larger kernel and stride: every second row and column
-//! from four places, joined as channels, and a 3x3 kernel are 6x6 with stride 2.
+//! from four places, joined as channels, and a 3x3 kernel are 6x6 with stride 2. Exporters write it as slices that they
+//! join, or as a reshape, a transpose and a reshape.
 
 use super::Edit;
 use crate::graph::{Conv2d, Node, Op, Padding2d, Range, TensorId};
@@ -29,11 +30,13 @@ struct Found {
     grid: Grid,
 }
 
-/// Which elements of every block of a map the parts take, in the order of their channels.
+/// Which element of every block of a map each joined channel is.
 struct Grid {
     block: [usize; 2],
+    /// Of the map.
     channels: usize,
-    starts: Vec<[usize; 2]>,
+    /// By joined channel: a channel of the map, and the place in the block.
+    places: Vec<(usize, [usize; 2])>,
 }
 
 fn found(edit: &Edit, node: usize) -> Option<Found> {
@@ -41,32 +44,93 @@ fn found(edit: &Edit, node: usize) -> Option<Found> {
     let (Op::Conv2d(conv), [joined, weights]) = (op, &inputs[..]) else {
         return None;
     };
-    let concat = edit.producer(*joined)?;
     let plain = conv.groups == 1 && conv.dilation == [1; 2] && edit.is_weight(*weights);
-    let alone =
-        edit.only_reader(*joined) == Some(node) && *edit.op(concat) == (Op::Concat { axis: 1 });
-    let parts = &edit.node(concat).inputs;
-    let (x, block, _) = part(edit, *parts.first().filter(|_| plain && alone)?)?;
-    let mut starts = Vec::with_capacity(parts.len());
-    for id in parts {
-        let (own, step, start) = part(edit, *id)?;
-        let whole = own == x && step == block && (0..2).all(|i| start[i] < block[i]);
-        starts.push(whole.then_some(start)?);
-    }
-    let shape = edit.shape(x);
-    let even = (0..2).all(|i| shape[2 + i] == block[i] * edit.shape(*joined)[2 + i]);
-    let grid = Grid {
-        block,
-        channels: shape[1],
-        starts,
+    let alone = edit.only_reader(*joined) == Some(node);
+    let last = edit.producer(*joined).filter(|_| plain && alone)?;
+    let (x, grid) = match edit.op(last) {
+        Op::Concat { axis: 1 } => parts(edit, last)?,
+        op if op.only_reshapes() => blocks(edit, last)?,
+        _ => return None,
     };
-    even.then(|| Found {
+    Some(Found {
         conv: conv.clone(),
         weights: *weights,
         joined: *joined,
         x,
         grid,
     })
+}
+
+/// Slices at equal distances, joined.
+fn parts(edit: &Edit, concat: usize) -> Option<(TensorId, Grid)> {
+    let Node { inputs, output, .. } = edit.node(concat);
+    let (x, block, _) = part(edit, *inputs.first()?)?;
+    let &[_, channels, height, width] = edit.shape(x) else {
+        return None;
+    };
+    let mut places = Vec::new();
+    for id in inputs {
+        let (own, step, start) = part(edit, *id)?;
+        let whole = own == x && step == block && (0..2).all(|i| start[i] < block[i]);
+        places.extend((0..channels).map(|c| (c, start)).filter(|_| whole));
+    }
+    let map = &edit.shape(*output)[2..];
+    let even = height == block[0] * map[0] && width == block[1] * map[1];
+    let complete = places.len() == channels * inputs.len();
+    let grid = Grid {
+        block,
+        channels,
+        places,
+    };
+    (even && complete).then_some((x, grid))
+}
+
+/// Blocks of places made channels by a reshape, a transpose and a reshape.
+fn blocks(edit: &Edit, last: usize) -> Option<(TensorId, Grid)> {
+    let between = |node: usize| -> Option<(usize, TensorId)> {
+        let operand = edit.node(node).inputs[0];
+        let alone = edit.only_reader(operand) == Some(node) && !edit.is_ranged(operand);
+        Some((edit.producer(operand).filter(|_| alone)?, operand))
+    };
+    let (transpose, _) = between(last)?;
+    let Op::Transpose { axes } = edit.op(transpose) else {
+        return None;
+    };
+    let (first, apart) = between(transpose)?;
+    let x = edit.node(first).inputs[0];
+    let (&[rows, channels, height, width], &[n, c, h, down, w, across]) =
+        (edit.shape(x), edit.shape(apart))
+    else {
+        return None;
+    };
+    let split = [n, c, h * down, w * across] == [rows, channels, height, width];
+    // The block's channels in front of what is left of the map.
+    let mut deep = axes.get(1..4)?.to_vec();
+    deep.sort_unstable();
+    let ordered = axes[0] == 0 && axes[4..] == [2, 4] && deep == [1, 3, 5];
+    let joined = edit.shape(edit.node(last).output) == [n, c * down * across, h, w];
+    if !(edit.op(first).only_reshapes() && split && ordered && joined) {
+        return None;
+    }
+    let sizes = [1, 2, 3].map(|i| edit.shape(apart)[axes[i]]);
+    let mut places = Vec::new();
+    for i in 0..sizes[0] {
+        for j in 0..sizes[1] {
+            for k in 0..sizes[2] {
+                let at = |axis: usize| {
+                    let place = (1..4).find(|p| axes[*p] == axis).unwrap_or(1);
+                    [i, j, k][place - 1]
+                };
+                places.push((at(1), [at(3), at(5)]));
+            }
+        }
+    }
+    let grid = Grid {
+        block: [down, across],
+        channels,
+        places,
+    };
+    Some((x, grid))
 }
 
 /// A slice that takes rows and columns at equal distances: of what, how far apart, from where.
@@ -106,7 +170,7 @@ impl Grid {
             let (rest, v) = (index / width, index % width);
             let (rest, u) = (rest / height, rest % height);
             let (o, slot) = (rest / inputs, rest % inputs);
-            let (start, c) = (self.starts[slot / self.channels], slot % self.channels);
+            let (c, start) = self.places[slot];
             let (row, column) = (u * self.block[0] + start[0], v * self.block[1] + start[1]);
             wide[((o * self.channels + c) * tall + row) * broad + column] += value;
         }

@@ -185,6 +185,18 @@ fn quarter(n: &mut Net, x: TensorId, row: usize, column: usize) -> TensorId {
     n.slice(rows, &[(3, column, 4, 2)])
 }
 
+/// A map apart in blocks, its axes in another order, the first three behind the rows as channels.
+fn blocks(n: &mut Net, x: TensorId, apart: &[i64], axes: &[usize]) -> TensorId {
+    let split = n.reshape(x, apart);
+    let axes = axes.to_vec();
+    let [rows, deep, left] = [0..1, 1..4, 4..6].map(|part| {
+        let sizes = axes[part].iter().map(|axis| apart[*axis]);
+        sizes.collect::<Vec<i64>>()
+    });
+    let moved = n.op(Op::Transpose { axes }, &[split]);
+    n.reshape(moved, &[rows, vec![deep.iter().product()], left].concat())
+}
+
 #[test]
 fn space_to_depth_goes_into_the_convolution() {
     let cases = [
@@ -212,6 +224,33 @@ fn space_to_depth_goes_into_the_convolution() {
             },
             want: &["conv2d"],
             why: "another order, one twice, one not at all",
+        },
+        Case {
+            build: |n| {
+                let x = n.x(&[2, 3, 8, 6]);
+                let deep = blocks(n, x, &[2, 3, 4, 2, 3, 2], &[0, 3, 5, 1, 2, 4]);
+                n.conv(deep, 3, 1, 1)
+            },
+            want: &["conv2d"],
+            why: "as ONNX's SpaceToDepth has it: the place in the block first",
+        },
+        Case {
+            build: |n| {
+                let x = n.x(&[2, 3, 8, 6]);
+                let deep = blocks(n, x, &[2, 3, 2, 4, 2, 3], &[0, 1, 5, 3, 2, 4]);
+                n.conv(deep, 1, 1, 0)
+            },
+            want: &["conv2d"],
+            why: "as pixel unshuffle has it, blocks that are not square, columns first",
+        },
+        Case {
+            build: |n| {
+                let x = n.x(&[2, 3, 8, 6]);
+                let other = blocks(n, x, &[2, 3, 4, 2, 3, 2], &[0, 1, 2, 4, 3, 5]);
+                n.conv(other, 3, 1, 1)
+            },
+            want: &["reshape", "transpose", "reshape", "conv2d"],
+            why: "not the place in the block becomes channels",
         },
         Case {
             build: |n| {
@@ -321,6 +360,21 @@ fn padded_channels_are_an_identity_convolution_where_that_is_cheap() {
             },
             want: &["conv2d", "conv2d", "relu"],
             why: "28 products beside 400 per place",
+        },
+        Case {
+            build: |n| {
+                let x = n.x(&[1, 4, 8, 8]);
+                let c = n.conv(x, 5, 1, 2);
+                let both = Pad {
+                    before: vec![0, 0, 1, 0],
+                    after: vec![0, 2, 2, 1],
+                    value: 0.0,
+                };
+                let c = n.op(Op::Pad(both), &[c]);
+                n.conv(c, 3, 1, 0)
+            },
+            want: &["conv2d", "conv2d", "conv2d"],
+            why: "the frame around the map is the next layer's",
         },
         Case {
             build: |n| {
