@@ -42,6 +42,7 @@ impl<'a> Following<'a> {
             if self.ranges.len() == before {
                 self.each(graph.nodes.iter(), Following::bounded_result);
                 self.each(graph.nodes.iter().rev(), Following::bounded_operand);
+                self.each(graph.nodes.iter().rev(), Following::gated_operand);
             }
             if self.ranges.len() == before {
                 return;
@@ -116,6 +117,49 @@ impl<'a> Following<'a> {
             (alone && self.is_activation(x) && max.is_normal()).then_some((x, max))
         };
         [term(*a, *b), term(*b, *a)].into_iter().flatten().collect()
+    }
+
+    /// The operand of a hard swish, `x * clip(x / 6 + 0.5, 0, 1)`: where the gate is 1 it is the result, and where the
+    /// gate is 0, below -3, any other such value does as well.
+    fn gated_operand(&self, node: &Node) -> Vec<(TensorId, f32)> {
+        let (Op::Binary(BinaryKind::Mul), [a, b]) = (&node.op, &node.inputs[..]) else {
+            return Vec::new();
+        };
+        let operand = |x: TensorId, gate: TensorId| -> Option<(TensorId, f32)> {
+            let (from, closed, open) = self.gate(gate)?;
+            let read = self.inner_readers(x)?.len() == 2 && from == x;
+            let max = self.range(node.output)?.max(closed.abs()).max(open.abs());
+            read.then_some((x, max))
+        };
+        [operand(*a, *b), operand(*b, *a)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// What a clip between 0 and 1 of something scaled and shifted reads, and where it reaches 0 and 1.
+    fn gate(&self, clipped: TensorId) -> Option<(TensorId, f32, f32)> {
+        let clip = self.producer.get(&clipped)?;
+        let Op::Activation(Activation::Clip { min: 0.0, max: 1.0 }) = clip.op else {
+            return None;
+        };
+        let sum = self.producer.get(&clip.inputs[0])?;
+        let product = self.producer.get(&sum.inputs[0])?;
+        let (Op::Binary(BinaryKind::Add), Op::Binary(BinaryKind::Mul)) = (&sum.op, &product.op)
+        else {
+            return None;
+        };
+        let constant = |node: &Node| self.graph.floats(node.inputs[1])?.next();
+        let (shift, scale) = (constant(sum)?, constant(product)?);
+        let single = |node: &Node| {
+            self.graph
+                .tensor(node.inputs[1])
+                .shape
+                .iter()
+                .all(|d| *d == 1)
+        };
+        let grows = single(sum) && single(product) && scale > 0.0;
+        grows.then_some((product.inputs[0], -shift / scale, (1.0 - shift) / scale))
     }
 
     /// Whether `node` multiplies or shifts the channels of a layer with weights, whose part it becomes.

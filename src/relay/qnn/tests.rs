@@ -234,6 +234,38 @@ fn a_tensor_that_someone_else_computes_with_needs_a_range_of_its_own() {
 }
 
 #[test]
+fn a_range_reaches_through_a_hard_swish() {
+    let cases = [
+        (6.0, 6.0, "as far as the result reaches"),
+        (1.0, 3.0, "as far as the gate takes to close"),
+    ];
+    for (known, want, why) in cases {
+        let mut b = GraphBuilder::new("net");
+        let x = b.input("x", &[1, 2, 4, 4]);
+        let x = layer(&mut b, x);
+        let constant = |b: &mut GraphBuilder, v: f32| b.weight("c", &[1], vec![v]);
+        let (sixth, half) = (constant(&mut b, 1.0 / 6.0), constant(&mut b, 0.5));
+        let m = b
+            .node("m", Op::Binary(BinaryKind::Mul), &[x, sixth])
+            .unwrap();
+        let a = b.node("a", add(), &[m, half]).unwrap();
+        let clip = Op::Activation(Activation::Clip { min: 0.0, max: 1.0 });
+        let k = b.node("k", clip, &[a]).unwrap();
+        let y = b.node("y", Op::Binary(BinaryKind::Mul), &[x, k]).unwrap();
+        b.output(y);
+        let graph = b.finish().unwrap();
+        let mut ranges = HashMap::from([(y, known)]);
+        spread(&graph, &mut ranges);
+        let near = |id, want: f32| (ranges[&id] - want).abs() < 1e-5;
+        assert!(near(x, want) && near(k, 1.0), "{why}: {ranges:?}");
+        assert!(
+            ranges.contains_key(&a) && ranges.contains_key(&m),
+            "{ranges:?}"
+        );
+    }
+}
+
+#[test]
 fn an_average_and_its_operand_share_a_range() {
     let mut b = GraphBuilder::new("net");
     let x = b.input("x", &[1, 2, 4, 4]);
