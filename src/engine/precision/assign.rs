@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::stored::{has_kernel, head, is_piecewise, stored};
 use super::{Numerics, Precision};
-use crate::graph::{BinaryKind, DType, Graph, Node, Op, TensorId};
+use crate::graph::{BinaryKind, DType, Graph, Node, Op, ResizeMode, TensorId};
 
 /// Why an INT8 network computes a node in FP16.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -137,10 +137,11 @@ pub(super) fn has_int8(graph: &Graph, node: &Node) -> bool {
     layer && floats
 }
 
-/// Whether an operator only moves elements (and zeros): what it reads and writes has one scale.
+/// Whether an operator only moves or repeats elements (and zeros): what it reads and writes has one scale.
 pub(super) fn moves(op: &Op) -> bool {
     match op {
         Op::Pad(pad) => pad.value == 0.0,
+        Op::Resize2d(resize) => matches!(resize.mode, ResizeMode::Nearest(_)),
         op => op.only_moves(),
     }
 }

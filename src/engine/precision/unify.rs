@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::assign::{has_int8, moves, HalfReason};
 use super::{Numerics, Precision, Ranges};
-use crate::graph::{Graph, Node, Op, TensorId};
+use crate::graph::{BinaryKind, Graph, Node, Op, TensorId};
 
 /// Ranges that differ by more than this keep a node in FP16: with one scale for both, the smaller tensor would use
 /// fewer than 4 of its 7 bits.
 const MOST_COARSENING: f32 = 16.0;
+/// Of products, whose relative errors add: of a sum only the larger operand's steps matter, of a product those of both.
+const MOST_COARSENING_OF_A_PRODUCT: f32 = 4.0;
 
 /// One scale for several tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,7 +64,7 @@ impl Numerics {
                 continue;
             };
             match groups.factor(&tensors) {
-                factor if factor > MOST_COARSENING && !moves(&node.op) => {
+                factor if factor > most_coarsening(&node.op) && !moves(&node.op) => {
                     numerics.half.insert(node.name.clone());
                     unification.moved.push(Moved {
                         node: node.name.clone(),
@@ -74,6 +76,13 @@ impl Numerics {
         }
         unification.unified = groups.apply(graph, &mut numerics.ranges);
         (numerics, unification)
+    }
+}
+
+fn most_coarsening(op: &Op) -> f32 {
+    match op {
+        Op::Binary(BinaryKind::Mul) => MOST_COARSENING_OF_A_PRODUCT,
+        _ => MOST_COARSENING,
     }
 }
 
