@@ -15,10 +15,10 @@ from tvm.driver import tvmc
 
 @dataclass(frozen=True)
 class Whole:
-    """A model: multiply-adds for its input shapes."""
+    """A model: multiply-adds for its input shapes, and the type and shape of every input."""
 
     macs: int
-    inputs: dict[str, list[int]]
+    inputs: dict[str, tuple[str, list[int]]]
 
 
 def whole(network: Network, file: Path) -> Whole:
@@ -26,8 +26,8 @@ def whole(network: Network, file: Path) -> Whole:
     model = tvmc.load(str(file), shape_dict=shapes(network, file))
     mod = relay.transform.InferType()(model.mod)
     inputs = [var for var in mod["main"].params if var.name_hint not in model.params]
-    sizes = {var.name_hint: [int(side) for side in var.checked_type.shape] for var in inputs}
-    return Whole(_count(mod["main"]), sizes)
+    types = {var.name_hint: (str(var.checked_type.dtype), _shape(var)) for var in inputs}
+    return Whole(_count(mod["main"]), types)
 
 
 def shapes(network: Network, file: Path) -> dict[str, list[int]] | None:

@@ -30,7 +30,7 @@ class Network:
     member: str
     # Where the file leaves sides open.
     shape: tuple[int, ...] | None = None
-    # What pictures are scaled to.
+    # What pictures are scaled to: as in training, or as far as the first quantisation reaches.
     span: tuple[float, float] = (0.0, 1.0)
 
 
@@ -68,16 +68,22 @@ NETWORKS = [
         "visual_wake_words",
         MLTK,
         "mltk/models/tinyml/visual_wake_words.mltk.zip!visual_wake_words.tflite",
+        None,
+        (0, 255),
     ),
     Network(
         "keyword_spotting",
         MLTK,
         "mltk/models/tinyml/keyword_spotting.mltk.zip!keyword_spotting.tflite",
+        None,
+        (0, 224),
     ),
     Network(
         "image_classification",
         MLTK,
         "mltk/models/tinyml/image_classification.mltk.zip!image_classification.tflite",
+        None,
+        (-128, 127),
     ),
 ]
 

@@ -31,6 +31,25 @@ impl Graph {
         }
     }
 
+    /// Whether a convolution only copies channels of its operand, and puts zeros beside them: its kernel holds at most a
+    /// single one per output.
+    pub fn copies(&self, node: &Node) -> bool {
+        let Op::Conv2d(_) = node.op else {
+            return false;
+        };
+        let Some(values) = self.floats(node.inputs[1]) else {
+            return false;
+        };
+        let outputs = self.tensor(node.inputs[1]).shape[0].max(1);
+        let kernel: Vec<f32> = values.collect();
+        let copies = |taps: &[f32]| {
+            let mut taps = taps.iter().filter(|tap| **tap != 0.0);
+            taps.next().is_none_or(|tap| *tap == 1.0) && taps.next().is_none()
+        };
+        let each = (kernel.len() / outputs).max(1);
+        kernel.chunks(each).all(copies)
+    }
+
     /// Bytes of all weights.
     pub fn weight_bytes(&self) -> u64 {
         self.tensors

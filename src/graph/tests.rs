@@ -236,6 +236,40 @@ fn costs_are_those_of_the_layers() {
 }
 
 #[test]
+fn a_convolution_of_lone_ones_copies() {
+    let cases: [(&[f32], bool, &str); 5] = [
+        (
+            &[1.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+            true,
+            "zeros between two channels",
+        ),
+        (
+            &[0.0, 1.0, 1.0, 0.0, 0.0, 0.0],
+            true,
+            "channels in another order",
+        ),
+        (&[1.0, 0.0, 0.0, 0.0, 0.0, 0.5], false, "one is scaled"),
+        (&[1.0, 1.0, 0.0, 0.0, 0.0, 1.0], false, "one is a sum"),
+        (&[-1.0, 0.0, 0.0, 0.0, 0.0, 1.0], false, "one is negated"),
+    ];
+    for (kernel, copies, why) in cases {
+        let mut b = GraphBuilder::new("net");
+        let x = b.input("x", &[1, 2, 4, 4]);
+        let w = b.weight("w", &[3, 2, 1, 1], kernel.to_vec());
+        let conv = Op::Conv2d(Conv2d {
+            stride: [1; 2],
+            padding: Padding2d::default(),
+            dilation: [1; 2],
+            groups: 1,
+        });
+        let y = b.node("y", conv, &[x, w]).unwrap();
+        b.output(y);
+        let graph = b.finish().unwrap();
+        assert_eq!(graph.copies(&graph.nodes[0]), copies, "{why}");
+    }
+}
+
+#[test]
 fn a_broken_network_is_refused_by_name() {
     type Break = fn(&mut Graph);
     let cases: [(Break, &str); 6] = [

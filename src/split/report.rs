@@ -20,6 +20,9 @@ pub struct NodeReport {
     /// Why it is not in the prefix; empty for a prefix node.
     pub reason: String,
     pub macs: u64,
+    /// Whether its multiplications only copy, by ones and zeros: they are none of the model's.
+    #[serde(default)]
+    pub copies: bool,
 }
 
 /// Totals of one side.
@@ -104,6 +107,7 @@ fn node_report(graph: &Graph, stages: &Stages, index: usize) -> NodeReport {
         may_run_on_dla: stages.verdicts[index] == Verdict::Dla,
         reason: reason(graph, stages, index),
         macs: graph.node_macs(node),
+        copies: graph.copies(node),
     }
 }
 
