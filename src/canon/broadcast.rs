@@ -3,7 +3,7 @@
 //! A DLA broadcasts nothing (rule `ew.broadcast`), but it resizes by whole numbers that are equal on both axes. What such
 //! scales leave, where the map's sides differ, two max poolings add: a window that reaches beyond a map of equal values
 //! finds just these. Every layer copies, so that all of it is exact in every precision. It costs a write and a read of one
-//! map on a DLA; other devices broadcast, and [`crate::lower`] leaves the copies out there.
+//! map on a DLA; other devices broadcast, and `lower` leaves the copies out there.
 
 use super::Edit;
 use crate::graph::{
