@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import tvm
+from tvm.contrib import cc
 
 from .library import DIRECTORY, RUNTIME
 
@@ -30,26 +31,57 @@ def hook_export() -> None:
 
     @functools.wraps(original)
     def export(self: Any, file_name: Any, *args: Any, **kwargs: Any) -> Any:
-        if _needs_plugin(self) and not str(file_name).endswith(".tar"):
-            return _export_linked(original, self, file_name, args, kwargs)
-        return original(self, file_name, *args, **kwargs)
+        compiler = args[0] if args else kwargs.pop("fcompile", None)
+        if _needs_plugin(self) and not _packs(compiler, str(file_name)):
+            compiler = _Linking(compiler or cc.create_shared)
+        # tvmc of TVM 0.9 gives the compiler by position; TVM 0.16 takes it by name alone.
+        if args:
+            return original(self, file_name, compiler, *args[1:], **kwargs)
+        return original(self, file_name, fcompile=compiler, **kwargs)
 
     export._tvm_dla = True  # type: ignore[attr-defined]
     tvm.runtime.Module.export_library = export
 
 
-def _export_linked(original: Any, module: Any, file_name: Any, args: Any, kwargs: Any) -> Any:
-    compiler = args[0] if args else kwargs.get("fcompile")
-    with tempfile.TemporaryDirectory() as scratch:
-        directory = DIRECTORY if compiler is None else _stand_in(compiler, Path(scratch))
-        given = kwargs.pop("options", None)
-        options = _as_list(given) + link_options(directory)
-        return original(module, file_name, *args, options=options, **kwargs)
+def _packs(compiler: Any, file_name: str) -> bool:
+    """Whether objects are put together unlinked; who links them later names the plugin."""
+    if compiler is None:
+        return file_name.endswith((".tar", ".wasm"))
+    return getattr(compiler, "output_format", None) == "tar"
+
+
+class _Linking:
+    """A compiler of ``export_library`` that links the plugin too, and is otherwise `compiler`.
+
+    What it adds goes among the objects: a ``cc.cross_compiler`` keeps the options it is given for
+    its next call.
+    """
+
+    def __init__(self, compiler: Callable[..., Any]) -> None:
+        self._compiler = compiler
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._compiler, name)
+
+    def __call__(self, output: str, objects: Any, **kwargs: Any) -> Any:
+        with tempfile.TemporaryDirectory() as scratch:
+            directory = self._stand_in(Path(scratch), **kwargs)
+            return self._compiler(output, [*objects, *link_options(directory)], **kwargs)
+
+    def _stand_in(self, directory: Path, **kwargs: Any) -> Path:
+        """An empty library of the plugin's name for the machine that is compiled for, which need
+        not be this one: the linker only takes the name from it."""
+        options = kwargs.pop("options", None) or []
+        options = options if isinstance(options, (list, tuple)) else [options]
+        source = directory / "empty.c"
+        source.write_text("")
+        self._compiler(str(directory / RUNTIME), [str(source), *options], **kwargs)
+        return directory
 
 
 def link_options(directory: Path) -> list[str]:
-    """What the compiler driver must be told. At run time the plugin is looked for beside the
-    artifact and where it is installed here."""
+    """What the compiler driver must be told, with the plugin's name to be found in `directory`. At
+    run time the plugin is looked for beside the artifact and where it is installed here."""
     return [
         "-Wl,--no-as-needed",
         f"-L{directory}",
@@ -57,21 +89,6 @@ def link_options(directory: Path) -> list[str]:
         "-Wl,-rpath,$ORIGIN",
         f"-Wl,-rpath,{DIRECTORY}",
     ]
-
-
-def _stand_in(compiler: Callable[..., Any], directory: Path) -> Path:
-    """An empty library of the plugin's name, for a compiler whose target may be another machine:
-    the linker only takes the name from it."""
-    source = directory / "empty.c"
-    source.write_text("")
-    compiler(str(directory / RUNTIME), [str(source)])
-    return directory
-
-
-def _as_list(options: Any | None) -> list[str]:
-    if options is None:
-        return []
-    return list(options) if isinstance(options, (list, tuple)) else [options]
 
 
 def _needs_plugin(module: Any) -> bool:
