@@ -84,3 +84,37 @@ fn a_relay_module_shows_what_stays_with_tvm() {
         assert!(run.stderr.contains(part), "{line}: {}", run.stderr);
     }
 }
+
+/// A library with the network of `net.dla`, as a compiler for another processor would write it.
+fn foreign_library(folder: &Folder) {
+    let content = std::fs::read(folder.path("net.dla")).unwrap();
+    let mut so = b"\x7fELF\x02\x01".to_vec();
+    so.resize(18, 0);
+    let other: u16 = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
+    so.extend(other.to_le_bytes());
+    so.extend(3u64.to_le_bytes());
+    so.extend(b"dla");
+    so.extend((content.len() as u64).to_le_bytes());
+    so.extend(content);
+    folder.write("other.so", &so);
+}
+
+#[test]
+fn an_artifact_for_another_processor_is_named_and_its_network_runs() {
+    let folder = Folder::new();
+    foreign_library(&folder);
+    folder.npy("x.npy", &[2, 3, 6, 6]);
+    let said = "compiled for another processor";
+    let inspected = folder.run("inspect other.so").expect(0);
+    assert!(inspected.stdout.contains(said), "{}", inspected.stdout);
+    for line in [
+        "run other.so --input x.npy",
+        "plan other.so --batch 2",
+        "bench other.so --batch 2 --repeats 1",
+        "calibrate other.so --input x.npy --output c.json",
+        "simulate other.so --board jetson-xavier-nx --batch 2",
+    ] {
+        let done = folder.run(line).expect(0);
+        assert!(done.stderr.contains(said), "{line}: {}", done.stderr);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::machine::Machine;
 use crate::bundle::BundleError;
 use crate::tvm::TvmError;
 
@@ -12,6 +13,10 @@ pub enum ArtifactError {
     Unreadable { path: PathBuf, reason: String },
     #[error("{} is not a compiled model: {reason}", path.display())]
     Foreign { path: PathBuf, reason: String },
+    #[error("{} is packed with {packer}: unpack it first, and give what was in it", path.display())]
+    Packed { path: PathBuf, packer: &'static str },
+    #[error("{} was compiled for another processor, {machine}, so what TVM kept of it cannot run here: compile it for this one, or run it there", path.display())]
+    OtherMachine { path: PathBuf, machine: Machine },
     #[error("{} holds no network compiled for the target `dla`: compile it with `--target \"dla, llvm\"`", path.display())]
     NoDla { path: PathBuf },
     #[error("{}: {source}", path.display())]

@@ -8,6 +8,7 @@ mod error;
 mod executor;
 mod graph_json;
 mod layout;
+mod machine;
 mod network;
 mod params;
 mod part;
@@ -26,6 +27,7 @@ pub use error::ArtifactError;
 pub use executor::Executor;
 pub use graph_json::Declared;
 pub use layout::{Layout, Placed, Source};
+pub use machine::Machine;
 pub use plans::{beside, is_file, GivenPlans, Plans, PlansError};
 
 use crate::bundle::{embed, Bundle};
@@ -41,6 +43,8 @@ pub struct Artifact {
     /// TVM's execution graph; a bundle alone has none.
     graph: Option<GraphJson>,
     package: Package,
+    /// What its library was compiled for; a bundle alone is for every processor.
+    machine: Option<Machine>,
 }
 
 /// How the model lies on disk.
@@ -76,6 +80,7 @@ impl Artifact {
                 bundles: vec![bundle],
                 graph: None,
                 package: Package::Bundle,
+                machine: None,
             });
         }
         if bytes.starts_with(b"\x7fELF") {
@@ -91,9 +96,36 @@ impl Artifact {
                     None => None,
                 },
                 package: Package::Library,
+                machine: Machine::of(&bytes),
+            });
+        }
+        if let Some(packer) = machine::packer(&bytes) {
+            return Err(ArtifactError::Packed {
+                path: path.to_path_buf(),
+                packer,
             });
         }
         Artifact::from_tar(path, &bytes)
+    }
+
+    /// The processor that the model's library was compiled for, where it is not this one. Networks run all the same; what
+    /// TVM kept does not.
+    pub fn foreign(&self) -> Option<Machine> {
+        let here = Machine::here()?;
+        self.machine.filter(|machine| *machine != here)
+    }
+
+    /// Checks that this processor can run what TVM kept.
+    ///
+    /// # Errors
+    /// [`ArtifactError::OtherMachine`].
+    pub fn runs_here(&self) -> Result<(), ArtifactError> {
+        self.foreign().map_or(Ok(()), |machine| {
+            Err(ArtifactError::OtherMachine {
+                path: self.path.clone(),
+                machine,
+            })
+        })
     }
 
     fn from_tar(path: &Path, bytes: &[u8]) -> Result<Artifact, ArtifactError> {
@@ -130,6 +162,7 @@ impl Artifact {
             path: path.to_path_buf(),
             bundles: scan::bundles(path, &library)?,
             graph: Some(GraphJson::parse(path, &json, params)?),
+            machine: Machine::of(&library),
             package: Package::Tar(library),
         })
     }

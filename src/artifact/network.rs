@@ -79,6 +79,7 @@ impl Artifact {
     }
 
     fn library(&self, runtime: Option<&Path>) -> Result<Library, ArtifactError> {
+        self.runs_here()?;
         if let Some(runtime) = runtime {
             crate::tvm::open(runtime)?;
         }

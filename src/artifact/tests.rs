@@ -78,6 +78,56 @@ fn a_package_of_one_network_is_whole_and_has_the_users_names() {
     assert_eq!(whole.graph.tensor(whole.graph.inputs[0]).name, "image");
 }
 
+/// `library`, for the processor of this number, in the byte order that ELF's sixth byte names.
+fn for_machine(mut library: Vec<u8>, number: u16, big: bool) -> Vec<u8> {
+    let mut header = b"\x7fELF\x02".to_vec();
+    header.push(1 + u8::from(big));
+    header.resize(18, 0);
+    header.extend(match big {
+        true => number.to_be_bytes(),
+        false => number.to_le_bytes(),
+    });
+    header.append(&mut library);
+    header
+}
+
+#[test]
+fn a_library_for_another_processor_is_known_and_its_networks_are_there() {
+    let names = [(62, "x86-64"), (183, "AArch64"), (243, "RISC-V"), (22, "ELF machine 22")];
+    let here = Machine::here().map(|machine| machine.to_string());
+    for ((number, name), big) in names.into_iter().zip([false, true, false, true]) {
+        let so = for_machine(library(&[bundle("a_dla_main_0")]), number, big);
+        let tail = graph(&["a_dla_main_0", "fused_exp"]);
+        let files: [(&str, &[u8]); 2] = [("mod.so", &so), ("mod.json", tail.as_bytes())];
+        for bytes in [so.clone(), tar(&files)] {
+            let artifact = read(bytes).unwrap();
+            assert_eq!(artifact.bundles.len(), 1, "{name}");
+            let foreign = artifact.foreign().map(|machine| machine.to_string());
+            let want = (here.as_deref() != Some(name)).then(|| name.to_string());
+            assert_eq!(foreign, want);
+            assert_eq!(artifact.runs_here().is_err(), foreign.is_some(), "{name}");
+        }
+        let error = read(tar(&files)).unwrap().around(None).err().unwrap();
+        let other = matches!(error, ArtifactError::OtherMachine { .. });
+        assert_eq!(other, here.as_deref() != Some(name), "{error}");
+    }
+}
+
+#[test]
+fn a_packed_artifact_is_named_by_what_packed_it() {
+    let magics: [(&[u8], &str); 5] = [
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"BZh9", "bzip2"),
+        (b"\xfd7zXZ\0\0", "xz"),
+        (b"\x28\xb5\x2f\xfd\0", "zstd"),
+        (b"PK\x03\x04", "zip"),
+    ];
+    for (magic, name) in magics {
+        let error = read(magic.to_vec()).err().unwrap().to_string();
+        assert!(error.contains(&format!("packed with {name}")), "{error}");
+    }
+}
+
 #[test]
 fn what_tvm_kept_stands_around_the_network_or_between_networks() {
     let one = library(&[bundle("a_dla_main_0")]);

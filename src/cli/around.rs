@@ -32,10 +32,12 @@ impl TvmRuntime {
         artifact: &Artifact,
         output: &Output,
     ) -> Result<Option<Around>, Box<dyn Error>> {
+        say_foreign(artifact, output);
         let layout = artifact.layout().filter(Layout::needs_tvm);
         let runtime = match layout {
             None => None,
             Some(layout) => {
+                artifact.runs_here()?;
                 let what = layout.describe();
                 output.say(&format!("TVM computes {what}"));
                 let found = self.library(path);
@@ -44,6 +46,21 @@ impl TvmRuntime {
         };
         Ok(artifact.around(runtime.as_deref())?)
     }
+}
+
+/// Says that an artifact is for another processor. Its network runs here all the same.
+fn say_foreign(artifact: &Artifact, output: &Output) {
+    if let Some(line) = foreign(artifact) {
+        output.say(&format!("note: {line}"));
+    }
+}
+
+/// In words, where an artifact is for another processor.
+pub fn foreign(artifact: &Artifact) -> Option<String> {
+    let machine = artifact.foreign()?;
+    Some(format!(
+        "this artifact was compiled for another processor, {machine}: here its networks run, but nothing that TVM kept"
+    ))
 }
 
 fn no_runtime(path: &Path, what: String) -> Box<dyn Error> {
@@ -57,6 +74,7 @@ fn no_runtime(path: &Path, what: String) -> Box<dyn Error> {
 /// The network of `artifact`, for commands that are about it alone; what TVM computes beside it is named.
 pub fn network<'a>(artifact: &'a Artifact, output: &Output) -> Result<&'a Bundle, ArtifactError> {
     let network = artifact.network()?;
+    say_foreign(artifact, output);
     if let Some(layout) = artifact.layout().filter(Layout::needs_tvm) {
         output.say(&format!(
             "this is about the network alone; TVM computes {} besides",

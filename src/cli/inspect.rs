@@ -7,6 +7,7 @@ use std::process::Command;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::around::foreign;
 use super::environments::python;
 use super::output::{bytes, count, counted, table, Output};
 use super::{helped, Answer, Outcome};
@@ -41,6 +42,9 @@ struct Inspection {
     /// How the model runs; only a compiled one says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     runs: Option<String>,
+    /// What is to be known of an artifact for another processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    machine: Option<String>,
 }
 
 /// An output of the model.
@@ -76,6 +80,7 @@ fn of_artifact(path: &Path) -> Result<Inspection, Box<dyn Error>> {
         kept: bundles.flat_map(|bundle| bundle.kept.clone()).collect(),
         outputs: layout.as_ref().map_or_else(Vec::new, outputs),
         runs: runs(&artifact, layout.as_ref()),
+        machine: foreign(&artifact),
     })
 }
 
@@ -152,6 +157,7 @@ fn human(inspection: &Inspection) -> String {
     let outputs: Vec<String> = outputs.collect();
     parts.extend((!outputs.is_empty()).then(|| outputs.join("\n")));
     parts.extend(inspection.runs.clone());
+    parts.extend(inspection.machine.clone());
     parts.join("\n\n")
 }
 

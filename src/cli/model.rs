@@ -57,13 +57,16 @@ impl Model {
                 let (session, report) = emulated(engines, bundle, path, cancel, output)?;
                 Ok(Model::Session(Box::new(session.within(around)), report))
             }
-            Err(error @ ArtifactError::Parts { .. }) => match tvm.library(path) {
-                Some(runtime) => driven(artifact, engines, &runtime, output),
-                None => Err(helped(
-                    error.to_string(),
-                    "give --tvm-runtime LIB, set TVM_DLA_TVM_RUNTIME, or run ./scripts/setup",
-                )),
-            },
+            Err(error @ ArtifactError::Parts { .. }) => {
+                artifact.runs_here()?;
+                let runtime = tvm.library(path).ok_or_else(|| {
+                    helped(
+                        error.to_string(),
+                        "give --tvm-runtime LIB, set TVM_DLA_TVM_RUNTIME, or run ./scripts/setup",
+                    )
+                })?;
+                driven(artifact, engines, &runtime, output)
+            }
             Err(error) => Err(error.into()),
         }
     }
