@@ -424,6 +424,42 @@ fn detector() -> Graph {
 }
 
 #[test]
+fn a_weight_that_fp16_cannot_hold_is_named_and_the_comparison_goes_on() {
+    let folder = photographs();
+    let mut b = GraphBuilder::new("heavy");
+    let x = b.input("x", &[2, 3, 6, 6]);
+    let c = pointwise(&mut b, "small", x, [4, 3], 1e-4);
+    let y = pointwise(&mut b, "heavy", c, [5, 4], 3e5);
+    let m = b
+        .node("mean", Op::GlobalPool(PoolKind::Average), &[y])
+        .unwrap();
+    b.output(m);
+    let graph = b.finish().unwrap();
+    folder.write("heavy.dla", &bundle(graph, "none").to_bytes());
+    let line = "accuracy heavy.dla --images photos --method max --fp16-nodes heavy";
+    let answer = folder.run(&format!("--json {line}")).json();
+    for (at, clamped) in [(0, false), (1, true), (2, true)] {
+        let row = &answer["precisions"][at];
+        assert_eq!(row["clamped"][0] == "heavy", clamped, "{row}");
+    }
+    assert!(
+        answer["precisions"][1]["output_snr"].is_number(),
+        "{answer}"
+    );
+    let text = folder.run(line).expect(0).stdout;
+    assert!(
+        text.contains("fp16 cannot hold a weight of heavy, beyond 65504"),
+        "{text}"
+    );
+    let within = folder.run("--json accuracy heavy.dla --images photos --method max");
+    let within = within.json();
+    assert!(
+        within["precisions"][2]["clamped"].is_null(),
+        "int8 has a scale for it"
+    );
+}
+
+#[test]
 fn an_overflow_is_the_worst_and_its_layer_is_named() {
     let folder = photographs();
     folder.write("hot.dla", &bundle(overflowing(), "none").to_bytes());

@@ -1,7 +1,8 @@
 //! Networks in several precisions over the same rows.
 
+use super::clamp::clamped;
 use super::{layers, AccuracyError, LayerNoise, Noise, Score};
-use crate::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
+use crate::engine::{Array, Backend, Engine, EngineSpec, Numerics, Rows, StageKind};
 use crate::graph::{Graph, Tensor};
 use crate::plan::Device;
 
@@ -14,6 +15,8 @@ pub struct Compared {
     pub outputs: Vec<Noise>,
     /// Empty where only outputs were asked for.
     pub layers: Vec<LayerNoise>,
+    /// Nodes with weights that FP16 cannot hold, which were taken as the nearest that it can.
+    pub clamped: Vec<String>,
 }
 
 impl Compared {
@@ -41,6 +44,7 @@ pub struct Candidate {
     engine: Box<dyn Engine>,
     score: Score,
     noises: Vec<Noise>,
+    clamped: Vec<String>,
 }
 
 fn built(
@@ -91,13 +95,23 @@ impl Reference {
         })
     }
 
-    /// The same network on another backend.
+    /// The same network on another backend, which computes it as `numerics` says.
     ///
     /// # Errors
     /// An engine that cannot be built.
-    pub fn candidate(&self, backend: &dyn Backend) -> Result<Candidate, AccuracyError> {
+    pub fn candidate(
+        &self,
+        backend: &dyn Backend,
+        numerics: &Numerics,
+    ) -> Result<Candidate, AccuracyError> {
+        let within = clamped(&self.probe, numerics)?;
+        let (graph, clamped) = match &within {
+            Some((graph, nodes)) => (graph, nodes.clone()),
+            None => (&self.probe, Vec::new()),
+        };
         Ok(Candidate {
-            engine: built(backend, &self.probe, self.size)?,
+            engine: built(backend, graph, self.size)?,
+            clamped,
             score: Score::default(),
             noises: vec![Noise::default(); self.probe.outputs.len()],
         })
@@ -176,6 +190,7 @@ impl Reference {
                 .map(|at| candidate.noises[*at])
                 .collect(),
             layers: layers(&self.probe, &candidate.noises),
+            clamped: candidate.clamped.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a precision does to a network: scores and agreement with float32 of a classifier, noise of outputs and layers of
 //! any network, and which few layers to leave in FP16.
 
+mod clamp;
 mod compare;
 mod noise;
 mod score;
@@ -13,6 +14,7 @@ pub use noise::{layers, overflow, Fidelity, LayerNoise, Noise};
 pub use score::{best, Score};
 pub use suggest::{suggest, Step};
 
+use crate::engine::precision::PrecisionError;
 use crate::engine::EngineError;
 
 /// Why precisions cannot be compared.
@@ -20,6 +22,8 @@ use crate::engine::EngineError;
 pub enum AccuracyError {
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Precision(#[from] PrecisionError),
     #[error("tensor `{tensor}` holds infinities or NaN in row {row} already in float32")]
     NotFinite { tensor: String, row: usize },
     #[error("there are labels, and the network's first output has the shape {0:?}: only [rows, classes] has classes to compare")]

@@ -164,6 +164,7 @@ fn compared(output: f64, layers: Vec<LayerNoise>) -> Compared {
             noise(&[1.0], &[1.0 + output.sqrt() as f32]),
         ],
         layers,
+        clamped: Vec::new(),
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Row {
     pub largest_difference: Option<f64>,
     /// The first layer that writes an infinity or NaN.
     pub overflows_at: Option<String>,
+    /// Nodes with weights beyond 65504, which FP16 takes as that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clamped: Vec<String>,
     pub outputs: Vec<OutputRow>,
 }
 
@@ -128,6 +131,7 @@ fn row(precision: &'static str, compared: &Compared, found: &Found) -> Row {
         output: worst,
         largest_difference: largest.map(|all| all.into_iter().fold(0.0, f64::max)),
         overflows_at: overflow(&compared.layers).map(|layer| layer.node.clone()),
+        clamped: compared.clamped.clone(),
         outputs: outputs.collect(),
     }
 }

@@ -152,7 +152,8 @@ impl Comparison<'_> {
     ) -> Result<Vec<Compared>, Box<dyn Error>> {
         let mut candidates = Vec::with_capacity(all.len());
         for numerics in all {
-            candidates.push(reference.candidate(&*self.backend(numerics.clone())?)?);
+            let backend = self.backend(numerics.clone())?;
+            candidates.push(reference.candidate(&*backend, numerics)?);
         }
         let size = reference.size();
         let bar = self.output.progress(count, what);

@@ -65,12 +65,15 @@ impl Accuracy {
 
     /// Where precisions overflow, a line each.
     pub fn overflows(&self) -> Vec<String> {
-        let lines = self.precisions.iter().filter_map(|row| {
-            let at = row.overflows_at.as_ref()?;
-            Some(format!(
-                "{} overflows at {at}: what it writes holds infinities or NaN",
-                row.precision
-            ))
+        let lines = self.precisions.iter().flat_map(|row| {
+            let precision = row.precision;
+            let written = row.overflows_at.iter().map(move |at| {
+                format!("{precision} overflows at {at}: what it writes holds infinities or NaN")
+            });
+            let held = row.clamped.iter().map(move |node| {
+                format!("{precision} cannot hold a weight of {node}, beyond 65504: it is taken as the nearest that it can, as TensorRT does")
+            });
+            written.chain(held)
         });
         lines.collect()
     }
