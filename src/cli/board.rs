@@ -86,7 +86,7 @@ impl Where {
         if let Err(error) = bundle.graph.with_batch(1) {
             return Err(helped(
                 format!("this network runs at its compiled batch only, which cannot be simulated over batches: {error}"),
-                "compile a network whose rows do not depend on each other",
+                "compile it at batch 1: its rows are then dealt one by one",
             ));
         }
         let target = self.target(&machine, &bundle);

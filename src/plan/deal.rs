@@ -105,6 +105,28 @@ impl Plan {
         Plan::new(prefix, unit)
     }
 
+    /// The same rows on the same devices, each in an execution of its own.
+    #[must_use]
+    pub fn one_by_one(self) -> Plan {
+        let mut prefix: Vec<Share> = Vec::new();
+        for share in &self.prefix {
+            let rows = share.batch * share.rounds;
+            match prefix.iter_mut().find(|other| other.device == share.device) {
+                Some(other) => other.rounds += rows,
+                None => prefix.push(Share {
+                    device: share.device,
+                    batch: 1,
+                    rounds: rows,
+                }),
+            }
+        }
+        Plan {
+            prefix,
+            suffix_batch: 1,
+            ..self
+        }
+    }
+
     fn alone(device: Device, batch: usize, most: usize) -> Plan {
         Plan::new(shares(device, batch, most), suffix_batch(batch))
     }

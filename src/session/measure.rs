@@ -29,6 +29,11 @@ impl Session {
         Ok(times.into_iter().sum())
     }
 
+    /// Whether rows of the network or of a stage are computed in executions as compiled, one by one at batch 1.
+    pub fn one_by_one(&self) -> bool {
+        self.stages.fixed(&self.graph)
+    }
+
     /// Why the network runs only in executions as compiled.
     pub fn fixed_because(&self) -> Option<&str> {
         self.fixed.as_deref()

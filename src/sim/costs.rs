@@ -24,6 +24,16 @@ impl ExecutionCost {
         }
     }
 
+    /// `count` executions, one after the other.
+    #[must_use]
+    pub fn times(self, count: usize) -> ExecutionCost {
+        ExecutionCost {
+            alone_us: self.alone_us * count as f64,
+            submit_us: self.submit_us * count as f64,
+            bytes: self.bytes * count as u64,
+        }
+    }
+
     /// DRAM bandwidth it takes when alone, in GB/s.
     pub fn demand(&self) -> f64 {
         match self.alone_us > 0.0 {

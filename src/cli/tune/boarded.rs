@@ -74,12 +74,6 @@ pub struct Modelled {
 
 impl Modelled {
     pub fn new(place: &Where, bundle: &Bundle) -> Result<Modelled, Box<dyn Error>> {
-        if let Err(error) = bundle.graph.apart() {
-            return Err(helped(
-                format!("there is nothing to tune: the rows of this network are dealt in batches as compiled ({error})"),
-                "compile a network whose rows do not depend on each other",
-            ));
-        }
         let machine = place.machine()?;
         let (target, setting) = place.setting(&machine, bundle);
         let options = Options {

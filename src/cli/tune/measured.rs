@@ -39,8 +39,16 @@ pub struct Confirm<'a> {
 }
 
 impl Confirm<'_> {
+    /// The network, of which rows can be dealt to devices.
     pub fn bundle(&self) -> Result<Bundle, Box<dyn Error>> {
-        Ok(network(&Artifact::read(self.path)?, self.output)?.clone())
+        let bundle = network(&Artifact::read(self.path)?, self.output)?.clone();
+        match bundle.graph.with_batch(1) {
+            Ok(_) => Ok(bundle),
+            Err(reason) => Err(helped(
+                format!("there is nothing to tune: this network runs at its compiled batch only ({reason})"),
+                "compile it at batch 1: its rows are then dealt one by one",
+            )),
+        }
     }
 
     /// Lets the best of what `oracle`, a model or a table, predicted run on the devices, if that was asked for.
@@ -67,17 +75,8 @@ impl Confirm<'_> {
     }
 
     fn session(&self, bundle: Bundle) -> Result<Session, Box<dyn Error>> {
-        let session = self
-            .arguments
-            .engines
-            .untuned(bundle, self.cancel.clone())?;
-        match session.fixed_because() {
-            None => Ok(session),
-            Some(reason) => Err(helped(
-                format!("there is nothing to tune: the rows of this network are dealt in batches as compiled ({reason})"),
-                "compile it with a batch dimension that its operators keep apart",
-            )),
-        }
+        let engines = &self.arguments.engines;
+        engines.untuned(bundle, self.cancel.clone())
     }
 
     /// Energies have a log of their own: they depend on the rails that were asked for.
@@ -133,7 +132,8 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
                 sizes.whole_bytes.engine(batch)
             }
         };
-        batch <= most && limits.memory.is_none_or(|memory| bytes <= memory)
+        let one = !session.one_by_one() || batch == 1;
+        one && batch <= most && limits.memory.is_none_or(|memory| bytes <= memory)
     };
     bench.profile(arguments.most_rows(), fits)?;
     let goal = match bench.power()? {

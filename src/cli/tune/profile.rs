@@ -85,18 +85,23 @@ impl Bench<'_> {
         if self.session.gpu_alone_because().is_some() {
             return Vec::new();
         }
+        let one = self.session.one_by_one();
         let plan = |devices: &[Device], batch: usize| {
             let share = |device: &Device| Share {
                 device: *device,
                 batch,
                 rounds: (SIDE_BY_SIDE / batch).max(2),
             };
-            Plan::merged(devices.iter().map(share).collect())
+            let plan = Plan::merged(devices.iter().map(share).collect());
+            match one {
+                true => plan.one_by_one(),
+                false => plan,
+            }
         };
         let counts = 2..=devices.len();
         let groups = counts.flat_map(|count| {
             let batches = batches(rows).into_iter();
-            let batches = batches.filter(move |batch| *batch == 1 || batch * count <= rows);
+            let batches = batches.filter(move |batch| *batch == 1 || !one && batch * count <= rows);
             batches.map(move |batch| (count, batch))
         });
         groups

@@ -64,6 +64,8 @@ pub struct Space<'a> {
     pub ways: Vec<Way<'a>>,
     /// The DLA cores to use.
     pub dlas: Vec<Device>,
+    /// Whether rows are computed one by one, because they, or those of a stage, cannot be proved apart.
+    pub one_by_one: bool,
     /// How far execution times vary on the board, for percentiles: 0.05 is 5 % either way.
     pub jitter: f64,
     pub limits: Limits,

@@ -3,7 +3,6 @@
 use super::genome::Genome;
 use super::times::Times;
 use super::{SearchError, Space};
-use crate::engine::StageKind;
 use crate::plan::{Device, Plan, Share};
 use crate::sim::{self, Choice, Network, Noise, SimError};
 use crate::tune::profile::{kcc2020, Profile, Unit};
@@ -37,7 +36,7 @@ pub fn paper(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
     let network = Network {
         prefix: true,
         suffix: way.suffix,
-        one_by_one: false,
+        one_by_one: space.one_by_one,
         dlas: space.dlas.clone(),
         dla_rows: way.dla_rows,
     };
@@ -56,17 +55,12 @@ pub fn kcc(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
     let devices: Vec<Device> = std::iter::once(Device::Gpu)
         .chain(space.dlas.iter().copied())
         .collect();
+    let times = Times::new(space);
     let mut units = Vec::new();
     for device in &devices {
         let mut points = Vec::new();
         for batch in profiled(rows.min(way.dla_rows)) {
-            let cost = way.costs.execution(StageKind::Prefix, *device, batch);
-            let cost = cost.map_err(|reason| SimError::NoCost {
-                stage: StageKind::Prefix,
-                device: *device,
-                batch,
-                reason,
-            })?;
+            let cost = times.first(Some(0), *device, batch)?;
             points.push((batch, (cost.alone_us + cost.submit_us) / 1e3 / batch as f64));
         }
         units.push(Unit::new(device.to_string(), points));
@@ -86,11 +80,15 @@ pub fn kcc(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
         Device::Gpu => rows,
         Device::Dla(_) => way.dla_rows,
     };
-    Ok(Plan::merged(
+    let plan = Plan::merged(
         shares
             .flat_map(|(device, n)| in_rounds(device, n, most(device)))
             .collect(),
-    ))
+    );
+    Ok(match space.one_by_one {
+        true => plan.one_by_one(),
+        false => plan,
+    })
 }
 
 /// 2^n and its neighbours, up to `most`.

@@ -94,6 +94,7 @@ fn space<'a>(costs: &'a Fake, ways: Vec<Way<'a>>) -> Space<'a> {
         io: 7,
         ways,
         dlas: DLAS.to_vec(),
+        one_by_one: false,
         jitter: 0.1,
         limits: Limits::default(),
     }
@@ -101,6 +102,63 @@ fn space<'a>(costs: &'a Fake, ways: Vec<Way<'a>>) -> Space<'a> {
 
 fn rate(space: &Space<'_>, plan: &Plan) -> f64 {
     space.figures(plan, None).unwrap().rows_per_second
+}
+
+/// What is known of a network whose rows are computed one by one.
+struct OneRow(Fake);
+
+impl Costs for OneRow {
+    fn execution(
+        &self,
+        stage: StageKind,
+        on: Device,
+        batch: usize,
+    ) -> Result<ExecutionCost, String> {
+        match batch {
+            1 => self.0.execution(stage, on, 1),
+            more => Err(format!("{more} rows are never one execution")),
+        }
+    }
+
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        self.0.slow_down(loads)
+    }
+
+    fn host(&self, shared: bool) -> HostCosts {
+        self.0.host(shared)
+    }
+}
+
+#[test]
+fn rows_that_go_one_by_one_are_dealt_so_by_every_strategy() {
+    let costs = OneRow(PAPER);
+    let free = space(&PAPER, vec![way("", &PAPER)]);
+    let mut way = way("", &PAPER);
+    way.costs = &costs;
+    let space = Space {
+        whole: &costs,
+        one_by_one: true,
+        ways: vec![way],
+        ..free
+    };
+    for rows in [1, 2, 7, 16, 100] {
+        let best = search(&space, rows, &Goal::Throughput).unwrap().best;
+        let all = exhaustive(&space, rows.min(16), &Goal::Throughput)
+            .unwrap()
+            .best;
+        let found = best.into_iter().chain(all).map(|figures| figures.plan);
+        let named = [
+            gpu_only(&space, rows),
+            paper(&space, rows),
+            kcc(&space, rows),
+        ];
+        for plan in found.chain(named.map(Result::unwrap)) {
+            let one = plan.prefix.iter().all(|share| share.batch == 1);
+            assert!(one && plan.suffix_batch == 1, "{rows}: {plan}");
+            plan.validate(plan.total(), &[Device::Gpu, DLAS[0], DLAS[1]])
+                .unwrap();
+        }
+    }
 }
 
 #[test]

@@ -86,7 +86,14 @@ impl<'a> Times<'a> {
         if let Some(cost) = self.known.borrow().get(&key) {
             return Ok(*cost);
         }
-        let cost = self.costs(at).execution(stage, device, batch);
+        let cost = match self.space.one_by_one {
+            true => self.costs(at).execution(stage, device, 1),
+            false => self.costs(at).execution(stage, device, batch),
+        };
+        let cost = cost.map(|cost| match self.space.one_by_one {
+            true => cost.times(batch),
+            false => cost,
+        });
         let cost = cost.map_err(|reason| SimError::NoCost {
             stage,
             device,
