@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::files::TextFile;
-use super::output::{table, Output};
+use super::output::{counted, table, Output};
 use super::{Answer, Outcome};
 use crate::board::{Calibration, Constants, Level, Processor};
 use crate::calibrate::{
@@ -77,8 +77,8 @@ fn human(
 ) -> String {
     let mut parts = vec![
         format!(
-            "{} rows used; errors of time, median without sign\n",
-            fitted.used
+            "{} used; errors of time, median without sign\n",
+            counted(fitted.used, "row")
         ),
         by_group(used, errors),
         totals(fitted),

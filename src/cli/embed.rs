@@ -12,7 +12,7 @@ use super::output::Output;
 use super::{helped, Answer, Outcome};
 use crate::artifact::{is_file, Artifact, Plans};
 use crate::bundle::digest;
-use crate::plan::Plan;
+use crate::plan::{counted, Plan};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -98,7 +98,7 @@ fn chosen(plans: Vec<Plan>, batch: Option<usize>) -> Result<Plan, Box<dyn Error>
     let best = plans.into_iter().filter(fits).max_by_key(Plan::total);
     best.ok_or_else(|| {
         helped(
-            format!("no plan has {} rows", batch.unwrap_or_default()),
+            format!("no plan has {}", counted(batch.unwrap_or_default(), "row")),
             format!("there are plans for {}", rows.join(", ")),
         )
     })

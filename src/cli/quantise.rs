@@ -168,7 +168,8 @@ pub fn batch_of(graph: &Graph, asked: usize) -> usize {
 fn whole_batches(graph: &Graph, rows: usize, batch: usize) -> Result<(), CalibrateError> {
     match graph.with_batch(batch + 1) {
         Err(error) if !rows.is_multiple_of(batch) => Err(CalibrateError::Batch(format!(
-            "{rows} rows are no multiple of {batch}: {error}; --limit takes the first rows only"
+            "{} do not fill batches of {batch}; rows depend on each other ({error}); --limit takes the first rows only",
+            counted(rows, "row")
         ))),
         _ => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! What every engine checks before it takes rows.
 
 use super::Rows;
+use crate::plan::counted;
 
 /// An input with its fixed shape.
 pub(super) struct Want<'a> {
@@ -12,20 +13,22 @@ pub(super) struct Want<'a> {
 pub(super) fn rows(inputs: &[Rows], wanted: &[Want<'_>]) -> Result<(), String> {
     if inputs.len() != wanted.len() {
         let (got, want) = (inputs.len(), wanted.len());
-        return Err(format!("{got} inputs instead of {want}"));
+        return Err(format!("{} instead of {want}", counted(got, "input")));
     }
     for (rows, Want { name, shape }) in inputs.iter().zip(wanted) {
         let len: usize = shape.iter().product();
         if rows.len != len {
             let got = rows.len;
             return Err(format!(
-                "input `{name}` has {got} elements instead of {len} for the shape {shape:?}"
+                "input `{name}` has {} instead of {len} for the shape {shape:?}",
+                counted(got, "element")
             ));
         }
         let end = rows.offset.checked_add(rows.len);
         if end.is_none_or(|end| end > rows.data.len()) {
             let have = rows.data.len();
-            return Err(format!("input `{name}` ends beyond its {have} elements"));
+            let have = counted(have, "element");
+            return Err(format!("input `{name}` ends beyond its {have}"));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Ways in which a batch is not computed.
 
 use crate::engine::{EngineError, StageKind};
-use crate::plan::Device;
+use crate::plan::{counted, Device};
 
 /// Names the device and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -10,7 +10,7 @@ pub enum PipelineError {
     Thread { device: Device, reason: String },
     #[error(transparent)]
     Build(#[from] EngineError),
-    #[error("the {stage:?} engine of {batch} rows on {device} failed when its speed was measured: {reason}")]
+    #[error("the {stage} engine of {} on {device} failed when its speed was measured: {reason}", counted(*batch, "row"))]
     Measure {
         stage: StageKind,
         batch: usize,
@@ -21,6 +21,6 @@ pub enum PipelineError {
     Cancelled,
     #[error("the suffix runs on the GPU only, and the gpu is lost: {reason}")]
     GpuLost { reason: String },
-    #[error("no device is left to compute {rows} rows: {reason}")]
+    #[error("no device is left to compute {}: {reason}", counted(*rows, "row"))]
     NoDeviceLeft { rows: usize, reason: String },
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::plan::counted;
 use crate::schedule::Task;
 
 /// The outputs of one stage for all rows of a batch, in groups of rows that are read when each is complete.
@@ -47,7 +48,8 @@ impl Gather {
     pub fn check(&self, task: &Task, outputs: &[Vec<f32>]) -> Result<(), String> {
         let (got, want) = (outputs.len(), self.buffers.len());
         if got != want {
-            return Err(format!("the engine gave {got} outputs instead of {want}"));
+            let got = counted(got, "output");
+            return Err(format!("the engine gave {got} instead of {want}"));
         }
         for (index, (buffer, output)) in self.buffers.iter().zip(outputs).enumerate() {
             let (got, want) = (output.len(), buffer.row * task.window.len());

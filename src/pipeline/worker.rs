@@ -13,7 +13,7 @@ use super::order::{Built, End, EngineKey, Order, Report, Ticket};
 use super::wait;
 use crate::engine::{Backend, Engine, EngineError, EngineSpec, Rows};
 use crate::graph::Graph;
-use crate::plan::Device;
+use crate::plan::{counted, Device};
 
 pub(super) struct Worker {
     pub device: Device,
@@ -174,8 +174,10 @@ impl Worker {
     ) -> Result<T, Fault> {
         let engine = self.engines.get_mut(&key).ok_or_else(|| {
             Fault::Error(format!(
-                "no {:?} engine of {} rows was built on {}",
-                key.stage, key.batch, self.device
+                "no {} engine of {} was built on {}",
+                key.stage,
+                counted(key.batch, "row"),
+                self.device
             ))
         })?;
         match catch_unwind(AssertUnwindSafe(|| act(engine.as_mut()))) {

@@ -42,7 +42,7 @@ pub enum SessionError {
         asked: Plan,
         reason: String,
     },
-    #[error("this network runs only in batches of {batch}, and {rows} rows are no multiple of that: {reason}")]
+    #[error("this network runs only in batches of {batch}, and a batch of {} is no multiple of that: {reason}", counted(*rows, "row"))]
     FixedRows {
         batch: usize,
         rows: usize,

@@ -1,20 +1,20 @@
 //! Ways in which a run cannot be simulated.
 
 use crate::engine::StageKind;
-use crate::plan::Device;
+use crate::plan::{counted, Device};
 use crate::schedule::Infeasible;
 
 /// Names the stage, the device and the batch.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SimError {
-    #[error("the {stage:?} stage with {batch} rows has no predicted time on {device}: {reason}")]
+    #[error("the {stage} stage with {} has no predicted time on {device}: {reason}", counted(*batch, "row"))]
     NoCost {
         stage: StageKind,
         device: Device,
         batch: usize,
         reason: String,
     },
-    #[error("the model predicts {value} microseconds for the {stage:?} stage with {batch} rows on {device}: check the board file and the constants")]
+    #[error("the model predicts {value} microseconds for the {stage} stage with {} on {device}: check the board file and the constants", counted(*batch, "row"))]
     Cost {
         stage: StageKind,
         device: Device,

@@ -12,7 +12,7 @@ use crate::cli::board::Boarded;
 use crate::cli::helped;
 use crate::cli::output::{table, Output};
 use crate::cli::{Answer, Outcome};
-use crate::plan::{Device, Plan};
+use crate::plan::{counted, Device, Plan};
 use crate::sim::{best, simulate, Choice, Noise};
 
 /// Part of the GPU's rate that a plan may lose before it is marked: rounding, not a loss.
@@ -109,8 +109,9 @@ fn check(plan: &Plan, boarded: &Boarded) -> Result<(), Box<dyn Error>> {
     let large = |share: &&crate::plan::Share| share.device != Device::Gpu && share.batch > most;
     match plan.prefix.iter().find(large) {
         Some(share) => Err(format!(
-            "the plan gives {} batches of {} rows, but it takes {most} at most",
-            share.device, share.batch
+            "the plan gives {} batches of {}, but it takes {most} at most",
+            share.device,
+            counted(share.batch, "row")
         )
         .into()),
         None => Ok(()),
@@ -150,10 +151,10 @@ fn human(judged: &Judged) -> String {
         false => "not slower than the GPU alone",
     };
     format!(
-        "simulated, not measured: {} in mode {}, {} rows\n\n{}\n\nthis plan reaches {:.2} of the GPU alone and {:.2} of the best found: {verdict}\n\n{}",
+        "simulated, not measured: {} in mode {}, {}\n\n{}\n\nthis plan reaches {:.2} of the GPU alone and {:.2} of the best found: {verdict}\n\n{}",
         judged.board,
         judged.power_mode,
-        judged.rows,
+        counted(judged.rows, "row"),
         table(&rows),
         judged.over_gpu_only,
         judged.over_best,

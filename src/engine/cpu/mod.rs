@@ -18,7 +18,7 @@ use ort::operator::OperatorDomain;
 use super::precision::{Numerics, Precision};
 use super::{Backend, Engine, EngineError, EngineSpec, Watcher, Watching};
 use crate::graph::Graph;
-use crate::plan::Device;
+use crate::plan::{counted, Device};
 use engine::CpuEngine;
 use library::Library;
 
@@ -133,11 +133,8 @@ impl CpuBackend {
             return Err(spec.error("this backend does not emulate the device".into()));
         }
         if graph.batch() != spec.batch {
-            let rows = graph.batch();
-            return Err(spec.error(format!(
-                "the stage has {rows} rows instead of {}",
-                spec.batch
-            )));
+            let rows = counted(graph.batch(), "row");
+            return Err(spec.error(format!("the stage has {rows} instead of {}", spec.batch)));
         }
         Ok(())
     }

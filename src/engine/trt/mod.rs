@@ -44,7 +44,7 @@ pub use version::{Product, TrtVersion};
 use super::cache::{PlanCache, RateKey};
 use super::{Backend, Engine, EngineError, EngineSpec};
 use crate::graph::Graph;
-use crate::plan::Device;
+use crate::plan::{counted, Device};
 
 /// Which libraries, and how engines are built with them.
 #[derive(Clone)]
@@ -127,13 +127,16 @@ impl TrtBackend {
 
     fn check(&self, graph: &Graph, spec: &EngineSpec) -> Result<(), EngineError> {
         if !self.devices().contains(&spec.device) {
-            return Err(spec.error(format!("this board has {} DLA cores", self.cores)));
+            return Err(spec.error(format!(
+                "this board has {}",
+                counted(self.cores, "DLA core")
+            )));
         }
         match graph.batch() == spec.batch {
             true => Ok(()),
             false => Err(spec.error(format!(
-                "the stage has {} rows instead of {}",
-                graph.batch(),
+                "the stage has {} instead of {}",
+                counted(graph.batch(), "row"),
                 spec.batch
             ))),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::StreamItem;
+use crate::plan::counted;
 
 /// Takes items from any thread; the stream ends when every clone of it is gone.
 pub struct StreamInput<T> {
@@ -25,7 +26,7 @@ impl<T> Clone for StreamInput<T> {
 /// Why items were not taken; they come back where they could still be of use.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused<T> {
-    #[error("the item has {got} inputs, the network {want}")]
+    #[error("the item has {}, the network {want}", counted(*got, "input"))]
     Count { got: usize, want: usize },
     #[error("input {input} has {got} elements instead of {want}")]
     Size {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::Device;
+use crate::plan::{counted, Device};
 
 /// An engine's batch and how long one execution is expected to take at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct StreamRules {
 
 /// The bound is shorter than the fastest way through the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a latency of {bound:?} cannot be kept: {batch} rows take {needed:?} on {device}, the fastest device, at best; ask for at least {needed:?}")]
+#[error("a latency of {bound:?} cannot be kept: a batch of {} takes {needed:?} on {device}, the fastest device, at best; ask for at least {needed:?}", counted(*batch, "row"))]
 pub struct Infeasible {
     pub bound: Duration,
     pub device: Device,

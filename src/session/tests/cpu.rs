@@ -164,7 +164,7 @@ fn a_network_that_mixes_rows_runs_only_as_compiled() {
     assert_eq!(*four.outputs[0].data, vec![0.5; 16], "two by two");
     let error = session.run(&[rows(3)]).unwrap_err().to_string();
     assert!(error.contains("only in batches of 2"), "{error}");
-    assert!(error.contains("3 rows are no multiple"), "{error}");
+    assert!(error.contains("3 rows is no multiple"), "{error}");
 }
 
 /// A convolution with rectifier, and what follows it.
