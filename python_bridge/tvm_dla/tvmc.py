@@ -6,6 +6,8 @@ import re
 import sys
 from typing import Any
 
+import tvm
+
 from .errors import TvmDlaError
 from .importing import quick_frontends
 from .options import CONFIG_KEY, canonical
@@ -50,7 +52,8 @@ def _pipeline(mod: Any, params: Any, mod_name: str = "default", **options: Any) 
 
 
 class _Compile:
-    """tvmc's command `compile`; models for the target `dla` are read in less time."""
+    """tvmc's command `compile`: models for the target `dla` are read in less time, and what TVM
+    cannot compile is said in words."""
 
     def __init__(self, original: Any) -> None:
         self.original = original
@@ -58,8 +61,35 @@ class _Compile:
     def __call__(self, args: Any) -> Any:
         if not re.search(rf"(^|[,\s]){TARGET}\b", str(args.target)):
             return self.original(args)
-        with quick_frontends():
-            return self.original(args)
+        try:
+            with quick_frontends():
+                return self.original(args)
+        except tvm.TVMError as error:
+            if args.verbose:
+                raise
+            raise _refusal(_explained(str(error))) from error
+
+
+def _explained(trace: str) -> str:
+    """TVM's error, which is a trace of its own functions, as what it means for the model."""
+    symbolic = re.search(r"symbolic tensor shape (\[.*\])", trace)
+    if symbolic:
+        return (
+            f"a tensor has the shape {symbolic[1]} only at run time, and TVM's graph executor needs "
+            "every size before\n"
+            "help: operators such as NonMaxSuppression and NonZero give as many rows as they find: "
+            "end the model before them, and leave them to the program that uses its outputs"
+        )
+    if re.search(r"got relay\.(Let|If|Function)|[Cc]ontrol flow|IfNode|LetNode", trace):
+        return (
+            "the model has a loop or a branch, which TVM's graph executor does not run\n"
+            "help: unroll it in the program that exports the model"
+        )
+    if "String2DLDataType" in trace:
+        return "the model has a tensor of an element type that TVM does not have, such as texts"
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    last = lines[-1].replace("TVMError: ", "") if lines else "it gives no reason"
+    return f"TVM cannot compile this model: {last}\nhelp: -v shows TVM's whole trace"
 
 
 class _Validator:
