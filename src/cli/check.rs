@@ -221,3 +221,68 @@ fn human(report: &Report) -> String {
         path.display()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::Options;
+    use crate::graph::{Conv2d, GraphBuilder, Op, Padding2d};
+
+    /// A convolution, and behind it what only the GPU runs where `suffix` says so.
+    fn bundle(name: &str, side: usize, suffix: bool) -> Bundle {
+        let mut b = GraphBuilder::new(name);
+        let x = b.input("x", &[1, 3, side, side]);
+        let w = b.weight("w", &[4, 3, 1, 1], vec![0.5; 12]);
+        let conv = Op::Conv2d(Conv2d {
+            stride: [1, 1],
+            padding: Padding2d::default(),
+            dilation: [1, 1],
+            groups: 1,
+        });
+        let mut y = b.node("c", conv, &[x, w]).unwrap();
+        if suffix {
+            y = b.node("flat", Op::Flatten, &[y]).unwrap();
+        }
+        b.output(y);
+        Bundle {
+            graph: b.finish().unwrap(),
+            options: Options::default(),
+            plan: None,
+            origin: None,
+            kept: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_distinct_network_is_built_once() {
+        let all = [
+            bundle("main_0", 4, false),
+            bundle("main_1", 4, false),
+            bundle("main_2", 8, false),
+            bundle("main_3", 4, true),
+            bundle("main_4", 8, false),
+        ];
+        let names: Vec<&str> = distinct(&all)
+            .iter()
+            .map(|b| b.graph.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            ["main_0", "main_2", "main_3"],
+            "a name makes no other network"
+        );
+    }
+
+    #[test]
+    fn a_part_that_is_all_of_a_network_is_that_network() {
+        let kinds = |bundle: &Bundle| -> Vec<(StageKind, Vec<StageKind>)> {
+            let stages = stages(bundle, None).unwrap().into_iter();
+            stages.map(|stage| (stage.kind, stage.also)).collect()
+        };
+        let whole = kinds(&bundle("whole", 4, false));
+        assert_eq!(whole, [(StageKind::Whole, vec![StageKind::Prefix])]);
+        let parts = kinds(&bundle("parts", 4, true));
+        let want = [StageKind::Whole, StageKind::Prefix, StageKind::Suffix].map(|k| (k, vec![]));
+        assert_eq!(parts, want);
+    }
+}
