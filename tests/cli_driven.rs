@@ -53,6 +53,7 @@ for i, parts in enumerate(zip(*results)):
     fixed = parts[0].shape == (1, 3, 2)
     whole = parts[0] if fixed else np.concatenate(parts)
     np.save(folder + f"/want{i}.npy", whole.astype("float32"))
+    open(folder + f"/type{i}", "w").write(str(whole.dtype))
 "#;
 
 /// What TVM keeps of a model.
@@ -91,28 +92,28 @@ const CASES: [Case; 8] = [
     Case {
         kind: "integers",
         kept: "behind the network",
-        inspected: "output 0 [2, 3, 4, 4]: TVM, behind the network",
+        inspected: "output output_0 [2, 3, 4, 4]: TVM, behind the network",
         outputs: 1,
         why: "a tail that gives integers",
     },
     Case {
         kind: "twice",
         kept: "TVM computes 1 function behind the network",
-        inspected: "output 2 [2, 3, 4, 4]: the network, its output 0",
+        inspected: "output output_2 [2, 3, 4, 4]: the network, its output 0",
         outputs: 3,
         why: "the network's output beside what TVM makes of it, and once more",
     },
     Case {
         kind: "constant",
         kept: "",
-        inspected: "output 1 [1, 3, 2]: constant",
+        inspected: "output output_1 [1, 3, 2]: constant",
         outputs: 2,
         why: "anchors: nothing computes them, and they have no rows",
     },
     Case {
         kind: "through",
         kept: "",
-        inspected: "output 0 [2, 3, 8, 8]: input x, as it is",
+        inspected: "output x [2, 3, 8, 8]: input x, as it is",
         outputs: 4,
         why: "an input is an output, and another comes twice",
     },
@@ -146,17 +147,39 @@ fn compile(version: &str, kind: &str) -> Folder {
     folder
 }
 
-/// The outputs in `have.npy` or `have.npz` are TVM's own.
+/// Numbers of a file of this type as float32.
+macro_rules! in_its_type {
+    ($dtype:expr, $read:expr) => {
+        match $dtype {
+            "float32" => {
+                let array: ndarray::ArrayD<f32> = $read.unwrap();
+                array
+            }
+            "int32" => {
+                let array: ndarray::ArrayD<i32> = $read.unwrap();
+                array.mapv(|value| value as f32)
+            }
+            "bool" => {
+                let array: ndarray::ArrayD<bool> = $read.unwrap();
+                array.mapv(|value| f32::from(u8::from(value)))
+            }
+            other => panic!("no case has {other}"),
+        }
+    };
+}
+
+/// The outputs in `have.npy` or `have.npz` are TVM's own, in their types.
 fn same_as_tvm(folder: &Folder, have: &str, outputs: usize, why: &str) {
     for index in 0..outputs {
         let want = folder.read(&format!("want{index}.npy"));
+        let dtype = std::fs::read_to_string(folder.path(&format!("type{index}"))).unwrap();
         let have: ndarray::ArrayD<f32> = match outputs {
-            1 => folder.read(have),
+            1 => in_its_type!(dtype.as_str(), ndarray_npy::read_npy(folder.path(have))),
             _ => {
                 let file = std::fs::File::open(folder.path(have)).unwrap();
                 let mut arrays = ndarray_npy::NpzReader::new(file).unwrap();
                 let names = arrays.names().unwrap();
-                arrays.by_name(&names[index]).unwrap()
+                in_its_type!(dtype.as_str(), arrays.by_name(&names[index]))
             }
         };
         assert_eq!(have.shape(), want.shape(), "{why}: output {index}");

@@ -90,7 +90,11 @@ fn foreign_library(folder: &Folder) {
     let content = std::fs::read(folder.path("net.dla")).unwrap();
     let mut so = b"\x7fELF\x02\x01".to_vec();
     so.resize(18, 0);
-    let other: u16 = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
+    let other: u16 = if cfg!(target_arch = "aarch64") {
+        62
+    } else {
+        183
+    };
     so.extend(other.to_le_bytes());
     so.extend(3u64.to_le_bytes());
     so.extend(b"dla");
@@ -111,8 +115,8 @@ fn an_artifact_for_another_processor_is_named_and_its_network_runs() {
         "run other.so --input x.npy",
         "plan other.so --batch 2",
         "bench other.so --batch 2 --repeats 1",
-        "calibrate other.so --input x.npy --output c.json",
-        "simulate other.so --board jetson-xavier-nx --batch 2",
+        "calibrate other.so --npz x.npy --output c.calib",
+        "simulate other.so --board xavier-nx --batch 2",
     ] {
         let done = folder.run(line).expect(0);
         assert!(done.stderr.contains(said), "{line}: {}", done.stderr);

@@ -66,7 +66,7 @@ fn every_bad_input_is_an_error_that_names_it() {
         ("run net.dla --input none.npy", &["row"]),
         (
             "run net.dla --input double.npy",
-            &["double.npy", "float32", "f8"],
+            &["double.npy holds float64", "`x` takes float32"],
         ),
         ("run net.dla --input text.npy", &["text.npy"]),
         (

@@ -255,7 +255,7 @@ fn every_wrong_request_is_told_what_is_wrong() {
             behind(length),
             [binary(432).into_bytes(), vec![0; 433]].concat(),
             400,
-            "1 bytes of binary data",
+            "no input takes 1 byte of the binary data",
         ),
         (
             behind(binary(31).len()),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Sequence
 
 import tvm
 from tvm.relay.build_module import bind_params_by_name
@@ -11,10 +12,13 @@ from . import annotate, passes
 from .errors import DynamicShape, NothingToOffload
 from .gpu_only import options_per_region
 from .inline import inline_data_movement
+from .names import ATTRIBUTE as NAMES
+from .names import told_apart
 from .options import canonical
-from .region import cut_region, is_region
+from .region import attribute, cut_region, is_region
 from .register import register
 from .report import attach, build_report
+from .stage import leaves, spelled_out
 
 
 def partition_for_dla(
@@ -22,18 +26,21 @@ def partition_for_dla(
     params: dict[str, Any] | None = None,
     *,
     mod_name: str = "default",
+    output_names: Sequence[str] | None = None,
     **options: Any,
 ) -> Any:
     """Moves all that the plugin takes into external functions, each cut into prefix and suffix.
 
     `mod` is an IRModule whose `main` has static shapes; it is not changed. `params` are bound to
     it. Options are those of the target (`chip`, `tensorrt`, `precision`, `cores`, `gpu_only`,
-    `preprocess`, `board`, `power`), as strings or lists.
+    `preprocess`, `board`, `power`), as strings or lists. `output_names` are what the model calls
+    its outputs; those of an ONNX or TFLite model that TVM read after `register` are known.
 
     Raises OptionError, DynamicShape, or NothingToOffload if no operator can be taken.
     """
     register()
     chosen = canonical(options)
+    names = _names(mod, output_names)
     mod = _own_copy(mod, params)
     with passes.everything():
         mod = tvm.relay.transform.InferType()(mod)
@@ -49,7 +56,18 @@ def partition_for_dla(
     report = build_report(mod, regions, chosen)
     if not regions:
         raise NothingToOffload(f"no operator of this model can be taken\n{report}")
-    return attach(mod, report)
+    return attach(mod, report, names)
+
+
+def _names(mod: Any, given: Sequence[str] | None) -> list[str]:
+    """The names of the model's outputs, where they are known."""
+    noted = attribute(mod["main"], NAMES)
+    known = list(given) if given is not None else json.loads(noted or "[]")
+    outputs = len(leaves(spelled_out(tvm.relay.transform.InferType()(mod)["main"].body)))
+    usable = known if told_apart(known, outputs) else []
+    if given is not None and not usable:
+        raise ValueError(f"output_names must name each of {outputs} outputs differently: {known}")
+    return usable
 
 
 def _own_copy(mod: Any, params: dict[str, Any] | None) -> Any:

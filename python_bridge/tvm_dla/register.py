@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import annotate, library, link
+from . import annotate, library, link, names
 
 _registered = False
 
@@ -19,6 +19,7 @@ def register() -> None:
     library.load()
     annotate.register_operators()
     link.hook_export()
+    names.hook_frontends()
     _registered = True
     _register_with_tvmc()
 

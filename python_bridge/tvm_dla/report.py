@@ -96,13 +96,20 @@ def _first_reason(func: Any) -> str:
     return found[0] if found else "it computes nothing"
 
 
-def attach(mod: Any, report: Report) -> Any:
-    """`mod` with the report as an attribute of `main`, and with what TVM keeps in one region."""
+def attach(mod: Any, report: Report, names: list[str]) -> Any:
+    """`mod` with the report as an attribute of `main`; one region gets what is to be known of all.
+
+    That is what TVM keeps, and the names of the model's outputs.
+    """
     mod["main"] = mod["main"].with_attr(ATTRIBUTE, json.dumps(asdict(report)))
+    region = next(n for n in mod.functions if str(n.name_hint) == report.regions[0].name)
     if report.kept:
-        region = next(n for n in mod.functions if str(n.name_hint) == report.regions[0].name)
         kept = json.dumps([asdict(entry) for entry in report.kept])
         mod[region] = mod[region].with_attr(KEPT, kept)
+    if names:
+        options = json.loads(str(attribute(mod[region], "dla_options")))
+        text = json.dumps({**options, "outputs": names})
+        mod[region] = mod[region].with_attr("dla_options", text)
     return mod
 
 

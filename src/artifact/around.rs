@@ -9,6 +9,7 @@ use super::part::Part;
 use super::rounds::{cut, Deal, Piece};
 use crate::bundle::{Affine, Origin, Port};
 use crate::engine::Array;
+use crate::plan::counted;
 
 /// The ends of a model where they are not those of its network.
 pub struct Around {
@@ -49,6 +50,11 @@ impl Around {
     /// The model's outputs.
     pub fn outputs(&self) -> &[Placed] {
         &self.layout.outputs
+    }
+
+    /// Whether TVM computes something in front of the network or behind it.
+    pub fn needs_tvm(&self) -> bool {
+        self.layout.needs_tvm()
     }
 
     /// Whether outputs need the model's inputs once more, behind the network.
@@ -191,7 +197,11 @@ impl Around {
             let names: Vec<&str> = declared.iter().map(|d| d.name.as_str()).collect();
             return Err(ArtifactError::Input {
                 name: names.join(", "),
-                reason: format!("{} arrays given for {}", inputs.len(), declared.len()),
+                reason: format!(
+                    "{} given for {}",
+                    counted(inputs.len(), "array"),
+                    declared.len()
+                ),
             });
         }
         let compiled = self.compiled();

@@ -9,6 +9,7 @@ use super::error::ArtifactError;
 use super::graph_json::{Declared, GraphJson};
 use super::part::Part;
 use crate::engine::Array;
+use crate::plan::counted;
 use crate::tvm::{Device, Function, Module, NDArray, Value};
 
 /// A model's compiled functions, loaded into TVM.
@@ -46,6 +47,7 @@ impl Library {
 pub struct Executor {
     module: Module,
     inputs: Vec<Declared>,
+    outputs: Vec<Declared>,
     _library: Library,
 }
 
@@ -53,7 +55,8 @@ impl Executor {
     /// Over a whole model.
     pub(super) fn new(library: &Library, graph: &GraphJson) -> Result<Executor, ArtifactError> {
         let params = &graph.params().bytes;
-        Executor::over(library, graph.text(), graph.inputs(), params)
+        let ends = [graph.inputs(), graph.outputs()];
+        Executor::over(library, graph.text(), ends, params)
     }
 
     /// Over a part of a model, whose parameters may be more than it needs.
@@ -62,13 +65,14 @@ impl Executor {
         part: &Part,
         params: &[u8],
     ) -> Result<Executor, ArtifactError> {
-        Executor::over(library, &part.text, part.inputs.clone(), params)
+        let ends = [part.inputs.clone(), part.outputs.clone()];
+        Executor::over(library, &part.text, ends, params)
     }
 
     fn over(
         library: &Library,
         text: &str,
-        inputs: Vec<Declared>,
+        [inputs, outputs]: [Vec<Declared>; 2],
         params: &[u8],
     ) -> Result<Executor, ArtifactError> {
         let module = Function::global("tvm.graph_executor.create")?
@@ -86,6 +90,7 @@ impl Executor {
         Ok(Executor {
             module,
             inputs,
+            outputs,
             _library: library.clone(),
         })
     }
@@ -93,6 +98,11 @@ impl Executor {
     /// The inputs, in the order [`Executor::run`] takes them.
     pub fn inputs(&self) -> &[Declared] {
         &self.inputs
+    }
+
+    /// The outputs, in their order.
+    pub fn outputs(&self) -> &[Declared] {
+        &self.outputs
     }
 
     /// Runs once; inputs have the shape they were compiled for. Where integers are taken or given, the numbers are these.
@@ -105,7 +115,11 @@ impl Executor {
                     .map(|i| i.name.as_str())
                     .collect::<Vec<_>>()
                     .join(", "),
-                reason: format!("{} arrays given for {}", inputs.len(), self.inputs.len()),
+                reason: format!(
+                    "{} given for {}",
+                    counted(inputs.len(), "array"),
+                    self.inputs.len()
+                ),
             });
         }
         let set = self.module.function("set_input")?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::element::Element;
 use super::error::ArtifactError;
 use super::params::Params;
 use crate::bundle::Integer;
@@ -26,6 +27,9 @@ pub struct GraphJson {
     attrs: Results,
     #[serde(skip)]
     text: String,
+    /// What the model's file calls its outputs, where that is known.
+    #[serde(skip)]
+    pub(super) outputs: Vec<String>,
     /// Inputs that the model brings itself.
     #[serde(skip)]
     params: Params,
@@ -50,6 +54,13 @@ pub struct Declared {
     pub dtype: String,
     /// Its 8-bit type when it is one.
     pub integer: Option<Integer>,
+}
+
+impl Declared {
+    /// The type of its elements; what is no type of numbers counts as float32, and TVM says so when it runs.
+    pub fn element(&self) -> Element {
+        Element::named(&self.dtype).unwrap_or(Element::F32)
+    }
 }
 
 #[derive(Deserialize)]
@@ -153,6 +164,27 @@ impl GraphJson {
             dtype: dtype.to_string(),
             integer: Integer::named(dtype),
         }
+    }
+
+    /// Output number `at` of the model, named as its file does, else by its number. One that is an input keeps its name.
+    pub(super) fn output(&self, at: usize) -> Declared {
+        let entry = self.heads[at];
+        let own = self.declared(entry);
+        let is_input = self.given().contains(&entry.0);
+        let named = self.outputs.get(at).cloned();
+        let numbered = || match is_input {
+            true => own.name.clone(),
+            false => format!("output_{at}"),
+        };
+        Declared {
+            name: named.unwrap_or_else(numbered),
+            ..own
+        }
+    }
+
+    /// What the model gives.
+    pub fn outputs(&self) -> Vec<Declared> {
+        (0..self.heads.len()).map(|at| self.output(at)).collect()
     }
 
     /// How many results a node has.

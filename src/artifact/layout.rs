@@ -86,14 +86,20 @@ impl Layout {
             given,
             call,
         };
-        let place = |entry: &Entry, computed: &[Entry]| {
+        let place = |entry: &Entry, declared: Declared, computed: &[Entry]| {
             Some(Placed {
-                declared: graph.declared(*entry),
+                declared,
                 source: layout.source(graph, *entry, computed)?,
             })
         };
-        let enters: Option<Vec<_>> = arguments.iter().map(|e| place(e, &wanted)).collect();
-        let outputs: Option<Vec<_>> = graph.heads.iter().map(|e| place(e, &behind)).collect();
+        let enters = arguments.iter();
+        let enters: Option<Vec<_>> = enters
+            .map(|entry| place(entry, graph.declared(*entry), &wanted))
+            .collect();
+        let outputs = graph.heads.iter().zip(graph.outputs());
+        let outputs: Option<Vec<_>> = outputs
+            .map(|(entry, declared)| place(entry, declared, &behind))
+            .collect();
         (layout.enters, layout.outputs) = (enters?, outputs?);
         Some(layout)
     }

@@ -4,6 +4,7 @@
 //! front of the one network or behind it, else through [`Executor`].
 
 mod around;
+mod element;
 mod error;
 mod executor;
 mod graph_json;
@@ -23,6 +24,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use around::Around;
+pub use element::Element;
 pub use error::ArtifactError;
 pub use executor::Executor;
 pub use graph_json::Declared;
@@ -69,6 +71,7 @@ impl Artifact {
         })?;
         let mut artifact = Artifact::parse(path, bytes)?;
         artifact.name_inputs();
+        artifact.name_outputs();
         Ok(artifact)
     }
 

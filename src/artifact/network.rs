@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::executor::Library;
 use super::graph_json::GraphJson;
-use super::{Around, Artifact, ArtifactError, Executor, Layout, Package, Source};
+use super::{Around, Artifact, ArtifactError, Executor, Layout, Package, Placed, Source};
 use crate::bundle::Bundle;
 
 impl Artifact {
@@ -94,9 +94,9 @@ impl Artifact {
         let Some(layout) = self.layout() else {
             return;
         };
-        let Bundle { graph, origin, .. } = &mut self.bundles[0];
+        let bundle = &mut self.bundles[0];
         let mut named = Vec::new();
-        for (id, placed) in graph.inputs.iter().zip(layout.enters) {
+        for (id, placed) in bundle.graph.inputs.clone().into_iter().zip(layout.enters) {
             let Source::Input(at) = placed.source else {
                 continue;
             };
@@ -104,11 +104,57 @@ impl Artifact {
                 continue;
             }
             named.push(at);
-            let name = placed.declared.name;
-            let own = std::mem::replace(&mut graph.tensors[id.0 as usize].name, name.clone());
-            if let Some(origin) = origin {
-                origin.rename(&own, &name);
+            bundle.rename(id, &placed.declared.name);
+        }
+    }
+
+    /// Gives the model's outputs the names that its file has for them, where these are known.
+    pub(super) fn name_outputs(&mut self) {
+        let Some(names) = self.known_names().map(<[String]>::to_vec) else {
+            return;
+        };
+        let places: Vec<Option<usize>> = match (&mut self.graph, &self.bundles[..]) {
+            (Some(graph), _) => {
+                graph.outputs.clone_from(&names);
+                let outputs = self.layout().map_or_else(Vec::new, |layout| layout.outputs);
+                let place = |placed: &Placed| match placed.source {
+                    Source::Network(at) => Some(at),
+                    Source::Input(_) | Source::Part(_) | Source::Constant(_) => None,
+                };
+                outputs.iter().map(place).collect()
             }
+            (None, _) => (0..names.len()).map(Some).collect(),
+        };
+        let bundle = &mut self.bundles[0];
+        let mut named = bundle.graph.inputs.clone();
+        for (place, name) in places.into_iter().zip(&names) {
+            let tensor = place.map(|at| bundle.graph.outputs[at]);
+            let Some(tensor) = tensor.filter(|tensor| !named.contains(tensor)) else {
+                continue;
+            };
+            named.push(tensor);
+            bundle.rename(tensor, name);
+        }
+    }
+
+    /// A name per output of the model: its file's where they are known, else `output_0`, `output_1`, ...
+    pub fn output_names(&self) -> Vec<String> {
+        let numbered = || (0..self.count()).map(|at| format!("output_{at}")).collect();
+        self.known_names().map_or_else(numbered, <[String]>::to_vec)
+    }
+
+    /// One per output, or nothing.
+    fn known_names(&self) -> Option<&[String]> {
+        let mut named = self.bundles.iter().map(|bundle| &bundle.options.outputs);
+        let names = named.find(|names| !names.is_empty())?;
+        (names.len() == self.count()).then_some(names)
+    }
+
+    /// How many outputs the model has.
+    fn count(&self) -> usize {
+        match &self.graph {
+            Some(graph) => graph.heads.len(),
+            None => self.bundles.iter().map(|b| b.graph.outputs.len()).sum(),
         }
     }
 }

@@ -93,7 +93,12 @@ fn for_machine(mut library: Vec<u8>, number: u16, big: bool) -> Vec<u8> {
 
 #[test]
 fn a_library_for_another_processor_is_known_and_its_networks_are_there() {
-    let names = [(62, "x86-64"), (183, "AArch64"), (243, "RISC-V"), (22, "ELF machine 22")];
+    let names = [
+        (62, "x86-64"),
+        (183, "AArch64"),
+        (243, "RISC-V"),
+        (22, "ELF machine 22"),
+    ];
     let here = Machine::here().map(|machine| machine.to_string());
     for ((number, name), big) in names.into_iter().zip([false, true, false, true]) {
         let so = for_machine(library(&[bundle("a_dla_main_0")]), number, big);
@@ -202,6 +207,70 @@ fn outputs_know_where_they_are_from() {
     assert_eq!(layout.enters[0].source, Source::Part(0));
     assert_eq!(layout.outputs[1].declared.dtype, "int64");
     assert!(!layout.is_plain());
+}
+
+/// `ENDS` with names for its outputs.
+fn named(names: &[&str]) -> Artifact {
+    let mut bundle = bundle("a_dla_main_0");
+    bundle.options.outputs = names.iter().map(|name| name.to_string()).collect();
+    let params = params::tests::file("p0", &[1.0, 2.0]);
+    let files: [(&str, &[u8]); 3] = [
+        ("mod.so", &library(&[bundle])),
+        ("mod.json", ENDS.as_bytes()),
+        ("mod.params", &params),
+    ];
+    read(tar(&files)).unwrap()
+}
+
+#[test]
+fn outputs_have_the_names_of_the_models_file_or_their_numbers() {
+    let known = ["anchors", "best", "scores", "image", "scores again"];
+    let numbered: Vec<String> = (0..5).map(|at| format!("output_{at}")).collect();
+    let cases: [(&[&str], Vec<&str>, &str); 3] = [
+        (&known, known.to_vec(), "known"),
+        (
+            &[],
+            vec!["output_0", "output_1", "output_2", "x", "output_4"],
+            "unknown",
+        ),
+        (
+            &["one"],
+            vec!["output_0", "output_1", "output_2", "x", "output_4"],
+            "not theirs",
+        ),
+    ];
+    for (given, want, why) in cases {
+        let artifact = named(given);
+        let layout = artifact.layout().unwrap();
+        let outputs = layout.outputs.iter();
+        let got: Vec<&str> = outputs.map(|o| o.declared.name.as_str()).collect();
+        assert_eq!(got, want, "{why}");
+        let is_known = given.len() == 5;
+        let names = artifact.output_names();
+        assert_eq!(
+            names,
+            if is_known {
+                want
+            } else {
+                numbered.iter().map(String::as_str).collect()
+            }
+        );
+        let network = &artifact.network().unwrap().graph;
+        let own = &network.tensor(network.outputs[0]).name;
+        assert_eq!(own == "scores", is_known, "{why}: {own}");
+    }
+}
+
+#[test]
+fn a_tensor_that_has_an_outputs_name_gives_way() {
+    let mut bundle = bundle("net");
+    bundle.options.outputs = vec!["dla_0_i0".to_string()];
+    let artifact = read(bundle.to_bytes()).unwrap();
+    let graph = &artifact.network().unwrap().graph;
+    let name = |id: crate::graph::TensorId| graph.tensor(id).name.as_str();
+    assert_eq!(name(graph.outputs[0]), "dla_0_i0");
+    assert_eq!(name(graph.inputs[0]), "dla_0_i0_1");
+    graph.validate().unwrap();
 }
 
 #[test]

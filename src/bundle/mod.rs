@@ -107,6 +107,29 @@ impl Bundle {
         own.or_else(|| bytes.map(Preprocess::of_bytes))
     }
 
+    /// Gives a tensor of the network another name; one that has it already gives way.
+    pub fn rename(&mut self, tensor: TensorId, name: &str) {
+        let tensors = &self.graph.tensors;
+        let named = |name: &str| tensors.iter().position(|tensor| tensor.name == name);
+        let at = tensor.0 as usize;
+        let other = named(name).filter(|other| *other != at).map(|other| {
+            let free = (1..).map(|number| format!("{name}_{number}"));
+            (other, free.into_iter().find(|free| named(free).is_none()))
+        });
+        if let Some((other, Some(free))) = other {
+            self.call(other, &free);
+        }
+        self.call(at, name);
+    }
+
+    fn call(&mut self, tensor: usize, name: &str) {
+        let own = &mut self.graph.tensors[tensor].name;
+        let old = std::mem::replace(own, name.to_string());
+        if let Some(origin) = &mut self.origin {
+            origin.rename(&old, name);
+        }
+    }
+
     /// SHA-256 of the content, as hexadecimal text: equal for equal bundles.
     pub fn digest(&self) -> String {
         let bytes = self.to_bytes();

@@ -22,6 +22,10 @@ pub struct Options {
     /// The board that plans were simulated for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub board: Option<BoardOption>,
+    /// What the file that the model was read from calls its outputs, in their order; empty where nobody knows, and in all
+    /// but one of the model's networks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
 }
 
 /// A board that is named at compile time, and the plans that its model gives the usual batches.
@@ -50,6 +54,7 @@ impl Default for Options {
             gpu_only: Vec::new(),
             preprocess: None,
             board: None,
+            outputs: Vec::new(),
         }
     }
 }

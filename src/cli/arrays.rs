@@ -10,25 +10,21 @@ use std::sync::Arc;
 
 use half::f16;
 use ndarray::ArrayD;
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WriteNpyExt};
+use ndarray_npy::{
+    NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WritableElement, WriteNpyExt,
+};
 use tempfile::NamedTempFile;
 
 use super::halves::Half;
+use crate::artifact::Element;
 use crate::bundle::Integer;
 use crate::engine::Array;
-use crate::graph::DType;
-
-/// Element types that files may have.
-#[derive(Clone, Copy)]
-enum Element {
-    Integer(Integer),
-    Half,
-    Float,
-}
 
 /// An array in the element type of its file; float16 is real numbers too.
 pub enum Given {
     Reals(Array),
+    /// Numbers of another type, for an input that declares it.
+    Others(Element, Array),
     Integers {
         dtype: Integer,
         shape: Vec<usize>,
@@ -39,7 +35,9 @@ pub enum Given {
 impl Given {
     /// A single row of an input of `rank` dimensions may come without the first.
     pub fn batched(mut self, rank: usize) -> Given {
-        let (Given::Reals(Array { shape, .. }) | Given::Integers { shape, .. }) = &mut self;
+        let (Given::Reals(Array { shape, .. })
+        | Given::Others(_, Array { shape, .. })
+        | Given::Integers { shape, .. }) = &mut self;
         if shape.len() + 1 == rank {
             shape.insert(0, 1);
         }
@@ -62,10 +60,15 @@ pub fn npy(mut reader: impl Read + Seek, name: &dyn Display) -> Result<Given, Bo
     let read = |dtype| {
         reader.rewind()?;
         match dtype {
-            Element::Integer(Integer::U8) => ArrayD::read_npy(&mut reader).map(unsigned),
-            Element::Integer(Integer::I8) => ArrayD::read_npy(&mut reader).map(signed),
-            Element::Half => ArrayD::read_npy(&mut reader).map(halves),
-            Element::Float => ArrayD::read_npy(&mut reader).map(reals),
+            Element::U8 => ArrayD::read_npy(&mut reader).map(unsigned),
+            Element::I8 => ArrayD::read_npy(&mut reader).map(signed),
+            Element::F16 => ArrayD::read_npy(&mut reader).map(halves),
+            Element::F32 => ArrayD::read_npy(&mut reader).map(reals),
+            Element::F64 => ArrayD::<f64>::read_npy(&mut reader).map(|a| others(dtype, &a)),
+            Element::I16 => ArrayD::<i16>::read_npy(&mut reader).map(|a| others(dtype, &a)),
+            Element::I32 => ArrayD::<i32>::read_npy(&mut reader).map(|a| others(dtype, &a)),
+            Element::I64 => ArrayD::<i64>::read_npy(&mut reader).map(|a| others(dtype, &a)),
+            Element::Bool => ArrayD::<bool>::read_npy(&mut reader).map(|a| others(dtype, &a)),
         }
     };
     let another = |error: &_| matches!(error, ReadNpyError::WrongDescriptor(_));
@@ -82,10 +85,15 @@ pub fn npz(
     let mut arrays = Vec::new();
     for entry in names {
         let read = |dtype| match dtype {
-            Element::Integer(Integer::U8) => reader.by_name(&entry).map(unsigned),
-            Element::Integer(Integer::I8) => reader.by_name(&entry).map(signed),
-            Element::Half => reader.by_name(&entry).map(halves),
-            Element::Float => reader.by_name(&entry).map(reals),
+            Element::U8 => reader.by_name(&entry).map(unsigned),
+            Element::I8 => reader.by_name(&entry).map(signed),
+            Element::F16 => reader.by_name(&entry).map(halves),
+            Element::F32 => reader.by_name(&entry).map(reals),
+            Element::F64 => reader.by_name(&entry).map(|a| others::<f64>(dtype, &a)),
+            Element::I16 => reader.by_name(&entry).map(|a| others::<i16>(dtype, &a)),
+            Element::I32 => reader.by_name(&entry).map(|a| others::<i32>(dtype, &a)),
+            Element::I64 => reader.by_name(&entry).map(|a| others::<i64>(dtype, &a)),
+            Element::Bool => reader.by_name(&entry).map(|a| others::<bool>(dtype, &a)),
         };
         let another =
             |error: &_| matches!(error, ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_)));
@@ -100,14 +108,13 @@ fn in_its_type<E>(
     mut read: impl FnMut(Element) -> Result<Given, E>,
     another: impl Fn(&E) -> bool,
 ) -> Result<Given, E> {
-    let integers = [Integer::U8, Integer::I8].map(Element::Integer);
-    for element in integers.into_iter().chain([Element::Half]) {
+    for element in Element::ALL {
         match read(element) {
             Err(error) if another(&error) => {}
             done => return done,
         }
     }
-    read(Element::Float)
+    read(Element::F32)
 }
 
 fn open(path: &Path) -> Result<File, Box<dyn Error>> {
@@ -115,7 +122,8 @@ fn open(path: &Path) -> Result<File, Box<dyn Error>> {
 }
 
 fn wrong(name: &dyn Display, error: &dyn Error) -> Box<dyn Error> {
-    format!("{name} is not a NumPy file of float32, float16, uint8 or int8 arrays: {error}").into()
+    let types = Element::ALL.map(Element::name).join(", ");
+    format!("{name} is not a NumPy file of arrays of numbers ({types}): {error}").into()
 }
 
 fn reals(array: ArrayD<f32>) -> Given {
@@ -126,6 +134,48 @@ fn reals(array: ArrayD<f32>) -> Given {
 
 fn halves(array: ArrayD<Half>) -> Given {
     reals(array.mapv(|half| half.0.to_f32()))
+}
+
+/// Numbers of another type; one that float32 cannot hold becomes the nearest that it can.
+fn others<T: Number>(element: Element, array: &ArrayD<T>) -> Given {
+    let (shape, data) = parts(array.map(|value| value.real()));
+    let data = Arc::new(data);
+    Given::Others(element, Array { shape, data })
+}
+
+/// What is a number in a file.
+trait Number {
+    fn real(&self) -> f32;
+}
+
+impl Number for f64 {
+    fn real(&self) -> f32 {
+        *self as f32
+    }
+}
+
+impl Number for i16 {
+    fn real(&self) -> f32 {
+        (*self).into()
+    }
+}
+
+impl Number for i32 {
+    fn real(&self) -> f32 {
+        *self as f32
+    }
+}
+
+impl Number for i64 {
+    fn real(&self) -> f32 {
+        *self as f32
+    }
+}
+
+impl Number for bool {
+    fn real(&self) -> f32 {
+        f32::from(u8::from(*self))
+    }
 }
 
 fn unsigned(array: ArrayD<u8>) -> Given {
@@ -182,30 +232,27 @@ impl ResultFile {
         })
     }
 
-    /// Writes `outputs`, each in its type; a `.npz` holds `output_0`, `output_1`, ...
-    pub fn write(self, outputs: &[Array], types: &[DType]) -> Result<(), Box<dyn Error>> {
-        let failed = |e: &dyn Error| format!("cannot write {}: {e}", self.path.display());
+    /// Writes `outputs`, each in its type; a `.npz` holds them by their `names`.
+    pub fn write(
+        self,
+        outputs: &[Array],
+        types: &[Element],
+        names: &[String],
+    ) -> Result<(), Box<dyn Error>> {
+        let failed = |e: &dyn Display| format!("cannot write {}: {e}", self.path.display());
+        let element = |at: usize| types.get(at).copied().unwrap_or(Element::F32);
         let mut file = self.part;
         match (self.path.extension().is_some_and(|e| e == "npz"), outputs) {
             (true, _) => {
                 let mut writer = NpzWriter::new(file.as_file_mut());
-                for (index, array) in outputs.iter().enumerate() {
-                    let name = format!("output_{index}");
-                    let array = to_ndarray(array)?;
-                    let added = match types.get(index) {
-                        Some(DType::F16) => writer.add_array(name, &to_halves(&array)),
-                        _ => writer.add_array(name, &array),
-                    };
+                for (index, (array, name)) in outputs.iter().zip(names).enumerate() {
+                    let added = Entry(&mut writer, name).put_as(element(index), array);
                     added.map_err(|e| failed(&e))?;
                 }
                 writer.finish().map_err(|e| failed(&e))?;
             }
             (false, [only]) => {
-                let array = to_ndarray(only)?;
-                let written = match types.first() {
-                    Some(DType::F16) => to_halves(&array).write_npy(file.as_file_mut()),
-                    _ => array.write_npy(file.as_file_mut()),
-                };
+                let written = Whole(file.as_file_mut()).put_as(element(0), only);
                 written.map_err(|e| failed(&e))?;
             }
             (false, many) => {
@@ -227,8 +274,43 @@ impl ResultFile {
     }
 }
 
-fn to_halves(array: &ArrayD<f32>) -> ArrayD<Half> {
-    array.mapv(|value| Half(f16::from_f32(value)))
+/// Where one array is written.
+trait Sink: Sized {
+    fn put<T: WritableElement>(self, array: &ArrayD<T>) -> Result<(), Box<dyn Error>>;
+
+    /// The numbers of `array` in a type that can hold them.
+    fn put_as(self, element: Element, array: &Array) -> Result<(), Box<dyn Error>> {
+        let array = to_ndarray(array)?;
+        match element {
+            Element::F32 => self.put(&array),
+            Element::F16 => self.put(&array.mapv(|value| Half(f16::from_f32(value)))),
+            Element::F64 => self.put(&array.mapv(f64::from)),
+            Element::I8 => self.put(&array.mapv(|value| value as i8)),
+            Element::I16 => self.put(&array.mapv(|value| value as i16)),
+            Element::I32 => self.put(&array.mapv(|value| value as i32)),
+            Element::I64 => self.put(&array.mapv(|value| value as i64)),
+            Element::U8 => self.put(&array.mapv(|value| value as u8)),
+            Element::Bool => self.put(&array.mapv(|value| value != 0.0)),
+        }
+    }
+}
+
+/// An array in a `.npz` file, by its name.
+struct Entry<'a, W: Write + Seek>(&'a mut NpzWriter<W>, &'a str);
+
+impl<W: Write + Seek> Sink for Entry<'_, W> {
+    fn put<T: WritableElement>(self, array: &ArrayD<T>) -> Result<(), Box<dyn Error>> {
+        Ok(self.0.add_array(self.1, array)?)
+    }
+}
+
+/// The array of a `.npy` file.
+struct Whole<W>(W);
+
+impl<W: Write> Sink for Whole<W> {
+    fn put<T: WritableElement>(self, array: &ArrayD<T>) -> Result<(), Box<dyn Error>> {
+        Ok(array.write_npy(self.0)?)
+    }
 }
 
 fn to_ndarray(array: &Array) -> Result<ArrayD<f32>, Box<dyn Error>> {

@@ -12,10 +12,10 @@ use super::arrays::Given;
 use super::images::{row, Frame};
 use super::output::Output;
 use super::{arrays, helped};
-use crate::artifact::{Around, Declared};
+use crate::artifact::{Around, Declared, Element};
 use crate::bundle::{Affine, Bundle, Origin, Port, Preprocess};
 use crate::engine::Array;
-use crate::graph::{DType, RowShape, TensorId};
+use crate::graph::{RowShape, TensorId};
 use crate::session::{arrange, Session, SessionError};
 
 /// A batch, and what its rows are called.
@@ -57,8 +57,8 @@ pub struct Input {
     pub network: Vec<usize>,
     /// One row, in the network's order.
     pub rows: RowShape,
-    /// float16 where the model takes that; float32 is then rounded to it.
-    pub dtype: DType,
+    /// As the model declares it; float32 is taken too, and rounded where a model takes float16.
+    pub dtype: Element,
     pub port: Port,
 }
 
@@ -82,7 +82,7 @@ pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
         let shape = port.declared(&tensor.shape);
         Input {
             rows: bundle.graph.row_shapes(&[*id]).remove(0),
-            dtype: tensor.dtype,
+            dtype: tensor.dtype.into(),
             ..Input::of(tensor.name.clone(), shape, port)
         }
     };
@@ -90,7 +90,14 @@ pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
         None => bundle.graph.inputs.iter().enumerate().map(own).collect(),
         Some(around) => {
             let inputs = around.inputs(origin).into_iter();
-            let input = |(Declared { name, shape, .. }, port)| Input::of(name, shape, port);
+            let input = |(declared, port): (Declared, Port)| {
+                let dtype = declared.element();
+                let of_tvm = port.integer.is_none().then_some(dtype);
+                Input {
+                    dtype: of_tvm.unwrap_or(Element::F32),
+                    ..Input::of(declared.name, declared.shape, port)
+                }
+            };
             inputs.map(input).collect()
         }
     }
@@ -104,7 +111,10 @@ impl From<&Declared> for Input {
             shape: declared.shape.clone(),
             network: declared.shape.clone(),
             rows: RowShape::leading(&declared.shape),
-            dtype: DType::F32,
+            dtype: match declared.integer {
+                Some(_) => Element::F32,
+                None => declared.element(),
+            },
             port: Port {
                 integer: declared.integer.map(Affine::plain),
                 axes: None,
@@ -119,7 +129,7 @@ impl Input {
         let network = port.of_network(&shape);
         Input {
             rows: RowShape::leading(&network),
-            dtype: DType::F32,
+            dtype: Element::F32,
             network,
             name,
             shape,
@@ -140,7 +150,7 @@ impl Input {
     /// input.
     pub fn reals(&self, given: Given, from: &dyn Display) -> Result<Array, Box<dyn Error>> {
         let (dtype, shape, bytes) = match given {
-            Given::Reals(array) if self.dtype == DType::F16 => {
+            Given::Reals(array) if self.dtype == Element::F16 => {
                 let values = array.data.iter();
                 let data = values.map(|v| f16::from_f32(*v).to_f32()).collect();
                 return Ok(Array {
@@ -149,27 +159,52 @@ impl Input {
                 });
             }
             Given::Reals(array) => return Ok(array),
+            Given::Others(element, array) if element == self.dtype => {
+                return self.counted(element, array, from);
+            }
+            Given::Others(element, _) => return Err(self.takes(from, element.name())),
             Given::Integers {
                 dtype,
                 shape,
                 bytes,
             } => (dtype, shape, bytes),
         };
-        let name = &self.name;
         let affine = self.port.integer.filter(|affine| affine.dtype == dtype);
-        let affine = affine.ok_or_else(|| {
-            let declared = self.port.integer.map(|affine| affine.dtype.name());
-            helped(
-                format!(
-                    "{from} holds {}, and input `{name}` takes {}",
-                    dtype.name(),
-                    declared.unwrap_or("float32"),
-                ),
-                "real numbers in a float32 array are taken too",
-            )
-        })?;
+        let affine = affine.ok_or_else(|| self.takes(from, dtype.name()))?;
         let data = Arc::new(affine.reals(&bytes));
         Ok(Array { shape, data })
+    }
+
+    /// Integers that float32 counts to.
+    fn counted(
+        &self,
+        element: Element,
+        array: Array,
+        from: &dyn Display,
+    ) -> Result<Array, Box<dyn Error>> {
+        const MOST: f32 = 16_777_216.0;
+        let real = element == Element::F64;
+        match array.data.iter().find(|v| !real && v.abs() > MOST) {
+            None => Ok(array),
+            Some(value) => Err(format!(
+                "{from} holds {value} for input `{}`: integers are passed as float32 here, which counts to {MOST}",
+                self.name
+            )
+            .into()),
+        }
+    }
+
+    /// An array of another type than this input's.
+    fn takes(&self, from: &dyn Display, held: &str) -> Box<dyn Error> {
+        let integer = self.port.integer.map(|affine| affine.dtype.name());
+        let declared = integer.unwrap_or(self.dtype.name());
+        helped(
+            format!(
+                "{from} holds {held}, and input `{}` takes {declared}",
+                self.name
+            ),
+            "real numbers in a float32 array are taken too",
+        )
     }
 
     /// An array of this input in the network's order of axes, as [`arrange`] tells which one it is in.

@@ -50,6 +50,7 @@ struct Inspection {
 /// An output of the model.
 #[derive(Serialize, Deserialize)]
 struct OutputReport {
+    name: String,
     shape: Vec<usize>,
     from: String,
 }
@@ -97,6 +98,7 @@ fn outputs(layout: &Layout) -> Vec<OutputReport> {
     let outputs = layout.outputs.iter();
     outputs
         .map(|placed| OutputReport {
+            name: placed.declared.name.clone(),
             shape: placed.declared.shape.clone(),
             from: from(&placed.source),
         })
@@ -152,8 +154,8 @@ fn human(inspection: &Inspection) -> String {
             kept.op, kept.count, kept.reason
         ));
     }
-    let outputs = inspection.outputs.iter().enumerate();
-    let outputs = outputs.map(|(at, o)| format!("output {at} {:?}: {}", o.shape, o.from));
+    let outputs = inspection.outputs.iter();
+    let outputs = outputs.map(|o| format!("output {} {:?}: {}", o.name, o.shape, o.from));
     let outputs: Vec<String> = outputs.collect();
     parts.extend((!outputs.is_empty()).then(|| outputs.join("\n")));
     parts.extend(inspection.runs.clone());
@@ -175,8 +177,8 @@ fn network(report: &Report) -> String {
         true => "none".to_string(),
         false => cut.join(", "),
     };
-    let inputs = report.inputs.iter().filter_map(input);
-    let outputs = report.outputs.iter().filter_map(output);
+    let inputs = report.inputs.iter().map(input);
+    let outputs = report.outputs.iter().map(output);
     let ends: String = inputs.chain(outputs).collect();
     format!(
         "network {} (batch {})\n{ends}{}\n\ncut: {cut}\n{}",
@@ -190,20 +192,24 @@ fn network(report: &Report) -> String {
     )
 }
 
-/// What to know of an input whose axes the network has in another order.
-fn input(end: &EndReport) -> Option<String> {
+/// An input, and what to know of one whose axes the network has in another order.
+fn input(end: &EndReport) -> String {
     let (name, own, network) = (&end.name, &end.shape, &end.network_shape);
-    let line = format!(
-        "input {name} is {own:?}; an array of {network:?}, as the network has it, is taken too\n"
-    );
-    (own != network).then_some(line)
+    match own == network {
+        true => format!("input {name} is {own:?}\n"),
+        false => format!(
+            "input {name} is {own:?}; an array of {network:?}, as the network has it, is taken too\n"
+        ),
+    }
 }
 
 /// Likewise of an output.
-fn output(end: &EndReport) -> Option<String> {
+fn output(end: &EndReport) -> String {
     let (name, own, network) = (&end.name, &end.shape, &end.network_shape);
-    let line = format!("output {name} is {own:?}, and {network:?} in the network\n");
-    (own != network).then_some(line)
+    match own == network {
+        true => format!("output {name} is {own:?}\n"),
+        false => format!("output {name} is {own:?}, and {network:?} in the network\n"),
+    }
 }
 
 fn node(node: &NodeReport) -> Vec<String> {

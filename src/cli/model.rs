@@ -11,10 +11,9 @@ use super::engines::Engines;
 use super::inputs::{of_session, Input};
 use super::precision::Report;
 use super::{helped, output::Output};
-use crate::artifact::{Artifact, ArtifactError, Executor};
+use crate::artifact::{Artifact, ArtifactError, Declared, Element, Executor};
 use crate::bundle::{Bundle, Preprocess};
 use crate::engine::Array;
-use crate::graph::DType;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
 use crate::session::{PlanOrigin, Session};
@@ -79,10 +78,10 @@ impl Model {
     }
 
     /// The element types of the outputs.
-    pub fn output_types(&self) -> Vec<DType> {
+    pub fn output_types(&self) -> Vec<Element> {
         match self {
             Model::Session(session, _) => session.output_types(),
-            Model::Tvm(_) => Vec::new(),
+            Model::Tvm(executor) => executor.outputs().iter().map(Declared::element).collect(),
         }
     }
 

@@ -77,6 +77,7 @@ struct Answered {
     plan: Option<String>,
     plan_from: Option<PlanOrigin>,
     stats: Option<Stats>,
+    output_names: Vec<String>,
     output_shapes: Vec<Vec<usize>>,
     /// Output values that are infinite or NaN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,12 +134,16 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         model.run(&batch.arrays)?;
     }
     let done = model.run(&batch.arrays)?;
-    let answer = answered(arguments, &model, &done, &batch.names, rows)?;
+    let answer = answered(arguments, (&artifact, &model), &done, &batch.names, rows)?;
     if let Some(broken) = &answer.not_finite {
         output.say(&broken.remark(model.computed(), &batch.arrays));
     }
     if let Some(file) = file {
-        file.write(&done.outputs, &model.output_types())?;
+        file.write(
+            &done.outputs,
+            &model.output_types(),
+            &artifact.output_names(),
+        )?;
     }
     if let (Some(file), Some(detail)) = (trace, &done.detail) {
         file.write(&timeline(&model, &detail.stats).to_trace_events())?;
@@ -159,7 +164,7 @@ fn timeline(model: &Model, stats: &Stats) -> Timeline {
 /// `names` are those of the rows that were given, of which `rows` were run, maybe in turn.
 fn answered(
     arguments: &Arguments,
-    model: &Model,
+    (artifact, model): (&Artifact, &Model),
     done: &Done,
     names: &[String],
     rows: usize,
@@ -192,6 +197,7 @@ fn answered(
         plan: detail.map(|detail| detail.plan.to_string()),
         plan_from: detail.map(|detail| detail.origin.clone()),
         stats: detail.map(|detail| detail.stats.clone()),
+        output_names: artifact.output_names(),
         output_shapes: done.outputs.iter().map(|o| o.shape.clone()).collect(),
         not_finite: NotFinite::of(&done.outputs),
         results: names
@@ -224,7 +230,8 @@ fn human(answer: &Answered) -> String {
     let listed = answer.results.iter().take(LISTED);
     let rows: Vec<Vec<String>> = listed.flat_map(guesses).collect();
     if rows.is_empty() {
-        lines.push(format!("outputs  {:?}", answer.output_shapes));
+        let named = answer.output_names.iter().zip(&answer.output_shapes);
+        lines.extend(named.map(|(name, shape)| format!("output   {name} {shape:?}")));
     } else {
         lines.push(table(&rows));
     }

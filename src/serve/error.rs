@@ -56,7 +56,8 @@ pub enum RequestError {
     #[error("input `{0}` is given twice")]
     RepeatedInput(String),
     #[error(
-        "input `{name}` has the shape {shape:?}, which is {want} elements, but {got} were sent"
+        "input `{name}` has the shape {shape:?}, which is {}, but {got} were sent",
+        counted(*want, "element")
     )]
     Elements {
         name: String,

@@ -84,6 +84,13 @@ fn array(port: &Port, given: Given) -> Result<Array, RequestError> {
             got: given.data.len(),
         });
     }
+    if let Some(value) = given.data.iter().find(|v| !port.datatype.holds(**v)) {
+        return Err(RequestError::Malformed(format!(
+            "input `{}` holds {value}, which is no {} that float32 counts to",
+            given.name,
+            port.datatype.name()
+        )));
+    }
     Ok(Array {
         shape: given.shape.iter().map(|d| *d as usize).collect(),
         data: Arc::new(port.datatype.rounded(&given.data).into_owned()),

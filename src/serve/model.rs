@@ -1,13 +1,17 @@
 //! One network that is served.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use tokio::task::spawn_blocking;
+
 use super::datatype::Datatype;
 use super::error::RequestError;
 use super::pending::{Pending, Tag};
+use crate::artifact::Around;
 use crate::engine::Array;
 use crate::pipeline::{Refused, StreamInput, StreamItem, StreamStats};
 use crate::schedule::{Order, Overflow};
@@ -128,7 +132,9 @@ impl Model {
     /// The outputs for one row or more, in the order of the model's outputs.
     pub(super) async fn infer(&self, inputs: &[Array]) -> Result<Vec<Array>, RequestError> {
         self.check(inputs)?;
-        let rows = self.session.rows(inputs).map_err(RequestError::Input)?;
+        let given = inputs.to_vec();
+        let rows = self.beside(move |session| session.rows(&given)).await;
+        let rows = rows.map_err(RequestError::Input)?;
         self.admit(rows.len())?;
         let arrived = Instant::now();
         let (pending, answered) = Pending::new(rows.len());
@@ -145,12 +151,31 @@ impl Model {
         }
         match answered.await {
             Ok(Ok(rows)) => {
-                let outputs = self.session.batch(inputs, &rows);
+                let given = inputs.to_vec();
+                let outputs = self
+                    .beside(move |session| session.batch(&given, &rows))
+                    .await;
                 outputs.map_err(RequestError::Behind)
             }
             Ok(Err(error)) => Err(RequestError::Failed(error)),
             Err(_) => Err(self.gone()),
         }
+    }
+
+    /// Does what TVM computes around the network on a thread of its own, so that other requests do not wait for it.
+    async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Session) -> T + Send + 'static,
+    ) -> T {
+        if !self.session.around().is_some_and(Around::needs_tvm) {
+            return work(&self.session);
+        }
+        let session = self.session.clone();
+        let done = spawn_blocking(move || work(&session)).await;
+        done.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => panic!("the work was cancelled: {error}"),
+        })
     }
 
     /// A model that is not batched takes what it was compiled for.

@@ -1,10 +1,10 @@
 //! The model's inputs and outputs, where TVM computes something around the network or an output is not the network's.
 
 use super::{Outcome, Session, SessionError};
-use crate::artifact::{Around, ArtifactError, Source};
+use crate::artifact::{Around, ArtifactError, Element, Source};
 use crate::bundle::{Origin, Port};
 use crate::engine::Array;
-use crate::graph::{DType, RowShape, TensorId};
+use crate::graph::{RowShape, TensorId};
 
 /// A tensor that the model takes or gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,8 @@ pub struct End {
     pub port: Port,
     /// One row, in the network's order of axes.
     pub rows: RowShape,
-    /// float32, or float16 where the model declares that.
-    pub dtype: DType,
+    /// As the model declares it; a quantised model's tensors are real numbers here.
+    pub dtype: Element,
     /// Whether it is the same for every batch.
     pub constant: bool,
 }
@@ -50,9 +50,12 @@ impl Session {
                 let inputs = around.inputs(self.origin()).into_iter();
                 inputs
                     .map(|(declared, port)| End {
+                        dtype: match port.integer {
+                            Some(_) => Element::F32,
+                            None => declared.element(),
+                        },
                         name: declared.name,
                         rows: RowShape::leading(&port.of_network(&declared.shape)),
-                        dtype: DType::F32,
                         shape: declared.shape,
                         port,
                         constant: false,
@@ -75,11 +78,14 @@ impl Session {
                 let placed = around.outputs().iter();
                 placed
                     .map(|placed| match placed.source {
-                        Source::Network(at) => own(at),
+                        Source::Network(at) => End {
+                            name: placed.declared.name.clone(),
+                            ..own(at)
+                        },
                         Source::Input(_) | Source::Part(_) | Source::Constant(_) => End {
                             name: placed.declared.name.clone(),
                             rows: RowShape::leading(&placed.declared.shape),
-                            dtype: DType::F32,
+                            dtype: placed.declared.element(),
                             shape: placed.declared.shape.clone(),
                             port: Port::PLAIN,
                             constant: matches!(placed.source, Source::Constant(_)),
@@ -97,7 +103,7 @@ impl Session {
             name: tensor.name.clone(),
             shape: declared.declared(&tensor.shape),
             rows: self.graph.row_shapes(&[id]).remove(0),
-            dtype: tensor.dtype,
+            dtype: tensor.dtype.into(),
             port,
             constant: false,
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{inputs, Session, SessionError};
+use crate::artifact::Element;
 use crate::engine::{Array, Rows};
-use crate::graph::DType;
 
 impl Session {
     /// A batch as the items of a stream: per row, one row of every input of the network. Nothing is copied, unless axes come
@@ -63,9 +63,9 @@ impl Session {
     }
 
     /// The types in which callers hold the outputs.
-    pub fn output_types(&self) -> Vec<DType> {
-        let outputs = self.graph.outputs.iter();
-        outputs.map(|id| self.graph.tensor(*id).dtype).collect()
+    pub fn output_types(&self) -> Vec<Element> {
+        let outputs = self.outputs().into_iter();
+        outputs.map(|end| end.dtype).collect()
     }
 
     /// The shape of every input for `rows` rows.

@@ -178,7 +178,7 @@ impl NDArray {
 /// Elements of the type that TVM calls `dtype` as float32; `bytes` are little-endian.
 ///
 /// # Errors
-/// [`TvmError::Type`] for a type that holds no numbers.
+/// [`TvmError::Type`] for a type that holds no numbers, [`TvmError::Inexact`] for an integer that float32 cannot hold.
 pub fn numbers(dtype: &str, bytes: &[u8]) -> Result<Vec<f32>, TvmError> {
     Ok(match dtype {
         "float32" => each(bytes, f32::from_le_bytes),
@@ -187,8 +187,8 @@ pub fn numbers(dtype: &str, bytes: &[u8]) -> Result<Vec<f32>, TvmError> {
         "int8" => each(bytes, |b| i8::from_le_bytes(b).into()),
         "uint8" | "bool" | "uint1" => each(bytes, |b| u8::from_le_bytes(b).into()),
         "int16" => each(bytes, |b| i16::from_le_bytes(b).into()),
-        "int32" => each(bytes, |b| i32::from_le_bytes(b) as f32),
-        "int64" => each(bytes, |b| i64::from_le_bytes(b) as f32),
+        "int32" => exact(bytes, |b| i32::from_le_bytes(b).into())?,
+        "int64" => exact(bytes, i64::from_le_bytes)?,
         other => return Err(no_numbers(other)),
     })
 }
@@ -202,6 +202,21 @@ fn no_numbers(dtype: &str) -> TvmError {
 
 fn bytes<const N: usize>(data: &[f32], write: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
     data.iter().flat_map(|value| write(*value)).collect()
+}
+
+fn exact<const N: usize>(
+    bytes: &[u8],
+    read: impl Fn([u8; N]) -> i64,
+) -> Result<Vec<f32>, TvmError> {
+    let element = |b: &[u8]| {
+        let whole = read(b.try_into().expect("chunks have this length"));
+        let real = whole as f32;
+        match real as i64 == whole {
+            true => Ok(real),
+            false => Err(TvmError::Inexact(whole)),
+        }
+    };
+    bytes.chunks_exact(N).map(element).collect()
 }
 
 fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {

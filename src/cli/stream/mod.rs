@@ -125,7 +125,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         return Err(ArtifactError::InputsGone.into());
     }
     let session = Arc::new(session.within(around));
-    let mut results = Results::create(arguments, session.clone())?;
+    let mut results = Results::create(arguments, &artifact, session.clone())?;
     let decoder = Decoder {
         inputs: of_session(&session),
         session: session.clone(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Arguments;
+use crate::artifact::Artifact;
 use crate::cli::arrays::ResultFile;
 use crate::cli::labels::{best, Guess};
 use crate::engine::Rows;
@@ -20,6 +21,8 @@ pub struct Results {
     top: usize,
     lines: Option<(PathBuf, BufWriter<File>)>,
     file: Option<ResultFile>,
+    /// Of the model's outputs.
+    names: Vec<String>,
     /// For `file`.
     outputs: Vec<Vec<Rows>>,
 }
@@ -38,7 +41,11 @@ struct Line<'a> {
 
 impl Results {
     /// Fails before any work is done when a place cannot be written.
-    pub fn create(arguments: &Arguments, session: Arc<Session>) -> Result<Results, Box<dyn Error>> {
+    pub fn create(
+        arguments: &Arguments,
+        artifact: &Artifact,
+        session: Arc<Session>,
+    ) -> Result<Results, Box<dyn Error>> {
         let lines = arguments.results.as_ref().map(|path| {
             let file = File::create(path);
             let file = file.map_err(|e| format!("cannot write {}: {e}", path.display()))?;
@@ -50,6 +57,7 @@ impl Results {
             top: arguments.top,
             lines: lines.transpose()?,
             file: file.transpose()?,
+            names: artifact.output_names(),
             outputs: Vec::new(),
         })
     }
@@ -88,7 +96,8 @@ impl Results {
         match self.file {
             Some(file) => {
                 let types = self.session.output_types();
-                file.write(&self.session.batch(&[], &self.outputs)?, &types)
+                let outputs = self.session.batch(&[], &self.outputs)?;
+                file.write(&outputs, &types, &self.names)
             }
             None => Ok(()),
         }

@@ -9,6 +9,7 @@ use tonic::Status;
 
 use super::messages::{InferTensor, ModelInferRequest, ModelInferResponse};
 use crate::engine::Array;
+use crate::plan::counted;
 use crate::serve::error::RequestError;
 use crate::serve::infer::{ordered, wanted, Given, VERSION};
 use crate::serve::model::Model;
@@ -47,9 +48,9 @@ async fn answer(app: &App, request: ModelInferRequest) -> Result<ModelInferRespo
 fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<Given>, RequestError> {
     if !raw.is_empty() && raw.len() != inputs.len() {
         return Err(RequestError::Malformed(format!(
-            "there are {} raw_input_contents for {} inputs",
+            "there are {} raw_input_contents for {}",
             raw.len(),
-            inputs.len()
+            counted(inputs.len(), "input")
         )));
     }
     let mut raw = raw.iter();
@@ -67,7 +68,9 @@ fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<Given>, RequestE
                 return Err(RequestError::Malformed(text));
             }
             (Some(bytes), None) => Given::read(&input.name, &input.datatype, bytes)?,
-            (None, contents) => contents.map(|c| c.fp32_contents).unwrap_or_default(),
+            (None, contents) => contents
+                .map(|contents| contents.numbers(&input.datatype))
+                .unwrap_or_default(),
         };
         Ok(Given {
             name: input.name,

@@ -1,6 +1,8 @@
 //! The messages of `inference.GRPCInferenceService` as the Open Inference Protocol numbers their fields:
 //! <https://github.com/kserve/open-inference-protocol>. Written for prost, so that no build needs protoc.
 
+use crate::artifact::Element;
+use crate::serve::datatype::Datatype;
 use std::collections::HashMap;
 
 use prost::bytes::Bytes;
@@ -127,11 +129,21 @@ pub enum ParameterChoice {
     Uint64(u64),
 }
 
-/// Values by type; only float32 is of use here.
+/// Values by type; a tensor has those of its own. float16 is only sent raw.
 #[derive(Clone, PartialEq, Message)]
 pub struct InferTensorContents {
+    #[prost(bool, repeated, tag = "1")]
+    pub bool_contents: Vec<bool>,
+    #[prost(int32, repeated, tag = "2")]
+    pub int_contents: Vec<i32>,
+    #[prost(int64, repeated, tag = "3")]
+    pub int64_contents: Vec<i64>,
+    #[prost(uint32, repeated, tag = "4")]
+    pub uint_contents: Vec<u32>,
     #[prost(float, repeated, tag = "6")]
     pub fp32_contents: Vec<f32>,
+    #[prost(double, repeated, tag = "7")]
+    pub fp64_contents: Vec<f64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -149,4 +161,24 @@ pub struct ModelInferResponse {
     /// In the order of `outputs`.
     #[prost(bytes = "bytes", repeated, tag = "6")]
     pub raw_output_contents: Vec<Bytes>,
+}
+
+impl InferTensorContents {
+    /// The values of the field for this type; others are not looked at.
+    pub fn numbers(self, datatype: &str) -> Vec<f32> {
+        let element = Datatype::parse(datatype).map(Datatype::element);
+        match element.unwrap_or(Element::F32) {
+            Element::F32 | Element::F16 => self.fp32_contents,
+            Element::F64 => self.fp64_contents.iter().map(|v| *v as f32).collect(),
+            Element::I64 => self.int64_contents.iter().map(|v| *v as f32).collect(),
+            Element::U8 => self.uint_contents.iter().map(|v| *v as f32).collect(),
+            Element::I8 | Element::I16 | Element::I32 => {
+                self.int_contents.iter().map(|v| *v as f32).collect()
+            }
+            Element::Bool => {
+                let values = self.bool_contents.iter();
+                values.map(|v| f32::from(u8::from(*v))).collect()
+            }
+        }
+    }
 }

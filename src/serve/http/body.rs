@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::flat::Flat;
+use crate::artifact::Element;
+use crate::plan::counted;
 use crate::serve::error::RequestError;
 use crate::serve::infer::Given;
 
@@ -46,8 +48,8 @@ impl InferRequest {
         let malformed = |text: String| RequestError::Malformed(text);
         if json > body.len() {
             return Err(malformed(format!(
-                "Inference-Header-Content-Length is {json}, but the request has {} bytes",
-                body.len()
+                "Inference-Header-Content-Length is {json}, but the request has {}",
+                counted(body.len(), "byte")
             )));
         }
         let (head, mut binary) = body.split_at(json);
@@ -62,7 +64,8 @@ impl InferRequest {
         match binary.len() {
             0 => Ok((request, given)),
             left => Err(malformed(format!(
-                "{left} bytes of binary data belong to no input: is binary_data_size right?"
+                "no input takes {} of the binary data: is binary_data_size right?",
+                counted(left, "byte")
             ))),
         }
     }
@@ -90,14 +93,21 @@ impl Input {
                 let text = format!("input `{}` has no data", self.name);
                 return Err(RequestError::Malformed(text));
             }
-            (None, Some(Flat(values))) => values,
+            (None, Some(flat)) if flat.conditions && self.datatype != "BOOL" => {
+                let text = format!(
+                    "input `{}` holds true or false, and its datatype is {}",
+                    self.name, self.datatype
+                );
+                return Err(RequestError::Malformed(text));
+            }
+            (None, Some(flat)) => flat.values,
             (Some(size), None) => {
                 let size = size.as_u64().filter(|size| *size <= binary.len() as u64);
                 let size = size.ok_or_else(|| {
                     let text = format!(
-                        "binary_data_size of input `{}` is no number up to the {} bytes left",
+                        "binary_data_size of input `{}` is no number up to the {} left",
                         self.name,
-                        binary.len()
+                        counted(binary.len(), "byte")
                     );
                     RequestError::Malformed(text)
                 })?;
@@ -160,7 +170,27 @@ pub(super) struct Answered<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<BinarySize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<Cow<'a, [f32]>>,
+    pub data: Option<Numbers<'a>>,
+}
+
+/// Values as JSON writes them in their type.
+#[derive(Debug)]
+pub(super) struct Numbers<'a> {
+    pub element: Element,
+    pub values: Cow<'a, [f32]>,
+}
+
+impl Serialize for Numbers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = self.values.iter();
+        match self.element {
+            Element::F32 | Element::F16 | Element::F64 => serializer.collect_seq(values),
+            Element::Bool => serializer.collect_seq(values.map(|value| *value != 0.0)),
+            Element::I8 | Element::I16 | Element::I32 | Element::I64 | Element::U8 => {
+                serializer.collect_seq(values.map(|value| *value as i64))
+            }
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

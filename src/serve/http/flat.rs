@@ -1,4 +1,4 @@
-//! Numbers in JSON arrays of any depth, as one flat list in row-major order.
+//! Numbers or conditions in JSON arrays of any depth, as one flat list in row-major order.
 
 use std::fmt;
 
@@ -6,18 +6,22 @@ use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::Deserialize;
 
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Flat(pub Vec<f32>);
+pub(super) struct Flat {
+    pub values: Vec<f32>,
+    /// Whether there are conditions among them.
+    pub conditions: bool,
+}
 
 impl<'de> Deserialize<'de> for Flat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Flat, D::Error> {
-        let mut values = Vec::new();
-        deserializer.deserialize_seq(Level(&mut values))?;
-        Ok(Flat(values))
+        let mut flat = Flat::default();
+        deserializer.deserialize_seq(Level(&mut flat))?;
+        Ok(flat)
     }
 }
 
 /// One array, or one number in it.
-struct Level<'a>(&'a mut Vec<f32>);
+struct Level<'a>(&'a mut Flat);
 
 impl<'de> DeserializeSeed<'de> for Level<'_> {
     type Value = ();
@@ -31,21 +35,27 @@ impl<'de> Visitor<'de> for Level<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, or an array of numbers")
+        f.write_str("a number or condition, or an array of them")
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.0.push(value as f32);
+        self.0.values.push(value as f32);
         Ok(())
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.0.push(value as f32);
+        self.0.values.push(value as f32);
         Ok(())
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.0.push(value as f32);
+        self.0.values.push(value as f32);
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.0.conditions = true;
+        self.0.values.push(f32::from(u8::from(value)));
         Ok(())
     }
 
@@ -65,11 +75,13 @@ mod tests {
             ("[]", vec![]),
             ("[1, -2, 3.5]", vec![1.0, -2.0, 3.5]),
             ("[[1, 2], [3, [4]]]", vec![1.0, 2.0, 3.0, 4.0]),
+            ("[true, false]", vec![1.0, 0.0]),
         ] {
             let flat: Flat = serde_json::from_str(text).unwrap();
-            assert_eq!(flat.0, want, "{text}");
+            assert_eq!(flat.values, want, "{text}");
+            assert_eq!(flat.conditions, text.contains("true"), "{text}");
         }
-        for text in ["1", "[1, null]", "[\"1\"]", "[true]", "{}", "[[1], {}]"] {
+        for text in ["1", "[1, null]", "[\"1\"]", "true", "{}", "[[1], {}]"] {
             let error = serde_json::from_str::<Flat>(text).unwrap_err();
             assert!(error.to_string().contains("expected"), "{text}: {error}");
         }

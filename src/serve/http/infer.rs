@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
 use tokio::time::{timeout, timeout_at, Instant};
 
-use super::body::{Answered, BinarySize, InferRequest, InferResponse};
+use super::body::{Answered, BinarySize, InferRequest, InferResponse, Numbers};
 use crate::engine::Array;
 use crate::serve::error::RequestError;
 use crate::serve::infer::{ordered, wanted, VERSION};
@@ -100,7 +100,10 @@ fn respond(
             parameters: as_bytes.then(|| BinarySize {
                 binary_data_size: datatype.size() * output.data.len(),
             }),
-            data: (!as_bytes).then_some(values),
+            data: (!as_bytes).then_some(Numbers {
+                element: datatype.element(),
+                values,
+            }),
         });
     }
     let response = InferResponse {

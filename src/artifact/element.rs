@@ -1,0 +1,67 @@
+//! Element types of what a model takes and gives. Numbers are float32 inside.
+
+use crate::graph::DType;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    F32,
+    F16,
+    F64,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    Bool,
+}
+
+impl Element {
+    pub const ALL: [Element; 9] = [
+        Element::F32,
+        Element::F16,
+        Element::F64,
+        Element::I8,
+        Element::I16,
+        Element::I32,
+        Element::I64,
+        Element::U8,
+        Element::Bool,
+    ];
+
+    /// The type that NumPy and TVM call so; a condition is `uint1` to TVM, too.
+    pub fn named(dtype: &str) -> Option<Element> {
+        if dtype == "uint1" {
+            return Some(Element::Bool);
+        }
+        Element::ALL
+            .into_iter()
+            .find(|element| element.name() == dtype)
+    }
+
+    /// As NumPy calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Element::F32 => "float32",
+            Element::F16 => "float16",
+            Element::F64 => "float64",
+            Element::I8 => "int8",
+            Element::I16 => "int16",
+            Element::I32 => "int32",
+            Element::I64 => "int64",
+            Element::U8 => "uint8",
+            Element::Bool => "bool",
+        }
+    }
+}
+
+impl From<DType> for Element {
+    fn from(dtype: DType) -> Element {
+        match dtype {
+            DType::F32 => Element::F32,
+            DType::F16 => Element::F16,
+            DType::I8 => Element::I8,
+            DType::I32 => Element::I32,
+            DType::I64 => Element::I64,
+        }
+    }
+}
