@@ -75,8 +75,8 @@ def _explained(trace: str) -> str:
     symbolic = re.search(r"symbolic tensor shape (\[.*\])", trace)
     if symbolic:
         return (
-            f"a tensor has the shape {symbolic[1]} only at run time, and TVM's graph executor needs "
-            "every size before\n"
+            f"a tensor has the shape {symbolic[1]} only at run time, and TVM's graph executor "
+            "needs every size before\n"
             "help: operators such as NonMaxSuppression and NonZero give as many rows as they find: "
             "end the model before them, and leave them to the program that uses its outputs"
         )

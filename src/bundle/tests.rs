@@ -372,3 +372,24 @@ fn a_port_puts_axes_in_order_and_back() {
     let back = port.into_model(&network, &moved);
     assert_eq!(back, (vec![1, 2, 3, 4], data));
 }
+
+#[test]
+fn a_tensorrt_without_a_dla_on_this_chip_is_refused() {
+    let given = |chip: &str, tensorrt: &str| {
+        let pairs = [("chip", chip), ("tensorrt", tensorrt)];
+        let pairs = pairs.map(|(name, value)| (name.to_string(), value.to_string()));
+        Options::parse(&pairs.into())
+    };
+    for (chip, tensorrt, has) in [
+        ("xavier", "8.5.2", true),
+        ("xavier", "8.6.0", false),
+        ("orin", "10.7.0", true),
+        ("orin", "10.8.0", false),
+        ("orin", "11.3.0", false),
+        ("orin", "11.4.0", false),
+        ("orin", "11.4.1", true),
+    ] {
+        let found = given(chip, tensorrt);
+        assert_eq!(found.is_ok(), has, "{chip} {tensorrt}: {found:?}");
+    }
+}
