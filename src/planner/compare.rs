@@ -1,17 +1,16 @@
-//! Whether another plan is better by what batches took, and whether building engines for one pays.
+//! Whether another plan is better by what batches took.
 
 use std::collections::HashSet;
 
 use super::choose::{prefix, LEAST_GAIN};
 use super::course::Course;
 use super::deal::Frame;
-use super::estimate::{shares, Estimate};
+use super::estimate::Estimate;
 use super::learn::Planner;
 use super::offer::{Engine, Offer};
 use super::rates::Kind;
 use super::seen::Seen;
-use crate::engine::StageKind;
-use crate::plan::{Device, Plan, Share};
+use crate::plan::{Device, Plan};
 
 /// Standard errors that a gain has to exceed.
 const SURE: f64 = 1.0;
@@ -21,12 +20,6 @@ const DAMPING: f64 = 0.005;
 
 /// More gain than that for a plan whose engines have to be built.
 const BUILD_GAIN: f64 = 0.01;
-
-/// Engines that learning builds at most.
-const MOST_ENGINES: usize = 48;
-
-/// Part of a batch that a DLA of unknown speed is tried with.
-const TRIAL: usize = 16;
 
 /// Relative error of what is predicted of one plan, given another.
 const PREDICTED: f64 = 0.03;
@@ -68,7 +61,11 @@ impl Planner {
             Some((found, frame)) if complete(&found.plan) => (Some((found, frame)), None),
             any => (there, any),
         };
-        let trial = || self.trial(rows, course).filter(|_| course.grows);
+        let trial = || {
+            self.trial(rows, course)
+                .or_else(|| self.halved(rows, course))
+        };
+        let trial = || trial().filter(|_| course.grows);
         let wanted = any.map(|(found, _)| found).or_else(trial);
         let Some(course) = self.courses.get_mut(&rows) else {
             return;
@@ -152,87 +149,6 @@ impl Planner {
             self.rates.error(kind, share.batch)
         });
         errors.fold(0.0, f64::max)
-    }
-
-    /// A plan that lets DLAs of unknown speed run a little.
-    fn trial(&self, rows: usize, course: &Course) -> Option<Estimate> {
-        let unknown = |d: &&Device| self.rates.us(prefix(0, **d), 1).is_none();
-        let dlas: Vec<Device> = self.terms.dlas.iter().filter(unknown).copied().collect();
-        let each = (rows / TRIAL).clamp(1, self.terms.dla_rows);
-        let rest = rows
-            .checked_sub(each * dlas.len())
-            .filter(|rest| *rest > 0)?;
-        if dlas.is_empty() || !course.plan.gpu_alone() {
-            return None;
-        }
-        let largest = course.plan.prefix.iter().map(|share| share.batch).max()?;
-        let mut prefix = shares(Device::Gpu, largest.min(rest), rest);
-        prefix.extend(dlas.into_iter().map(|device| Share {
-            device,
-            batch: each,
-            rounds: 1,
-        }));
-        let suffix = super::sizes::divisors(rows, 64)
-            .into_iter()
-            .find(|n| *n <= 512);
-        let plan = Plan::new(prefix, suffix.unwrap_or(1));
-        self.terms.has_room(&plan).then(|| Estimate::unknown(plan))
-    }
-
-    /// The engines of a wanted plan that are not there, if building them pays: when batches have lost as much for want of
-    /// them as building takes.
-    pub(super) fn worth_building(&mut self, rows: usize, engines: &HashSet<Engine>) -> Vec<Engine> {
-        let Some(course) = self.courses.get(&rows) else {
-            return Vec::new();
-        };
-        let Some(wanted) = &course.wanted else {
-            return Vec::new();
-        };
-        let missing = self.lacking(&wanted.plan, engines);
-        let costs = self.build_us * missing.len() as f64;
-        // What a trial would gain is not known: it may cost as much as all batches so far.
-        let saved = match wanted.us.is_finite() {
-            true => course.missed_us,
-            false => course.total_us,
-        };
-        let pays = saved >= costs;
-        if !pays || self.stopped.is_some() || self.asked + missing.len() > MOST_ENGINES {
-            return Vec::new();
-        }
-        self.asked += missing.len();
-        missing
-    }
-
-    /// The engines that `plan` needs and are not in `engines`.
-    pub(super) fn lacking(&self, plan: &Plan, engines: &HashSet<Engine>) -> Vec<Engine> {
-        let alone = plan.gpu_alone();
-        let stage = if alone {
-            StageKind::Whole
-        } else {
-            StageKind::Prefix
-        };
-        let mut needed: Vec<Engine> = plan
-            .prefix
-            .iter()
-            .map(|share| Engine {
-                device: share.device,
-                stage,
-                rows: share.batch,
-                way: 0,
-                copy: 0,
-            })
-            .collect();
-        if self.terms.suffix && !alone {
-            needed.push(Engine {
-                device: Device::Gpu,
-                stage: StageKind::Suffix,
-                rows: plan.suffix_batch,
-                way: 0,
-                copy: 0,
-            });
-        }
-        needed.retain(|engine| !engines.contains(engine));
-        needed
     }
 }
 

@@ -1,5 +1,6 @@
 //! The plan of any batch, by arithmetic: rounds that end all devices together.
 
+use super::balance::Balance;
 use super::estimate::{estimate, shares, Best, Estimate};
 use super::lane::{Lane, Rounds};
 use super::offer::{Engine, Offer};
@@ -12,9 +13,6 @@ use crate::plan::{Cut, Device, Mode, Plan, Share};
 /// Divisors of the rows that are tried as the suffix's batch, and most rows of one.
 const SUFFIXES: usize = 64;
 const SUFFIX_ROWS: usize = 4096;
-
-/// Halvings of the time in which all devices might end: a batch of thousands of rows is dealt to the row.
-const HALVINGS: usize = 13;
 
 /// Times that devices are balanced anew, with what the sizes found so far cost each other.
 const PASSES: usize = 3;
@@ -62,10 +60,10 @@ impl Frame {
 
 /// Makes plans of exactly `rows` rows.
 pub struct Deal<'a> {
-    terms: &'a Terms,
+    pub(super) terms: &'a Terms,
     rates: &'a Rates,
-    rows: usize,
-    offer: Offer<'a>,
+    pub(super) rows: usize,
+    pub(super) offer: Offer<'a>,
     frame: &'a Frame,
     whole: Lane<'a>,
     /// The prefix on the GPU, and on the DLAs whose times are known, the fastest first.
@@ -247,7 +245,12 @@ impl<'a> Deal<'a> {
         timed.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    fn plan(&self, gpu: Vec<Share>, dlas: &[(Device, Rounds)], suffix_batch: usize) -> Plan {
+    pub(super) fn plan(
+        &self,
+        gpu: Vec<Share>,
+        dlas: &[(Device, Rounds)],
+        suffix_batch: usize,
+    ) -> Plan {
         let shares = dlas.iter().filter(|(_, rounds)| rounds.rounds > 0);
         let shares = shares.map(|(device, rounds)| Share {
             device: *device,
@@ -271,89 +274,6 @@ fn busy(plan: &Plan, lane: &Lane<'_>) -> Option<f64> {
     let mine = plan.prefix.iter().filter(|s| s.device == lane.device);
     let times = mine.map(|s| Some(lane.time(s.batch)? * s.rounds as f64));
     times.sum()
-}
-
-/// The GPU with some DLAs.
-struct Balance<'a> {
-    deal: &'a Deal<'a>,
-    gpu: &'a Lane<'a>,
-    dlas: &'a [Lane<'a>],
-    suffix: usize,
-    /// Microseconds that the GPU does besides its prefix.
-    beside: f64,
-    /// How much longer the GPU and a DLA take than alone.
-    slow: [f64; 2],
-}
-
-impl Balance<'_> {
-    fn find(&self, best: &mut Best) {
-        match self.deal.offer {
-            Offer::Any => self.halve(best),
-            Offer::Built(_) => self.add_up(best),
-        }
-    }
-
-    /// Looks for the time in which all devices end.
-    fn halve(&self, best: &mut Best) {
-        let (mut low, mut high) = (
-            0.0,
-            match self.gpu.all(self.deal.rows) {
-                Some((_, us)) => us * self.slow[0] + self.beside,
-                None => return,
-            },
-        );
-        for _ in 0..HALVINGS {
-            let us = (low + high) / 2.0;
-            let shares = self.dlas.iter();
-            let shares: Vec<_> = shares
-                .map(|dla| (dla.device, dla.within(us / self.slow[1])))
-                .collect();
-            match self.consider(&shares, best) {
-                Some(gpu) if gpu * self.slow[0] + self.beside > us => low = us,
-                Some(_) | None => high = us,
-            }
-        }
-    }
-
-    /// Looks for rounds of the engines that are there which add up.
-    fn add_up(&self, best: &mut Best) {
-        let pace: f64 = self.dlas.iter().map(|dla| dla.pace() / self.slow[1]).sum();
-        let own = self.gpu.pace() / self.slow[0];
-        let us = (self.deal.rows as f64 + self.beside * own) / (pace + own) / self.slow[1];
-        let mut all: Vec<Vec<(Device, Rounds)>> = vec![Vec::new()];
-        for dla in self.dlas {
-            let around = dla.around(us);
-            let longer = |shares: &Vec<(Device, Rounds)>| {
-                let shares = shares.clone();
-                around
-                    .iter()
-                    .map(move |rounds| {
-                        let mut shares = shares.clone();
-                        shares.push((dla.device, *rounds));
-                        shares
-                    })
-                    .collect::<Vec<_>>()
-            };
-            all = all.iter().flat_map(longer).collect();
-        }
-        for shares in all {
-            self.consider(&shares, best);
-        }
-    }
-
-    /// The plan in which the GPU does the rest; its microseconds, `None` where nothing is left for it or it cannot.
-    fn consider(&self, dlas: &[(Device, Rounds)], best: &mut Best) -> Option<f64> {
-        let dealt: usize = dlas.iter().map(|(_, rounds)| rounds.rows()).sum();
-        let rest = self.deal.rows.checked_sub(dealt).filter(|rest| *rest > 0)?;
-        let (batch, us) = self.gpu.all(rest)?;
-        if dealt > 0 {
-            let plan = self
-                .deal
-                .plan(shares(Device::Gpu, batch, rest), dlas, self.suffix);
-            best.add(self.deal.terms, self.deal.estimate(plan));
-        }
-        Some(us)
-    }
 }
 
 /// What the GPU and the DLAs take beside each other, until the one ends and leaves the other alone.

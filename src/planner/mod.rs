@@ -3,6 +3,8 @@
 //! [`Rates`] knows the times, [`Terms`] what plans have to respect, [`Deal`] makes the plan of any batch from both in less
 //! than a millisecond, and [`Planner`] learns from every batch and changes plans between batches. Pure: no clock, no file.
 
+mod balance;
+mod build;
 mod choose;
 mod compare;
 mod course;
@@ -19,6 +21,7 @@ mod sizes;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use choose::Source;
 pub use deal::{Deal, Frame};

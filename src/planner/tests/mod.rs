@@ -195,6 +195,47 @@ fn a_session_that_knows_nothing_finds_its_devices() {
     }
 }
 
+/// A GPU whose executions of more than so many rows take `slower` times as long per row.
+struct Caches {
+    rows: usize,
+    slower: f64,
+}
+
+impl Costs for Caches {
+    fn execution(&self, _: StageKind, _: Device, batch: usize) -> Result<ExecutionCost, String> {
+        let over = batch.saturating_sub(self.rows) as f64;
+        let rows = batch as f64 + over * (self.slower - 1.0);
+        Ok(ExecutionCost::time(UNIT * (20.0 + 10.0 * rows)))
+    }
+}
+
+#[test]
+fn a_gpu_alone_finds_its_rounds_without_a_model() {
+    for (rows, slower, why) in [
+        (512, 1.0, "the larger the faster"),
+        (256, 2.0, "larger than the first"),
+        (24, 2.0, "smaller than the first"),
+    ] {
+        let sites = Sites::of(&network(), &Options::default(), 2, false).unwrap();
+        let terms = Terms::new(sites, &ALL[..1], None, false);
+        let board = Caches { rows, slower };
+        let mut drive = Drive::new(Planner::new(terms, None), Plan::gpu_only(1000), true);
+        for _ in 0..10 {
+            drive.step(1000, &board);
+        }
+        let us = |n: usize| {
+            let plan = Plan::new(estimate::shares(Device::Gpu, n, 1000), 1000);
+            drive::run(&board, false, &plan, Noise::NONE).makespan_us
+        };
+        let best = (1..=512).map(us).fold(f64::INFINITY, f64::min);
+        let plan = drive.plan(1000);
+        let share = best / drive::run(&board, false, &plan, Noise::NONE).makespan_us;
+        assert!(share >= 0.95, "{why}: {plan} has {share:.3} of the best");
+        let moved = (0..30).filter(|_| drive.step(1000, &board).1).count();
+        assert!(moved <= 2, "{why}: {moved} changes after ten batches");
+    }
+}
+
 #[test]
 fn figures_that_are_no_times_never_reach_a_plan() {
     let kind = Kind::whole();
