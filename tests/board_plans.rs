@@ -4,6 +4,8 @@
 mod cli_support;
 mod double_support;
 
+use std::process::{Child, Stdio};
+
 use double_support::board::Board;
 use serde_json::Value;
 
@@ -50,6 +52,30 @@ fn a_board_plans_by_its_model_then_by_what_it_measured() {
     for part in ["times that were measured, of 2 networks", "30W", " ms"] {
         assert!(text.contains(part), "`{part}` in:\n{text}");
     }
+}
+
+#[test]
+fn several_processes_keep_times_at_once() {
+    let Some(board) = Board::new() else { return };
+    let here = "--on-board agx-orin";
+    let start = |rows: usize| {
+        let line = format!("run net.dla --input x.npy --batch {rows} {here}");
+        let mut command = board.command(&line, "");
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        piped.spawn().unwrap()
+    };
+    let started: Vec<Child> = [66, 33, 22, 66, 33, 66].into_iter().map(start).collect();
+    for process in started {
+        let output = process.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(!said.contains("times"), "{said}");
+    }
+    let files = kept(&board);
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert!(!files[0]["rates"].as_array().unwrap().is_empty());
+    let (_, from, _) = taken(&board, here);
+    assert_eq!(from, "measured on this machine before");
 }
 
 #[test]

@@ -455,6 +455,38 @@ fn at_80_percent_of_the_offline_rate_the_99th_percentile_keeps_the_bound() {
     }
 }
 
+#[test]
+fn a_slower_machine_is_noticed_within_ten_executions_of_each_device() {
+    const CHANGE: usize = 300;
+    let lanes = vec![gpu(), dla(0), dla(1)];
+    for (slower, bound, why) in [
+        (1.5, 45.0, "another power mode"),
+        (0.5, 30.0, "a board that is free again"),
+    ] {
+        let rate = 0.8 * capacity(&lanes) / f64::max(slower, 1.0);
+        let arrivals = Pace::Poisson { rate, seed: 3 }.arrivals().take(6_000);
+        let world = around(arrivals.collect());
+        let noise = |n: usize| [1.0, 0.95, 1.05, 1.0, 0.9, 1.1][n % 6];
+        let world = Around {
+            arrivals: world.arrivals,
+            losses: world.losses,
+            factor: |n| noise(n) * if n < CHANGE { 1.0 } else { slower },
+            take_after: world.take_after,
+        };
+        let seen = drive(&rules(lanes.clone(), Some(bound)), &world);
+        let noticed = seen.tasks[CHANGE + 10 * lanes.len()].0;
+        let later = seen
+            .answers
+            .iter()
+            .filter(|(_, _, arrival, _)| *arrival > noticed);
+        let mut latencies: Vec<Duration> = later.map(|a| a.3 - a.2).collect();
+        latencies.sort();
+        assert!(latencies.len() > 1000, "{why}: {}", latencies.len());
+        let p99 = latencies[latencies.len() * 99 / 100];
+        assert!(p99 <= ms(bound), "{why}: p99 {p99:?} at {rate:.0}/s");
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_is_lost_or_reordered_whatever_the_times(
