@@ -267,3 +267,19 @@ def test_a_stopping_server_answers_what_it_has(artifact: Path, expected: np.ndar
         loop.join(60)
     assert answers and all(answers)
     assert len(refused) == 2, "both noticed the end"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_request_in_flight_when_the_server_stops_is_answered(
+    artifact: Path, expected: np.ndarray, protocol: str
+) -> None:
+    # A row waits for company as long as the bound allows.
+    server = Served(artifact, "--max-latency", "3s")
+    names, data = ports(server), rows(64)
+    client = server.client(protocol)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(infer, client, protocol, names, data[:1])
+        time.sleep(1)
+        assert not asked.done(), "it waits"
+        assert server.stop() == 0
+        np.testing.assert_allclose(asked.result(60), expected[:1], rtol=1e-5, atol=1e-6)
