@@ -64,14 +64,15 @@ class _Compile:
         try:
             with quick_frontends():
                 return self.original(args)
-        except tvm.TVMError as error:
-            if args.verbose:
+        except Exception as error:  # front ends raise whatever their models run into
+            if args.verbose or isinstance(error, type(_refusal(""))):
                 raise
-            raise _refusal(_explained(str(error))) from error
+            raise _refusal(_explained(error)) from error
 
 
-def _explained(trace: str) -> str:
-    """TVM's error, which is a trace of its own functions, as what it means for the model."""
+def _explained(error: Exception) -> str:
+    """TVM's error, often a trace of its own functions, as what it means for the model."""
+    trace = str(error)
     symbolic = re.search(r"symbolic tensor shape (\[.*\])", trace)
     if symbolic:
         return (
@@ -88,8 +89,9 @@ def _explained(trace: str) -> str:
     if "String2DLDataType" in trace:
         return "the model has a tensor of an element type that TVM does not have, such as texts"
     lines = [line.strip() for line in trace.splitlines() if line.strip()]
-    last = lines[-1].replace("TVMError: ", "") if lines else "it gives no reason"
-    return f"TVM cannot compile this model: {last}\nhelp: -v shows TVM's whole trace"
+    last = lines[-1].replace("TVMError: ", "") if lines else "no reason is given"
+    kind = "" if isinstance(error, tvm.TVMError) else f"{type(error).__name__}: "
+    return f"TVM cannot compile this model: {kind}{last}\nhelp: -v shows the whole trace"
 
 
 class _Validator:

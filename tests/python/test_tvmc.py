@@ -18,9 +18,11 @@ from conftest import (
     evaluate,
     library_in,
     program,
+    save_onnx,
     stock,
     tvmc_dla,
 )
+from onnx import TensorProto, helper, numpy_helper
 from tvm import relay
 
 import tvm_dla
@@ -211,3 +213,46 @@ def test_session_takes_any_batch(batch: int, package: Path, model: Path) -> None
     np.testing.assert_allclose(session.run({"x": x})[0], want, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(session.run(x)[0], want, rtol=1e-4, atol=1e-6)
     assert session.report()
+
+
+def loop_body() -> onnx.GraphProto:
+    """One more each time, as often as the loop says."""
+    info = helper.make_tensor_value_info
+    ends = [info("go", TensorProto.BOOL, []), info("sum", TensorProto.FLOAT, INPUT_SHAPE)]
+    given = [info("turn", TensorProto.INT64, []), *ends]
+    made = [info("on", TensorProto.BOOL, []), info("more", TensorProto.FLOAT, INPUT_SHAPE)]
+    one = numpy_helper.from_array(np.float32(1), "one")
+    nodes = [
+        helper.make_node("Identity", ["go"], ["on"]),
+        helper.make_node("Add", ["sum", "one"], ["more"]),
+    ]
+    return helper.make_graph(nodes, "body", given, made, [one])
+
+
+NOT_FOR_TVM = {
+    "rows that are counted at run time": (
+        [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("NonZero", ["r"], ["y"])],
+        "only at run time",
+    ),
+    "a loop": (
+        [
+            helper.make_node("Relu", ["x"], ["r"]),
+            helper.make_node("Loop", ["turns", "always", "r"], ["y"], body=loop_body()),
+        ],
+        "a loop or a branch",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FOR_TVM)
+def test_what_tvm_cannot_compile_is_said_in_words(kind: str, tmp_path: Path) -> None:
+    nodes, says = NOT_FOR_TVM[kind]
+    constants = [
+        numpy_helper.from_array(np.int64(3), "turns"),
+        numpy_helper.from_array(np.bool_(True), "always"),
+    ]
+    path = save_onnx(tmp_path / "m.onnx", nodes, INPUT_SHAPE, constants)
+    done = compile_for(path, tmp_path / "m.tar", f"dla, {LLVM}")
+    assert done.returncode != 0 and not (tmp_path / "m.tar").exists()
+    assert "Traceback" not in done.stderr and "Error: " in done.stderr, done.stderr
+    assert says in done.stderr and "help: " in done.stderr, done.stderr
