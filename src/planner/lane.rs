@@ -9,6 +9,9 @@ use crate::plan::Device;
 /// Rounds on either side of those that fit a time, which are tried with engines that are there: they have to add up.
 const AROUND: std::ops::RangeInclusive<i64> = -4..=1;
 
+/// Most of them: two cores combine each of one's with each of the other's.
+const MOST_AROUND: usize = 12;
+
 /// Rounds up to which the size that just fits is looked for; with more of them a usual one is as good.
 const FEW_ROUNDS: usize = 4;
 
@@ -140,16 +143,19 @@ impl<'a> Lane<'a> {
         fits
     }
 
-    /// With every engine that is there, about as many rounds as fit `us`.
+    /// Rounds of the engines that are there which take about `us`, the nearest first, and none at all.
     pub fn around(&self, us: f64) -> Vec<Rounds> {
-        let mut all = vec![Rounds::NONE];
+        let mut all = Vec::new();
         for batch in self.built.iter().flatten().copied() {
             let Some(time) = self.us(batch) else { continue };
             let rounds = AROUND.map(|step| (us / time) as i64 + step);
             let some = rounds.filter_map(|r| usize::try_from(r).ok().filter(|r| *r > 0));
-            all.extend(some.map(|rounds| Rounds { batch, rounds }));
+            let off = |rounds: usize| (rounds as f64 * time - us).abs();
+            all.extend(some.map(|rounds| (off(rounds), Rounds { batch, rounds })));
         }
-        all
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let near = all.into_iter().take(MOST_AROUND).map(|(_, rounds)| rounds);
+        near.chain([Rounds::NONE]).collect()
     }
 
     /// Most rows per microsecond.
