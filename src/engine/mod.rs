@@ -8,52 +8,13 @@ pub mod trt;
 
 pub use precision::{Numerics, Precision, RangeError, Ranges};
 
-use std::fmt;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::plan::Device;
 
-/// A dense float32 array in row-major order, cheap to clone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Array {
-    pub shape: Vec<usize>,
-    pub data: Arc<Vec<f32>>,
-}
-
-impl Array {
-    /// Rows `start..end` of an array that has rows.
-    pub fn part(&self, start: usize, end: usize) -> Array {
-        let width = self.data.len() / self.shape[0].max(1);
-        let mut shape = self.shape.clone();
-        shape[0] = end - start;
-        Array {
-            shape,
-            data: Arc::new(self.data[start * width..end * width].to_vec()),
-        }
-    }
-
-    /// `size` rows, for an engine that takes no fewer: the last row again where there are fewer. At least one row.
-    pub fn padded(&self, size: usize) -> Array {
-        let have = self.shape[0];
-        if have == size {
-            return self.clone();
-        }
-        let width = self.data.len() / have;
-        let mut data = self.data.to_vec();
-        for _ in have..size {
-            data.extend_from_slice(&self.data[(have - 1) * width..]);
-        }
-        let mut shape = self.shape.clone();
-        shape[0] = size;
-        Array {
-            shape,
-            data: Arc::new(data),
-        }
-    }
-}
+pub use crate::graph::Array;
+pub use crate::plan::StageKind;
 
 /// Elements `offset..offset + len` of a shared array: the rows one engine execution reads, uncopied.
 #[derive(Debug, Clone)]
@@ -66,26 +27,6 @@ pub struct Rows {
 impl Rows {
     pub fn as_slice(&self) -> &[f32] {
         &self.data[self.offset..self.offset + self.len]
-    }
-}
-
-/// Which part of the network an engine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StageKind {
-    /// The network uncut.
-    Whole,
-    Prefix,
-    Suffix,
-}
-
-impl fmt::Display for StageKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            StageKind::Whole => "whole",
-            StageKind::Prefix => "prefix",
-            StageKind::Suffix => "suffix",
-        })
     }
 }
 

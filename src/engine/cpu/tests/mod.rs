@@ -6,7 +6,6 @@ mod networks;
 mod ops;
 mod precision;
 mod random;
-pub mod reference;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -14,9 +13,9 @@ use std::sync::{Arc, OnceLock};
 use super::{find_library, CpuBackend, CpuOptions, SearchPaths};
 use crate::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
 use crate::graph::cases::noise;
+use crate::graph::reference::{array, evaluate};
 use crate::graph::Graph;
 use crate::plan::Device;
-use reference::{array, evaluate};
 
 fn library() -> PathBuf {
     let paths = SearchPaths {

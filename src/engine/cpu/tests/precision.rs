@@ -3,7 +3,6 @@
 use half::f16;
 
 use super::networks::{binary, constant, conv, network, relu, zeros, Build};
-use super::reference::{apply, array, evaluate, floats};
 use super::{inputs_of, library, rows, spec};
 use crate::engine::cpu::{CpuBackend, CpuOptions};
 use crate::engine::precision::{
@@ -11,6 +10,7 @@ use crate::engine::precision::{
 };
 use crate::engine::{Array, Backend};
 use crate::graph::cases::all;
+use crate::graph::reference::{apply, array, evaluate, floats};
 use crate::graph::{
     Activation, BinaryKind, Conv2d, DeconvNd, Graph, GraphBuilder, Node, Op, Padding2d, PaddingNd,
     Pool2d, PoolKind, TensorId,
