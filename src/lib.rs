@@ -2,12 +2,14 @@
 
 pub mod accuracy;
 pub mod artifact;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
 pub mod machine;
 pub mod pipeline;
 pub mod quantise;
 pub mod relay;
+#[cfg(feature = "serve")]
 pub mod serve;
 pub mod session;
 pub mod tvm;
