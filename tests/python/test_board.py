@@ -31,7 +31,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not tvm.__version__.startswith("0.9"):
         pytest.skip("what TensorRT is given does not depend on which TVM it came through")
     if not DOUBLE.is_file():
-        missing = f"{DOUBLE} is missing: cargo test --test board_path builds it"
+        missing = f"{DOUBLE} is missing: cargo test --test double builds it"
         assert "REQUIRE_TENSORRT" not in os.environ, missing
         pytest.skip(missing)
     folder = tmp_path_factory.mktemp("board")

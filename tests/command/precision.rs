@@ -1,11 +1,8 @@
 //! `calibrate`, `accuracy` and `run --precision`: the way from images to an INT8 network, and every bad input on it.
 
-mod browser_support;
-mod cli_support;
-
 use std::path::Path;
 
-use cli_support::{bundle, classifier, Folder, Run};
+use crate::cli_support::{bundle, classifier, Folder, Run};
 use tvm_dla::bundle::Bundle;
 use tvm_dla::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d, PoolKind, TensorId};
 
@@ -368,8 +365,8 @@ fn precisions_are_compared_in_a_table_as_json_and_on_a_page() {
     }
     assert_eq!(page.matches("<svg class=\"plot\"").count(), 2);
     assert!(page.contains("Not measured on a board"));
-    if browser_support::is_there() {
-        browser_support::light_and_dark(folder.0.path(), &folder.path("report.html"), 2600);
+    if crate::browser_support::is_there() {
+        crate::browser_support::light_and_dark(folder.0.path(), &folder.path("report.html"), 2600);
     }
 }
 

@@ -1,8 +1,6 @@
 //! `tvm-dla tune` as a user calls it.
 
-mod cli_support;
-
-use cli_support::Folder;
+use crate::cli_support::Folder;
 
 const TABLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/kcc2020_profiles.csv");
 
@@ -141,7 +139,7 @@ fn a_plan_file_is_written_whole_or_not_at_all() {
     shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "bash"]);
     shell.arg(call.get_program()).args(call.get_args());
     shell.current_dir(folder.path(""));
-    let run = cli_support::Run::of(line, shell.output().unwrap()).expect(2);
+    let run = crate::cli_support::Run::of(line, shell.output().unwrap()).expect(2);
     for part in ["cannot write plans.json", "make room"] {
         assert!(run.stderr.contains(part), "`{part}` in {}", run.stderr);
     }
@@ -221,7 +219,7 @@ fn logs_and_goals_that_do_not_fit_are_refused() {
     let folder = Folder::new();
     folder.write(
         "other.dla",
-        &cli_support::bundle(cli_support::slow(), "none").to_bytes(),
+        &crate::cli_support::bundle(crate::cli_support::slow(), "none").to_bytes(),
     );
     folder.run("tune other.dla --batch 2 --measure 1").expect(0);
     for (line, want) in [

@@ -1,8 +1,6 @@
 //! Bad input: exit code 2, one `error:` that names the culprit, nothing on stdout, no file left behind.
 
-mod cli_support;
-
-use cli_support::{bundle, slow, sum, Folder};
+use crate::cli_support::{bundle, slow, sum, Folder};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,11 +30,11 @@ fn wrong_files() -> Folder {
     newer[8] += 1;
     folder.write("newer.dla", &newer);
     folder.write("text.dla", b"some text");
-    let mut silent = bundle(cli_support::classifier(), "none");
+    let mut silent = bundle(crate::cli_support::classifier(), "none");
     silent.options.preprocess = None;
     folder.write("silent.dla", &silent.to_bytes());
     folder.write("sum.dla", &bundle(sum(), "none").to_bytes());
-    cli_support::picture(&folder.path("ok.png"), [1, 2, 3]);
+    crate::cli_support::picture(&folder.path("ok.png"), [1, 2, 3]);
     folder
 }
 
@@ -233,7 +231,7 @@ fn a_missing_library_makes_the_doctor_say_no_and_how_to_get_it() {
 }
 
 /// Waits until the program computes, presses Ctrl-C, and gives what it did.
-fn interrupted(folder: &Folder, line: &str) -> cli_support::Run {
+fn interrupted(folder: &Folder, line: &str) -> crate::cli_support::Run {
     let mut command = folder.command(line);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
@@ -252,7 +250,7 @@ fn interrupted(folder: &Folder, line: &str) -> cli_support::Run {
     let sent = Command::new("kill").args(["-INT", &process]).status();
     assert!(sent.unwrap().success(), "{line} ended by itself");
     let pressed = Instant::now();
-    let run = cli_support::Run::of(line, child.wait_with_output().unwrap());
+    let run = crate::cli_support::Run::of(line, child.wait_with_output().unwrap());
     assert!(
         pressed.elapsed() < Duration::from_secs(20),
         "{line} ends too late"

@@ -1,11 +1,9 @@
 //! Models of which TVM keeps a part: around their network, where plans and any batch stay, or between networks.
 
-mod cli_support;
-
 use std::path::Path;
 use std::process::Command;
 
-use cli_support::Folder;
+use crate::cli_support::Folder;
 
 /// Compiles the model `KIND` for two rows, and has TVM itself run five rows, the last filled up.
 const COMPILE: &str = r#"

@@ -1,10 +1,7 @@
 //! INT8 on the libnvinfer double: what is rounded where, and what a DLA is told. Where ranges are implicit (TensorRT 8 and
 //! 10) it runs on all devices; TensorRT 11 has INT8 as quantise and dequantise layers, which a DLA does not take.
 
-mod cli_support;
-mod double_support;
-
-use double_support::board::Board;
+use crate::double_support::board::Board;
 
 const SHARED: &str = "--plan gpu=4x1,dla0=2x2,dla1=2x2,suffix=12";
 const GPU: &str = "--plan gpu=12x1,suffix=12";

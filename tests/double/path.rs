@@ -1,13 +1,10 @@
 //! The program on the libnvinfer double, as a user calls it: what works, and every way in which a board can let it down.
 
-mod cli_support;
-mod double_support;
-
 use std::process::{Command, Stdio};
 
-use cli_support::{bundle, slow, Run};
-use double_support::board::Board;
-use double_support::Journal;
+use crate::cli_support::{bundle, slow, Run};
+use crate::double_support::board::Board;
+use crate::double_support::Journal;
 
 const PLAN: &str = "--plan gpu=4x1,dla0=2x2,dla1=2x2,suffix=12";
 

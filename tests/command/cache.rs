@@ -1,8 +1,6 @@
 //! `tvm-dla cache` shows and removes what is there, and nothing else.
 
-mod cli_support;
-
-use cli_support::Folder;
+use crate::cli_support::Folder;
 use tvm_dla::engine::cache::{CacheKey, DeviceKind, PlanCache};
 use tvm_dla::engine::StageKind;
 

@@ -1,8 +1,6 @@
 //! `tvm-dla inspect`: the cut and its reasons, of an artifact and of a Relay module.
 
-mod cli_support;
-
-use cli_support::Folder;
+use crate::cli_support::Folder;
 
 #[test]
 fn every_node_has_its_place_and_its_reason() {

@@ -1,14 +1,12 @@
 //! `tvm-dla stream`: every source, every way in which one can end, and nothing lost or out of order.
 
-mod cli_support;
-
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use cli_support::{bundle, picture, slow, sum, Folder, Run};
+use crate::cli_support::{bundle, picture, slow, sum, Folder, Run};
 use serde_json::Value;
 
 /// The lines of `--results`.

@@ -1,11 +1,9 @@
 //! Which plan every command takes: the one asked for, else one from the file beside the artifact, else the embedded one.
 
-mod cli_support;
-
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use cli_support::Folder;
+use crate::cli_support::Folder;
 use serde_json::Value;
 use tvm_dla::bundle::{digest, Bundle};
 use tvm_dla::plan::{Plan, PlanFile};

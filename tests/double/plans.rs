@@ -1,12 +1,9 @@
 //! Which plan a board takes that nobody tuned, on the libnvinfer double: by the board's model first, then by what was
 //! measured.
 
-mod cli_support;
-mod double_support;
-
 use std::process::{Child, Stdio};
 
-use double_support::board::Board;
+use crate::double_support::board::Board;
 use serde_json::Value;
 
 /// The plan that a run took, and where it was from.

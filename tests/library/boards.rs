@@ -1,10 +1,8 @@
 //! The board model: board files, what must hold whatever the constants are, and the paper's figure.
 
-mod cli_support;
-
 use std::sync::Arc;
 
-use cli_support::Folder;
+use crate::cli_support::Folder;
 use proptest::prelude::*;
 use tvm_dla::board::{
     builtin, layers, named, slow_down, Arithmetic, Board, BoardCosts, BoardError, Calibration,
@@ -18,7 +16,7 @@ use tvm_dla::report::{published, Bar, Comparison};
 use tvm_dla::sim::{best, sweep, Choice, Costs, Load, Network, Noise};
 use tvm_dla::split::{cut, Chip, DlaTarget, Precision, Version};
 
-const NX: &str = include_str!("../data/boards/xavier-nx.json");
+const NX: &str = include_str!("../../data/boards/xavier-nx.json");
 
 #[test]
 fn a_bad_board_file_is_refused_with_line_and_field() {

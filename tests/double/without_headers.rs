@@ -1,8 +1,6 @@
 //! A program that was built where there are no TensorRT headers.
 
-mod cli_support;
-
-use cli_support::Folder;
+use crate::cli_support::Folder;
 use tvm_dla::engine::trt::built_for;
 
 /// A build for every machine, which `scripts/check_boards` makes and tests.

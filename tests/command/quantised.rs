@@ -1,10 +1,8 @@
 //! `run` on a model that was quantised before TVM: its own integers, pictures as their bytes, INT8 with its own ranges.
 
-mod cli_support;
-
 use std::collections::BTreeMap;
 
-use cli_support::{bundle, classifier, picture, Folder};
+use crate::cli_support::{bundle, classifier, picture, Folder};
 use ndarray::{ArrayD, Axis};
 use tvm_dla::bundle::{Affine, Integer, Origin, Port};
 

@@ -1,12 +1,10 @@
 //! The scheduler in virtual time: what must hold whatever the costs are, exact timelines, and agreement with the
-//! pipeline. `UPDATE_GOLDEN=1 cargo test --test simulation` writes the golden files again.
-
-mod cli_support;
+//! pipeline. `UPDATE_GOLDEN=1 cargo test --test command` writes the golden files again.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use cli_support::Folder;
+use crate::cli_support::Folder;
 use proptest::prelude::*;
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::{Device, Mode, Plan};
@@ -365,7 +363,7 @@ fn golden(name: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(text == want, "{name} differs from its golden file; if that is meant: UPDATE_GOLDEN=1 cargo test --test simulation");
+    assert!(text == want, "{name} differs from its golden file; if that is meant: UPDATE_GOLDEN=1 cargo test --test command");
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -1,9 +1,6 @@
 //! `tvm-dla doctor --backend tensorrt` for each thing that a board may lack, on the libnvinfer double.
 
-mod cli_support;
-mod double_support;
-
-use double_support::board::Board;
+use crate::double_support::board::Board;
 
 /// What doctor says, and which parts it misses.
 fn missing(found: &serde_json::Value) -> Vec<(&str, &str)> {

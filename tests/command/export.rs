@@ -1,8 +1,6 @@
 //! `tvm-dla export`: ONNX files and trtexec lines, all of them or none.
 
-mod cli_support;
-
-use cli_support::{bundle, sum, Folder};
+use crate::cli_support::{bundle, sum, Folder};
 use serde_json::json;
 
 #[test]

@@ -1,15 +1,13 @@
 //! `tvm-dla serve` against clients that do not behave, byte by byte. What stock clients see is in
 //! tests/python/test_serve.py.
 
-mod cli_support;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cli_support::{bundle, headed, slow, without_batch, Folder};
+use crate::cli_support::{bundle, headed, slow, without_batch, Folder};
 use serde_json::{json, Value};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};

@@ -3,13 +3,10 @@
 //! The browser is `chromium` (`TVM_DLA_CHROMIUM` names another); without one the test says so and ends, unless
 //! `REQUIRE_CHROMIUM=1`. `KEEP_SCREENSHOTS=folder` keeps the pictures.
 
-mod browser_support;
-mod cli_support;
-
 use std::path::Path;
 
-use browser_support::{browse, is_there, light_and_dark, phone};
-use cli_support::Folder;
+use crate::browser_support::{browse, is_there, light_and_dark, phone};
+use crate::cli_support::Folder;
 
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::Device;

@@ -1,12 +1,10 @@
 //! `tvm-dla run`, `plan` and `bench` as a user calls them, and the example of the Rust API.
 
-mod cli_support;
-
 #[allow(dead_code)] // its `main`
-#[path = "../examples/classify.rs"]
+#[path = "../../examples/classify.rs"]
 mod classify;
 
-use cli_support::{bundle, classifier, headed, picture, sum, without_batch, Folder};
+use crate::cli_support::{bundle, classifier, headed, picture, sum, without_batch, Folder};
 use tvm_dla::graph::{Activation, DType, Op};
 use tvm_dla::session::Session;
 

@@ -1,8 +1,6 @@
 //! `tvm-dla build` builds what a plan needs, and says what it built.
 
-mod cli_support;
-
-use cli_support::Folder;
+use crate::cli_support::Folder;
 
 #[test]
 fn every_engine_of_a_plan_is_built_once() {

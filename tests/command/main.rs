@@ -1,0 +1,21 @@
+//! The command as a user meets it: arguments, files, text, exit codes.
+
+#[path = "../browser_support/mod.rs"]
+mod browser_support;
+mod build;
+mod cache;
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
+mod driven;
+mod export;
+mod inspect;
+mod plans;
+mod precision;
+mod quantised;
+mod refusals;
+mod report;
+mod run;
+mod serve;
+mod simulate;
+mod stream;
+mod tune;
