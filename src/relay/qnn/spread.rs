@@ -9,7 +9,11 @@ use crate::graph::{Activation, BinaryKind, Graph, Op, PoolKind, TensorId};
 /// move elements have their operand's; what goes into nothing but these, or a rectifier, needs no more than what comes
 /// out, and what goes into a bias or a batch norm is never stored, since they are part of the layer. What is left is
 /// bounded by its neighbours where it can be: an average by its operand, the unknown term of a sum by sum and other term.
+/// Without any range the network was not quantised, and gets none.
 pub fn spread(graph: &Graph, ranges: &mut HashMap<TensorId, f32>) {
+    if ranges.is_empty() {
+        return;
+    }
     Following::new(graph, ranges).spread();
 }
 

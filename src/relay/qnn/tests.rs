@@ -341,3 +341,18 @@ fn ports_say_the_order_of_axes() {
     };
     assert_eq!(origin.unwrap().inputs, [port]);
 }
+
+/// Functions that are bounded by themselves do not make a network one that was quantised.
+#[test]
+fn a_network_in_floating_point_has_no_ranges() {
+    for activation in [
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::Clip { min: 0.0, max: 6.0 },
+    ] {
+        let (mut b, y) = one(Op::Activation(activation));
+        b.output(y);
+        let form = canonicalise(b.finish().unwrap(), &HashSet::new()).unwrap();
+        assert_eq!(Track::default().finish(&form), None);
+    }
+}
