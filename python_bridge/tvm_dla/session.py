@@ -27,26 +27,32 @@ class Session:
     def __init__(self, path: str | Path, **config: Any) -> None:
         register()
         self._module = _ask(function("session_create"), str(path), json.dumps(config))
-        self._inputs = [str(entry["name"]) for entry in self.describe()["inputs"]]
+        described = self.describe()
+        self._inputs = [str(entry["name"]) for entry in described["inputs"]]
+        self._outputs = [str(entry["dtype"]) for entry in described["outputs"]]
 
     def run(self, inputs: Inputs) -> list[np.ndarray[Any, Any]]:
         """The outputs for `inputs`, whose first dimension is the batch, of any size.
 
         Inputs go by name, or in the order of `describe()["inputs"]`, which says the model's own
         shapes. An array that fits them is in the model's order of axes; one that only fits the
-        network, such as (N, C, H, W) for a model with channels last, is taken as that. Real numbers
-        are float32; a model that declares uint8 or int8 takes these too. Outputs have the model's
-        order.
+        network, such as (N, C, H, W) for a model with channels last, is taken as that. Float32
+        arrays are always taken, and so are those of the type that the model declares. Outputs have
+        the model's order, and the type in `describe()["outputs"]`: a quantised model's are the real
+        numbers that its integers stand for.
 
         Raises ValueError for a wrong number or name, TvmDlaError for a wrong shape or type.
         """
         for index, array in enumerate(self._ordered(inputs)):
             _ask(self._module["set_input"], index, tvm.nd.array(np.ascontiguousarray(array)))
         _ask(self._module["run"])
-        return [self._module["output"](i).numpy() for i in range(self._module["num_outputs"]())]
+        return [
+            self._module["output"](i).numpy().astype(dtype, copy=False)
+            for i, dtype in enumerate(self._outputs)
+        ]
 
     def describe(self) -> dict[str, Any]:
-        """Names and shapes of inputs and outputs, devices, backend."""
+        """Names, shapes and types of inputs and outputs, devices, backend."""
         return cast(Dict[str, Any], json.loads(str(self._module["describe"]())))
 
     def report(self) -> dict[str, Any]:

@@ -281,6 +281,11 @@ impl<'a> Tensor<'a> {
         }
     }
 
+    /// The elements of a dense floating or integer tensor in host memory as float32.
+    pub fn to_numbers(&self) -> Result<Vec<f32>, TvmError> {
+        numbers(&self.dtype(), self.bytes()?)
+    }
+
     /// The elements of a dense tensor of 8-bit integers in host memory, borrowed. `dtype` is `uint8` or `int8`.
     pub fn as_bytes(&self, dtype: &'static str) -> Result<&'a [u8], TvmError> {
         self.require_8_bits(dtype)?;

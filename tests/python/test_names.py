@@ -85,6 +85,38 @@ def test_files_have_the_names_and_the_types_of_the_model(
     assert shown["output_names"] == NAMES
 
 
+def test_python_sessions_give_the_types_of_the_model(artifact: Path, onnx_model: Path) -> None:
+    x = np.random.default_rng(3).standard_normal((1, 3, 8, 8)).astype("float32")
+    oracle = onnxruntime.InferenceSession(str(onnx_model), providers=["CPUExecutionProvider"])
+    got = tvm_dla.Session(artifact).run(x)
+    for ours, theirs in zip(got, oracle.run(None, {"x": x})):
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+
+
+def test_python_sessions_take_and_give_halves(tmp_path: Path) -> None:
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT16, (1, 3, *sides))
+        for name, sides in [("x", (8, 8)), ("y", (4, 4))]
+    ]
+    pool = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2])
+    made = helper.make_model(
+        helper.make_graph([pool], "halves", ends[:1], ends[1:]),
+        opset_imports=[helper.make_opsetid("", 13)],
+    )
+    made.ir_version = 8
+    model, package = tmp_path / "halves.onnx", tmp_path / "halves.tar"
+    onnx.save(made, str(model))
+    done = tvmc_dla("compile", model, "--target", f"dla, {LLVM}", "-o", package)
+    assert done.returncode == 0, done.stderr
+    session = tvm_dla.Session(package)
+    assert [end["dtype"] for end in session.describe()["inputs"]] == ["float16"]
+    x = np.random.default_rng(4).standard_normal((5, 3, 8, 8)).astype("float16")
+    for given in (x, x.astype("float32")):
+        (y,) = session.run(given)
+        assert y.dtype == np.float16
+        np.testing.assert_array_equal(y, x.reshape(5, 3, 4, 2, 4, 2).max((3, 5)))
+
+
 def test_inspect_export_and_python_sessions_say_the_names(artifact: Path, tmp_path: Path) -> None:
     inspected = answer("inspect", artifact, cwd=tmp_path)
     assert [output["name"] for output in inspected["outputs"]] == NAMES

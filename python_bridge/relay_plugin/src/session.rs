@@ -1,7 +1,7 @@
 //! A session as a TVM module: what Python's `tvm_dla.Session` calls.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::ffi::make_module;
 use super::module::PluginModule;
 use super::run::array;
 use super::settings::{say_plan, Asked, Settings};
-use tvm_dla::artifact::Artifact;
+use tvm_dla::artifact::{Artifact, Element};
 use tvm_dla::engine::Array;
 use tvm_dla::plan::Plan;
 use tvm_dla::session::{End, Outcome, PlanOrigin, Session};
@@ -62,6 +62,8 @@ struct Entry {
     name: String,
     /// In the model's own order of axes. The first dimension is the batch it was compiled for; any other is accepted.
     shape: Vec<usize>,
+    /// As NumPy calls it.
+    dtype: &'static str,
 }
 
 #[derive(Serialize)]
@@ -92,9 +94,13 @@ impl State {
         let count = self.inputs.len();
         let slot = self.inputs.get_mut(index);
         let slot = slot.ok_or_else(|| format!("there is no input {index} of {count}"))?;
-        let port = &session.inputs()[index].port;
+        let End { port, dtype, .. } = &session.inputs()[index];
         *slot = Some(match port.integer {
             Some(affine) if affine.dtype.name() == tensor.dtype() => ends::read(&tensor, port)?,
+            None if Element::named(&tensor.dtype()) == Some(*dtype) => Array {
+                shape: tensor.shape(),
+                data: Arc::new(tensor.to_numbers()?),
+            },
             Some(_) | None => array(tensor)?,
         });
         Ok(Value::Null)
@@ -169,6 +175,10 @@ fn describe(session: &Session) -> Result<Value, CallError> {
 
 fn entries(ends: Vec<End>) -> Vec<Entry> {
     ends.into_iter()
-        .map(|End { name, shape, .. }| Entry { name, shape })
+        .map(|end| Entry {
+            name: end.name,
+            shape: end.shape,
+            dtype: end.dtype.name(),
+        })
         .collect()
 }
