@@ -142,7 +142,7 @@ fn integers_of_another_type_or_shape_are_refused() {
         (
             "quantised.dla",
             "wide.npy",
-            "float32, float16, uint8 or int8",
+            "holds int16, and input `x` takes uint8",
             "no type that a model declares",
         ),
         (

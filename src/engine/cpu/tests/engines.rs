@@ -144,7 +144,7 @@ fn stages_that_cannot_be_built_name_device_and_node() {
             &even,
             Device::Gpu,
             3,
-            "gpu: the stage has 1 rows instead of 3",
+            "gpu: the stage has 1 row instead of 3",
             "another batch",
         ),
     ];
