@@ -1,7 +1,7 @@
 //! How soon a session that nobody tuned is as fast as the best plan: `cargo bench --bench adapting`.
 //!
-//! The real pipeline with threads; engines compute nothing and take as long as a board's model says, times factors that
-//! the session does not know, and vary by up to 10 % from execution to execution. Per case the rates of batches 1, 2, 5
+//! The real pipeline with threads; engines compute nothing and take as long as a board's model says, longer while others
+//! use its memory, times factors that the session does not know, and vary by up to 10 % from execution to execution. Per case the rates of batches 1, 2, 5
 //! and 10 over the best fixed plan's, and of the first over the GPU alone; then the same after the GPU has become slower
 //! by half. Once by the clock, which a machine that does other work disturbs, and once by what the plans that were taken
 //! need without noise, on which the goals are judged. Last, what learning costs of a batch. Status 1 says that a goal is
@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,14 @@ use tvm_dla::engine::{Array, Backend, Engine, EngineError, EngineSpec, Rows, Sta
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::{Device, Plan};
 use tvm_dla::session::{Adapt, Place, Session, SessionConfig};
-use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, Noise};
+use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, Load, Noise};
 use tvm_dla::split::{cut, DlaTarget, Precision, Version};
 use tvm_dla::tune::search::{gpu_only, search, Goal};
 use tvm_dla::tune::Sites;
 
 const NOISE: f64 = 0.1;
+/// How often an engine looks what runs beside it.
+const TICK: Duration = Duration::from_millis(1);
 /// Runs of every fixed plan.
 const RUNS: usize = 9;
 /// Sessions per case; medians count.
@@ -43,6 +45,8 @@ struct Truth {
     /// Thousandths by which the GPU is slower now.
     throttle: AtomicU64,
     executions: AtomicU64,
+    /// What computes now.
+    running: Mutex<Vec<Load>>,
 }
 
 impl Costs for Truth {
@@ -58,9 +62,39 @@ impl Costs for Truth {
             Device::Gpu => self.gpu * throttle,
             Device::Dla(_) => self.dla,
         };
-        Ok(ExecutionCost::time(
-            (cost.alone_us + cost.submit_us) * factor,
-        ))
+        Ok(ExecutionCost {
+            alone_us: (cost.alone_us + cost.submit_us) * factor,
+            submit_us: 0.0,
+            bytes: cost.bytes,
+        })
+    }
+
+    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
+        self.costs.slow_down(loads)
+    }
+
+    fn bandwidth(&self) -> Option<f64> {
+        self.costs.bandwidth()
+    }
+}
+
+impl Truth {
+    /// Takes as long as `load` does, which takes `us` alone, beside whatever runs meanwhile.
+    fn wait(&self, load: Load, us: f64) {
+        let running = || self.running.lock().unwrap();
+        running().push(load);
+        let mut left = us;
+        while left > 0.0 {
+            let factor = {
+                let loads = running();
+                let own = loads.iter().position(|other| other.device == load.device);
+                self.slow_down(&loads)[own.expect("it runs")]
+            };
+            let start = Instant::now();
+            sleep(TICK.min(Duration::from_secs_f64(left * factor / 1e6)));
+            left -= start.elapsed().as_secs_f64() * 1e6 / factor;
+        }
+        running().retain(|other| other.device != load.device);
     }
 }
 
@@ -111,11 +145,16 @@ impl Engine for TimedEngine {
             batch,
         } = self.spec;
         let cost = self.truth.execution(stage, device, batch);
-        let us = cost.map_err(|reason| self.spec.error(reason))?.alone_us;
+        let cost = cost.map_err(|reason| self.spec.error(reason))?;
         let count = self.truth.executions.fetch_add(1, Ordering::Relaxed);
         let unit = count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
         let noise = 1.0 + NOISE * (unit as f64 / (1u64 << 23) as f64 - 1.0);
-        sleep(Duration::from_secs_f64(us * noise / 1e6));
+        let load = Load {
+            device,
+            rows: batch,
+            demand: cost.demand(),
+        };
+        self.truth.wait(load, cost.alone_us * noise);
         Ok(self.outputs.iter().map(|size| vec![0.0; *size]).collect())
     }
 }
@@ -156,6 +195,7 @@ impl Case {
             dla,
             throttle: 1000.into(),
             executions: 0.into(),
+            running: Mutex::default(),
         };
         Case {
             graph,
