@@ -2,6 +2,7 @@
 
 use super::super::{canonicalise, Form};
 use crate::graph::cases::Last;
+use crate::graph::reference::{array, evaluate};
 use crate::graph::{Activation, BinaryKind, Op, Pad, PoolKind, ReduceKind, TensorId};
 use std::collections::HashSet;
 
@@ -226,4 +227,24 @@ fn every_tensor_is_found_again() {
     assert_eq!(shape(y), [1, 4, 6, 8]);
     assert_eq!(shape(flat), [1, 192]);
     assert_eq!(shape(z), [1, 5]);
+}
+
+/// A constant of one axis lies along the last, whichever that is in the end.
+#[test]
+fn a_constant_follows_the_first_axis_to_the_end() {
+    for op in [ADD, MUL, Op::Binary(BinaryKind::Sub)] {
+        let mut net = Last::new();
+        let x = net.0.input("x", &[8, 1]);
+        let y = net.node(RELU, &[x]);
+        let y = net.node(Op::Transpose { axes: vec![1, 0] }, &[y]);
+        let constant = net.weight(&[8]);
+        let y = net.node(op.clone(), &[y, constant]);
+        net.0.output(y);
+        let before = net.0.finish().unwrap();
+        let after = canonicalise(before.clone(), &HashSet::new()).unwrap().graph;
+        let data = (0..8).map(|i| i as f32 - 3.5).collect();
+        let input = array(&[8, 1], data);
+        let [want, got] = [&before, &after].map(|graph| evaluate(graph, &[input.clone()]));
+        assert_eq!(got[0].data, want[0].data, "{op:?}");
+    }
 }

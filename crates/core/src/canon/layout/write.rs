@@ -177,11 +177,8 @@ impl<'a> Writer<'a> {
         }
         let full = full(&tensor.shape, order.len());
         let shape = ordered(&full, order);
-        let front = if tensor.shape.len() < order.len() {
-            1
-        } else {
-            0
-        };
+        // It need not say the first axis, unless its elements lie along that now.
+        let front = usize::from(tensor.shape.len() < order.len() && shape[0] == 1);
         let few = |values: Vec<f32>| permuted(&values, &full, order);
         match tensor.reals().map(few) {
             Some(values) => self.weight(id, &shape[front..], &values),
