@@ -126,6 +126,11 @@ CASES = [
     Case(lambda: relay.split(var(X), [1, 3], axis=1), "", "indices"),
     Case(lambda: relay.nn.pad(var(X), [[0, 0], [0, 0], [1, 0], [0, 2]]), "", "an integer zero"),
     Case(
+        lambda: relay.nn.pad(var(X), [[0, 0], [0, 0], [1, 1], [1, 1]], pad_value=-np.inf),
+        "",
+        "less than any value",
+    ),
+    Case(
         lambda: relay.nn.pad(var(X), [[0, 0], [0, 0], [1, 1], [1, 1]], pad_mode="edge"),
         "",
         "edges",

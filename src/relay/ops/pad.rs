@@ -129,7 +129,7 @@ fn pad_value(call: &Call) -> Result<f32, RelayError> {
     let value = call.operands.get(1).and_then(|operand| operand.value());
     let value = value.ok_or_else(|| call.attrs.refuse("its fill value is not a constant"))?;
     match value.to_numbers()?[..] {
-        [value] if value.is_finite() => Ok(value),
+        [value] if !value.is_nan() => Ok(value),
         ref other => Err(call.attrs.refuse(format!("its fill value is {other:?}"))),
     }
 }

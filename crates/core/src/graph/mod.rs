@@ -11,6 +11,7 @@ mod elements;
 mod error;
 mod infer;
 mod op;
+mod real;
 #[cfg(any(test, feature = "testing"))]
 pub mod reference;
 mod rows;

@@ -79,6 +79,8 @@ pub struct Range {
 pub struct Pad {
     pub before: Vec<usize>,
     pub after: Vec<usize>,
+    /// May be infinite: the least value in front of a maximum.
+    #[serde(with = "super::real")]
     pub value: f32,
 }
 

@@ -287,3 +287,20 @@ fn a_broken_network_is_refused_by_name() {
         assert!(error.contains(want), "{want}: {error}");
     }
 }
+
+#[test]
+fn padding_keeps_its_value_through_json_infinite_or_not() {
+    for value in [0.0, -0.1, f32::MIN, f32::NEG_INFINITY, f32::INFINITY] {
+        let pad = Pad {
+            before: vec![0, 1],
+            after: vec![0, 2],
+            value,
+        };
+        let text = serde_json::to_string(&pad).unwrap();
+        assert_eq!(serde_json::from_str::<Pad>(&text).unwrap(), pad, "{text}");
+    }
+    for wrong in ["null", "\"NaN\"", "\"1.5\"", "\"much\""] {
+        let text = format!(r#"{{"before":[0],"after":[1],"value":{wrong}}}"#);
+        assert!(serde_json::from_str::<Pad>(&text).is_err(), "{wrong}");
+    }
+}

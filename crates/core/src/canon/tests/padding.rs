@@ -140,6 +140,15 @@ fn padding_goes_into_the_pool_behind_it() {
         Case {
             build: |n| {
                 let x = n.x(&[1, 3, 8, 8]);
+                let p = n.pad(x, [0, 0, 1, 1], f32::NEG_INFINITY);
+                max_pool(n, p)
+            },
+            want: &["max_pool2d"],
+            why: "nor is less than any value",
+        },
+        Case {
+            build: |n| {
+                let x = n.x(&[1, 3, 8, 8]);
                 let r = n.relu(x);
                 let p = n.pad(r, [0, 0, 1, 1], 0.0);
                 max_pool(n, p)
