@@ -244,7 +244,8 @@ fn a_constant_follows_the_first_axis_to_the_end() {
         let after = canonicalise(before.clone(), &HashSet::new()).unwrap().graph;
         let data = (0..8).map(|i| i as f32 - 3.5).collect();
         let input = array(&[8, 1], data);
-        let [want, got] = [&before, &after].map(|graph| evaluate(graph, &[input.clone()]));
+        let [want, got] =
+            [&before, &after].map(|graph| evaluate(graph, std::slice::from_ref(&input)));
         assert_eq!(got[0].data, want[0].data, "{op:?}");
     }
 }
