@@ -8,8 +8,7 @@ use super::gpu::Gpu;
 use super::hardware::{Arithmetic, Machine};
 use super::work::{layers, Layer, Target};
 use crate::graph::{Graph, TensorId};
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 use crate::sim::{Costs, ExecutionCost, HostCosts, Load};
 use crate::split::{Precision, Stages};
 

@@ -1,9 +1,8 @@
 //! What every operator means, written as plainly as possible: one loop over output elements, sums in float64.
 
-use crate::graph::Array;
 use crate::graph::{
-    elements, Activation, BinaryKind, ConvNd, Coordinates, DeconvNd, Graph, Lrn, Node, Op, Pad,
-    PaddingNd, PoolKind, PoolNd, ReduceKind, Resize2d, ResizeMode, Rounding, UnaryKind,
+    elements, Activation, Array, BinaryKind, ConvNd, Coordinates, DeconvNd, Graph, Lrn, Node, Op,
+    Pad, PaddingNd, PoolKind, PoolNd, ReduceKind, Resize2d, ResizeMode, Rounding, UnaryKind,
 };
 
 /// All outputs of `graph` over its inputs.

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use super::learn::Planner;
 use super::offer::Engine;
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, StageKind};
 
 /// Engines that learning builds at most.
 const MOST_ENGINES: usize = 48;

@@ -6,8 +6,7 @@ use super::learn::Planner;
 use super::offer::Offer;
 use super::rates::Kind;
 use super::Forecast;
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, StageKind};
 
 /// Predicted gain below which nothing changes, besides what the times seen so far are uncertain by.
 pub(super) const LEAST_GAIN: f64 = 0.01;

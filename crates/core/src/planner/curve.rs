@@ -3,8 +3,7 @@
 use super::rates::{Kind, Rates, Sizes};
 use super::seen::{plausible, Seen};
 use super::Forecast;
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 
 /// Share of an execution's time that is assumed not to depend on its rows until two sizes were seen.
 const FIXED: f64 = 0.1;

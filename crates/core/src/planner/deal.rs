@@ -7,8 +7,7 @@ use super::offer::{Engine, Offer};
 use super::rates::{Kind, Rates};
 use super::sizes::{divisors, MOST};
 use super::terms::Terms;
-use crate::plan::StageKind;
-use crate::plan::{Cut, Device, Mode, Plan, Share};
+use crate::plan::{Cut, Device, Mode, Plan, Share, StageKind};
 
 /// Divisors of the rows that are tried as the suffix's batch, and most rows of one.
 const SUFFIXES: usize = 64;

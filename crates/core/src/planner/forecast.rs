@@ -7,8 +7,7 @@ use crate::board::{
     BoardCosts, Calibration, Constants, Framework, Level, Machine, Processor, Setting,
 };
 use crate::graph::Graph;
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, StageKind};
 use crate::sim::{Costs, ExecutionCost, Load};
 use crate::split::{DlaTarget, Stages};
 

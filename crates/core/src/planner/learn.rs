@@ -9,8 +9,7 @@ use super::offer::{Engine, Offer};
 use super::rates::{Kind, Rates};
 use super::terms::Terms;
 use super::Forecast;
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, StageKind};
 
 /// Batches after which a DLA that was dropped may be tried again; twice as many after every time.
 const PATIENCE: u64 = 32;

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 
 /// An engine of the uncut network or of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

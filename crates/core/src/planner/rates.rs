@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::seen::Seen;
 use super::Forecast;
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 
 /// A kind of execution: which stage on which device. [`StageKind::Whole`] is the GPU with the board to itself, the stages
 /// of a cut run beside other devices.

@@ -1,7 +1,6 @@
 //! What plans of a network have to respect here.
 
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, StageKind};
 use crate::sim::{Costs, ExecutionCost};
 use crate::tune::search::Space;
 use crate::tune::Sites;

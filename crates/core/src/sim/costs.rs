@@ -1,7 +1,6 @@
 //! What a simulation has to be told.
 
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 
 /// One execution of one engine with the board to itself.
 #[derive(Debug, Clone, Copy, PartialEq)]

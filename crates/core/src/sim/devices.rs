@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::lane::{Active, Lane, Waiting};
 use super::{Costs, ExecutionCost, Load, Noise, SimError};
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 use crate::schedule::TaskId;
 
 /// What one device did.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use super::devices::{Devices, Execution};
 use super::lane::Active;
 use super::{Costs, Noise, SimError, Use};
-use crate::plan::StageKind;
-use crate::plan::{Device, Mode, Plan};
+use crate::plan::{Device, Mode, Plan, StageKind};
 use crate::schedule::{Command, Event, Phase, Schedule, Task};
 use crate::trace::{Span, Timeline, Track, Work};
 

@@ -1,7 +1,6 @@
 //! Ways in which a run cannot be simulated.
 
-use crate::plan::StageKind;
-use crate::plan::{counted, Device};
+use crate::plan::{counted, Device, StageKind};
 use crate::schedule::Infeasible;
 
 /// Names the stage, the device and the batch.

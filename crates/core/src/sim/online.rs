@@ -7,8 +7,7 @@ use super::devices::{Devices, Execution};
 use super::driver::Flow;
 use super::lane::SAME;
 use super::{Costs, Noise, SimError, Use};
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 use crate::schedule::{
     Fate, Item, Phase, Stream, StreamCommand, StreamEvent, StreamLane, StreamRules, StreamTask,
     Timed,

@@ -2,8 +2,7 @@
 
 use super::sweep::{Choice, Network};
 use super::{Costs, SimError};
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan, Share};
+use crate::plan::{Device, Plan, Share, StageKind};
 
 /// Rows per execution that are tried, besides the whole share of a device.
 const ROWS: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];

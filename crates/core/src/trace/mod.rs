@@ -9,8 +9,7 @@ mod tests;
 
 use std::ops::Range;
 
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 
 /// What a line of the picture stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,10 +13,9 @@ use std::collections::HashSet;
 use super::canonicalise;
 use crate::graph::cases::noise;
 use crate::graph::reference::{array, evaluate};
-use crate::graph::Array;
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d, PoolKind,
-    Range, TensorId,
+    Activation, Array, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d,
+    PoolKind, Range, TensorId,
 };
 use crate::split::{verdict, Chip, DlaTarget, Precision, Verdict, Version};
 

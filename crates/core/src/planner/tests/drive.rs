@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, StageKind};
 use crate::planner::{Engine, Planner, Ran};
 use crate::sim::{simulate, Costs, Flow, Noise, Simulated};
 use crate::trace::{Span, Track, Work};

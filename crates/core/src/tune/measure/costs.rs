@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::log::{Entry, Stage};
-use crate::plan::StageKind;
-use crate::plan::{Cut, Device, Plan};
+use crate::plan::{Cut, Device, Plan, StageKind};
 use crate::sim::{Costs, ExecutionCost, HostCosts, Load};
 
 /// What was measured of one network on one backend, cut after the longest prefix.

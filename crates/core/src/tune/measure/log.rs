@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
-use crate::plan::StageKind;
+use crate::plan::{Plan, StageKind};
 
 const VERSION: u32 = 2;
 

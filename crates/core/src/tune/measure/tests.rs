@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::plan::StageKind;
-use crate::plan::{Device, Plan};
+use crate::plan::{Device, Plan, StageKind};
 use crate::sim::{simulate, Costs, Flow, Load, Noise};
 
 fn head() -> Head {

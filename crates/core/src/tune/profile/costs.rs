@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Profile, Unit};
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 use crate::sim::{Costs, ExecutionCost};
 
 /// Times by stage and device. A table says nothing of what devices side by side cost each other.

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use super::times::Times;
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 use crate::sim::SimError;
 
 /// Rows per second that the model's devices and memory allow at most, with nothing in each other's way.

@@ -2,8 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::graph::{Activation, GraphBuilder, Op, PoolKind};
-use crate::plan::StageKind;
-use crate::plan::{Mode, Plan};
+use crate::plan::{Mode, Plan, StageKind};
 use crate::sim::{ExecutionCost, HostCosts, Load};
 
 const DLAS: [Device; 2] = [Device::Dla(0), Device::Dla(1)];

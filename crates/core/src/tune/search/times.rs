@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::{Space, Way};
-use crate::plan::Device;
-use crate::plan::StageKind;
+use crate::plan::{Device, StageKind};
 use crate::sim::{Costs, ExecutionCost, SimError};
 
 /// Rows per execution that are tried, besides all rows of a device.
