@@ -20,7 +20,7 @@ use tvm_dla::engine::{Array, Backend, Engine, EngineError, EngineSpec, Rows, Sta
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::{Device, Plan};
 use tvm_dla::session::{Adapt, Place, Session, SessionConfig};
-use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, Load, Noise};
+use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, Load, Noise, Off};
 use tvm_dla::split::{cut, DlaTarget, Precision, Version};
 use tvm_dla::tune::search::{gpu_only, search, Goal};
 use tvm_dla::tune::Sites;
@@ -56,14 +56,14 @@ impl Costs for Truth {
         device: Device,
         batch: usize,
     ) -> Result<ExecutionCost, String> {
-        let cost = self.costs.execution(stage, device, batch)?;
-        let throttle = self.throttle.load(Ordering::Relaxed) as f64 / 1e3;
-        let factor = match device {
-            Device::Gpu => self.gpu * throttle,
-            Device::Dla(_) => self.dla,
+        let off = Off {
+            costs: &self.costs,
+            gpu: self.gpu * self.throttle.load(Ordering::Relaxed) as f64 / 1e3,
+            dla: self.dla,
         };
+        let cost = off.execution(stage, device, batch)?;
         Ok(ExecutionCost {
-            alone_us: (cost.alone_us + cost.submit_us) * factor,
+            alone_us: cost.alone_us + cost.submit_us,
             submit_us: 0.0,
             bytes: cost.bytes,
         })

@@ -12,11 +12,10 @@ use std::time::Instant;
 use tvm_dla::board::{builtin, Arithmetic, BoardCosts, Constants, Framework, Machine, Setting};
 use tvm_dla::bundle::Options;
 use tvm_dla::calibrate::network;
-use tvm_dla::engine::StageKind;
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::{Device, Plan};
 use tvm_dla::planner::{Forecast, Planner, Terms};
-use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, HostCosts, Load, Noise};
+use tvm_dla::sim::{simulate, Costs, Flow, Noise, Off};
 use tvm_dla::split::{cut, Chip, DlaTarget, Precision, Stages, Version};
 use tvm_dla::tune::search::{gpu_only, search, Goal};
 use tvm_dla::tune::Sites;
@@ -54,40 +53,6 @@ const TRIES: usize = 5;
 const MOST_US: f64 = 1000.0;
 /// Goals: the least over the GPU alone, the least with devices off, and the median over the tuned plan.
 const GOALS: [f64; 3] = [1.0, 0.97, 0.97];
-
-/// A board that is not quite as its model says.
-struct Off<'a> {
-    costs: &'a BoardCosts,
-    gpu: f64,
-    dla: f64,
-}
-
-impl Costs for Off<'_> {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
-        let mut cost = self.costs.execution(stage, device, batch)?;
-        let factor = if device == Device::Gpu {
-            self.gpu
-        } else {
-            self.dla
-        };
-        cost.alone_us *= factor;
-        cost.submit_us *= factor;
-        Ok(cost)
-    }
-
-    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
-        self.costs.slow_down(loads)
-    }
-
-    fn host(&self, shared: bool) -> HostCosts {
-        self.costs.host(shared)
-    }
-}
 
 /// One network on one machine.
 struct Case {

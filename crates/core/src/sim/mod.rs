@@ -9,6 +9,8 @@ mod driver;
 mod error;
 mod lane;
 mod noise;
+#[cfg(any(test, feature = "testing"))]
+mod off;
 mod online;
 mod search;
 mod stream;
@@ -19,6 +21,8 @@ pub use devices::Use;
 pub use driver::{simulate, Flow, Simulated};
 pub use error::SimError;
 pub use noise::Noise;
+#[cfg(any(test, feature = "testing"))]
+pub use off::Off;
 pub use online::{simulate_stream, stream_lanes, Answered, SimulatedStream};
 pub use stream::{arrivals, crossover, Arrival, Arriving};
 pub use sweep::{best, sweep, Choice, DevicePoint, Network, Point};

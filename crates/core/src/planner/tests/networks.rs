@@ -6,9 +6,9 @@ use crate::board::{named, BoardCosts, Constants, Framework, Machine, Setting};
 use crate::bundle::Options;
 use crate::calibrate;
 use crate::graph::Graph;
-use crate::plan::{Device, Plan, StageKind};
+use crate::plan::Plan;
 use crate::planner::{Forecast, Planner, Source, Terms};
-use crate::sim::{Costs, ExecutionCost, HostCosts, Load, Noise};
+use crate::sim::{Costs, Noise, Off};
 use crate::split::{cut, DlaTarget, Precision, Stages, Version};
 use crate::tune::search::{gpu_only, paper};
 use crate::tune::Sites;
@@ -71,37 +71,6 @@ impl Modelled {
             contention: true,
         };
         BoardCosts::new(&self.graph, &self.stages, setting, Constants::fitted())
-    }
-}
-
-/// A board whose GPU and DLAs take so many times as long as its model says.
-struct Off<'a> {
-    costs: &'a BoardCosts,
-    gpu: f64,
-    dla: f64,
-}
-
-impl Costs for Off<'_> {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
-        let mut cost = self.costs.execution(stage, device, batch)?;
-        cost.alone_us *= match device {
-            Device::Gpu => self.gpu,
-            Device::Dla(_) => self.dla,
-        };
-        Ok(cost)
-    }
-
-    fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
-        self.costs.slow_down(loads)
-    }
-
-    fn host(&self, shared: bool) -> HostCosts {
-        self.costs.host(shared)
     }
 }
 
