@@ -3,7 +3,7 @@
 use super::order::Order;
 use super::several::Writer;
 use super::{op, require_constant, Change, Taken};
-use crate::graph::{Conv2d, ConvNd, DeconvNd, Op, Padding2d, PaddingNd};
+use crate::graph::{Conv2d, ConvNd, DeconvNd, Op, PaddingNd};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -19,7 +19,7 @@ pub fn conv2d(call: &Call) -> Result<Taken, RelayError> {
     let conv = conv(call)?;
     let conv = Conv2d {
         stride: conv.stride,
-        padding: padding2d(conv.padding),
+        padding: conv.padding.into(),
         dilation: conv.dilation,
         groups: conv.groups,
     };
@@ -178,13 +178,4 @@ pub fn padding<const N: usize>(call: &Call) -> Result<PaddingNd<N>, RelayError> 
         before: std::array::from_fn(|i| before[i]),
         after: std::array::from_fn(|i| after[i]),
     })
-}
-
-pub fn padding2d(p: PaddingNd<2>) -> Padding2d {
-    Padding2d {
-        top: p.before[0],
-        left: p.before[1],
-        bottom: p.after[0],
-        right: p.after[1],
-    }
 }

@@ -1,6 +1,6 @@
 //! Pooling.
 
-use super::conv::{padding, padding2d};
+use super::conv::padding;
 use super::order::Order;
 use super::several::Writer;
 use super::{op, Taken};
@@ -15,7 +15,7 @@ pub fn pool2d(call: &Call) -> Result<Taken, RelayError> {
         kind: pool.kind,
         window: pool.window,
         stride: pool.stride,
-        padding: padding2d(pool.padding),
+        padding: pool.padding.into(),
         dilation: pool.dilation,
         ceil_mode: pool.ceil_mode,
         count_include_pad: pool.count_include_pad,
@@ -69,10 +69,11 @@ pub fn pool1d(call: &Call) -> Result<Taken, RelayError> {
         kind: pool.kind,
         window: [pool.window[0], 1],
         stride: [pool.stride[0], 1],
-        padding: padding2d(PaddingNd {
+        padding: PaddingNd {
             before: [pool.padding.before[0], 0],
             after: [pool.padding.after[0], 0],
-        }),
+        }
+        .into(),
         dilation: [pool.dilation[0], 1],
         ceil_mode: pool.ceil_mode,
         count_include_pad: pool.count_include_pad,

@@ -7,7 +7,7 @@
 
 use super::Edit;
 use crate::graph::{
-    Coordinates, Op, Padding2d, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding, TensorId,
+    Coordinates, Op, PaddingNd, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding, TensorId,
 };
 
 /// The largest scale of one resize (rule `resize.scales`).
@@ -136,18 +136,18 @@ impl Copy {
                 coordinates: Coordinates::Asymmetric,
             }),
             Copy::Pool(to) => {
-                let [rows, columns] = [(height, to[0]), (width, to[1])]
+                let sides = [(height, to[0]), (width, to[1])]
                     .map(|(from, to)| windows(from, to).expect("copies are poolings"));
+                let ends = sides.map(|side| side.padding);
                 Op::Pool2d(Pool2d {
                     kind: PoolKind::Max,
-                    window: [rows.window, columns.window],
-                    stride: [rows.stride, columns.stride],
-                    padding: Padding2d {
-                        top: rows.padding,
-                        left: columns.padding,
-                        bottom: rows.padding,
-                        right: columns.padding,
-                    },
+                    window: sides.map(|side| side.window),
+                    stride: sides.map(|side| side.stride),
+                    padding: PaddingNd {
+                        before: ends,
+                        after: ends,
+                    }
+                    .into(),
                     dilation: [1; 2],
                     ceil_mode: false,
                     count_include_pad: false,
@@ -158,6 +158,7 @@ impl Copy {
 }
 
 /// Windows along one side.
+#[derive(Clone, Copy)]
 struct Windows {
     window: usize,
     stride: usize,

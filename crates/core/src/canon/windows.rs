@@ -6,7 +6,7 @@
 
 use super::means::SIDE;
 use super::Edit;
-use crate::graph::{Op, Padding2d, Pool2d, PoolKind};
+use crate::graph::{Op, Padding2d, PaddingNd, Pool2d, PoolKind};
 
 /// The widest padding that every DLA takes (rule `pool.pad`).
 const PADDING: usize = 7;
@@ -46,12 +46,8 @@ fn complete(pool: &Pool2d, map: &[usize], output: &[usize]) -> Pool2d {
 }
 
 fn padding(pairs: [[usize; 2]; 2]) -> Padding2d {
-    Padding2d {
-        top: pairs[0][0],
-        left: pairs[1][0],
-        bottom: pairs[0][1],
-        right: pairs[1][1],
-    }
+    let [before, after] = [0, 1].map(|end| pairs.map(|widths| widths[end]));
+    PaddingNd { before, after }.into()
 }
 
 /// The first layer, and what is left to do; `None` for padding that is as wide as a window.

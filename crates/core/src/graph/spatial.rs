@@ -96,6 +96,17 @@ impl From<Padding2d> for PaddingNd<2> {
     }
 }
 
+impl From<PaddingNd<2>> for Padding2d {
+    fn from(p: PaddingNd<2>) -> Padding2d {
+        Padding2d {
+            top: p.before[0],
+            left: p.before[1],
+            bottom: p.after[0],
+            right: p.after[1],
+        }
+    }
+}
+
 /// A convolution over 1 or 3 axes: `x[N,C,..], w[O,C/groups,..]` -> `[N,O,..]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(

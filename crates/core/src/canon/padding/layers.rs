@@ -21,7 +21,7 @@ pub(super) fn padded(
         Op::Pool2d(pool) => {
             let nd = wider_pool(&PoolNd::from(pool), frame, least, output)?;
             Some(Op::Pool2d(Pool2d {
-                padding: two(nd.padding),
+                padding: Padding2d::from(nd.padding),
                 count_include_pad: nd.count_include_pad,
                 ..pool.clone()
             }))
@@ -45,7 +45,7 @@ fn wider_conv2d(conv: &Conv2d, frame: &Frame, kernel: &[usize]) -> Option<Conv2d
     let padding = sum(&PaddingNd::from(conv.padding), frame)?;
     let narrow = (0..2).all(|i| padding.before[i].max(padding.after[i]) < kernel[2 + i]);
     (frame.value == 0.0 && narrow).then(|| Conv2d {
-        padding: two(padding),
+        padding: Padding2d::from(padding),
         ..conv.clone()
     })
 }
@@ -101,13 +101,4 @@ fn sum<const N: usize>(own: &PaddingNd<N>, frame: &Frame) -> Option<PaddingNd<N>
         before: std::array::from_fn(|i| own.before[i] + frame.before[i]),
         after: std::array::from_fn(|i| own.after[i] + frame.after[i]),
     })
-}
-
-fn two(padding: PaddingNd<2>) -> Padding2d {
-    Padding2d {
-        top: padding.before[0],
-        left: padding.before[1],
-        bottom: padding.after[0],
-        right: padding.after[1],
-    }
 }
