@@ -79,10 +79,7 @@ impl Genome {
             return None;
         }
         let plan = Plan::new(prefix, if suffix { self.suffix } else { rows });
-        let plan = match space.one_by_one {
-            true => plan.one_by_one(),
-            false => plan,
-        };
+        let plan = space.executed(plan);
         let pipelined = suffix && self.suffix < rows;
         Some(Plan {
             cut: way.map_or(Cut::Longest, |way| way.cut.clone()),

@@ -30,7 +30,7 @@ pub use memory::{footprint, Footprint};
 pub use open::{search_any, MOST_ROWS};
 pub use strategies::{gpu_only, kcc, paper};
 
-use crate::plan::{Cut, Device};
+use crate::plan::{Cut, Device, Plan};
 use crate::sim::{Costs, SimError};
 use climb::climb;
 use estimate::estimates;
@@ -69,6 +69,17 @@ pub struct Space<'a> {
     /// How far execution times vary on the board, for percentiles: 0.05 is 5 % either way.
     pub jitter: f64,
     pub limits: Limits,
+}
+
+impl Space<'_> {
+    /// `plan` with its rows in the executions that are possible.
+    fn executed(&self, plan: Plan) -> Plan {
+        if self.one_by_one {
+            plan.one_by_one()
+        } else {
+            plan
+        }
+    }
 }
 
 /// What a search found.

@@ -85,10 +85,7 @@ pub fn kcc(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
             .flat_map(|(device, n)| in_rounds(device, n, most(device)))
             .collect(),
     );
-    Ok(match space.one_by_one {
-        true => plan.one_by_one(),
-        false => plan,
-    })
+    Ok(space.executed(plan))
 }
 
 /// 2^n and its neighbours, up to `most`.

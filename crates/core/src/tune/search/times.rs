@@ -85,14 +85,13 @@ impl<'a> Times<'a> {
         if let Some(cost) = self.known.borrow().get(&key) {
             return Ok(*cost);
         }
-        let cost = match self.space.one_by_one {
-            true => self.costs(at).execution(stage, device, 1),
-            false => self.costs(at).execution(stage, device, batch),
+        let (rows, executions) = if self.space.one_by_one {
+            (1, batch)
+        } else {
+            (batch, 1)
         };
-        let cost = cost.map(|cost| match self.space.one_by_one {
-            true => cost.times(batch),
-            false => cost,
-        });
+        let cost = self.costs(at).execution(stage, device, rows);
+        let cost = cost.map(|one| one.times(executions));
         let cost = cost.map_err(|reason| SimError::NoCost {
             stage,
             device,
