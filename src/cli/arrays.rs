@@ -11,7 +11,8 @@ use std::sync::Arc;
 use half::f16;
 use ndarray::ArrayD;
 use ndarray_npy::{
-    NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WritableElement, WriteNpyExt,
+    NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement, WritableElement,
+    WriteNpyExt,
 };
 use tempfile::NamedTempFile;
 
@@ -56,23 +57,8 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, Given)>, Box<dyn Error>> {
 }
 
 /// The array of what `name` calls a `.npy` file.
-pub fn npy(mut reader: impl Read + Seek, name: &dyn Display) -> Result<Given, Box<dyn Error>> {
-    let read = |dtype| {
-        reader.rewind()?;
-        match dtype {
-            Element::U8 => ArrayD::read_npy(&mut reader).map(unsigned),
-            Element::I8 => ArrayD::read_npy(&mut reader).map(signed),
-            Element::F16 => ArrayD::read_npy(&mut reader).map(halves),
-            Element::F32 => ArrayD::read_npy(&mut reader).map(reals),
-            Element::F64 => ArrayD::<f64>::read_npy(&mut reader).map(|a| others(dtype, &a)),
-            Element::I16 => ArrayD::<i16>::read_npy(&mut reader).map(|a| others(dtype, &a)),
-            Element::I32 => ArrayD::<i32>::read_npy(&mut reader).map(|a| others(dtype, &a)),
-            Element::I64 => ArrayD::<i64>::read_npy(&mut reader).map(|a| others(dtype, &a)),
-            Element::Bool => ArrayD::<bool>::read_npy(&mut reader).map(|a| others(dtype, &a)),
-        }
-    };
-    let another = |error: &_| matches!(error, ReadNpyError::WrongDescriptor(_));
-    in_its_type(read, another).map_err(|e| wrong(name, &e))
+pub fn npy(reader: impl Read + Seek, name: &dyn Display) -> Result<Given, Box<dyn Error>> {
+    Lone(reader).given().map_err(|e| wrong(name, &e))
 }
 
 /// The arrays of what `name` calls a `.npz` file.
@@ -84,37 +70,80 @@ pub fn npz(
     let names = reader.names().map_err(|e| wrong(name, &e))?;
     let mut arrays = Vec::new();
     for entry in names {
-        let read = |dtype| match dtype {
-            Element::U8 => reader.by_name(&entry).map(unsigned),
-            Element::I8 => reader.by_name(&entry).map(signed),
-            Element::F16 => reader.by_name(&entry).map(halves),
-            Element::F32 => reader.by_name(&entry).map(reals),
-            Element::F64 => reader.by_name(&entry).map(|a| others::<f64>(dtype, &a)),
-            Element::I16 => reader.by_name(&entry).map(|a| others::<i16>(dtype, &a)),
-            Element::I32 => reader.by_name(&entry).map(|a| others::<i32>(dtype, &a)),
-            Element::I64 => reader.by_name(&entry).map(|a| others::<i64>(dtype, &a)),
-            Element::Bool => reader.by_name(&entry).map(|a| others::<bool>(dtype, &a)),
-        };
-        let another =
-            |error: &_| matches!(error, ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_)));
-        let array = in_its_type(read, another).map_err(|e| wrong(name, &e))?;
+        let array = Member(&mut reader, &entry).given();
+        let array = array.map_err(|e| wrong(name, &e))?;
         arrays.push((entry.trim_end_matches(".npy").to_string(), array));
     }
     Ok(arrays)
 }
 
-/// Reads as one type after another; `another` tells the error of a file of another type.
-fn in_its_type<E>(
-    mut read: impl FnMut(Element) -> Result<Given, E>,
-    another: impl Fn(&E) -> bool,
-) -> Result<Given, E> {
-    for element in Element::ALL {
-        match read(element) {
-            Err(error) if another(&error) => {}
-            done => return done,
+/// Where one array is read.
+trait Source {
+    type Error: Error;
+
+    fn get<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, Self::Error>;
+
+    /// Whether the array is of another type than it was read as.
+    fn is_of_another(error: &Self::Error) -> bool;
+
+    /// The array in the type that it has, which is found by trying.
+    fn given(&mut self) -> Result<Given, Self::Error> {
+        for element in Element::ALL {
+            match self.get_as(element) {
+                Err(error) if Self::is_of_another(&error) => {}
+                done => return done,
+            }
+        }
+        self.get_as(Element::F32)
+    }
+
+    fn get_as(&mut self, element: Element) -> Result<Given, Self::Error> {
+        let of = |array| others(element, array);
+        match element {
+            Element::U8 => self.get().map(unsigned),
+            Element::I8 => self.get().map(signed),
+            Element::F16 => self.get().map(halves),
+            Element::F32 => self.get().map(reals),
+            Element::F64 => self.get().map(|array| of(array.mapv(|v: f64| v as f32))),
+            Element::I16 => self.get().map(|array| of(array.mapv(|v: i16| v.into()))),
+            Element::I32 => self.get().map(|array| of(array.mapv(|v: i32| v as f32))),
+            Element::I64 => self.get().map(|array| of(array.mapv(|v: i64| v as f32))),
+            Element::Bool => self
+                .get()
+                .map(|array| of(array.mapv(|v: bool| u8::from(v).into()))),
         }
     }
-    read(Element::F32)
+}
+
+/// The array of a `.npy` file.
+struct Lone<R>(R);
+
+impl<R: Read + Seek> Source for Lone<R> {
+    type Error = ReadNpyError;
+
+    fn get<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, ReadNpyError> {
+        self.0.rewind()?;
+        ArrayD::read_npy(&mut self.0)
+    }
+
+    fn is_of_another(error: &ReadNpyError) -> bool {
+        matches!(error, ReadNpyError::WrongDescriptor(_))
+    }
+}
+
+/// An array in a `.npz` file, by its name.
+struct Member<'a, R: Read + Seek>(&'a mut NpzReader<R>, &'a str);
+
+impl<R: Read + Seek> Source for Member<'_, R> {
+    type Error = ReadNpzError;
+
+    fn get<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, ReadNpzError> {
+        self.0.by_name(self.1)
+    }
+
+    fn is_of_another(error: &ReadNpzError) -> bool {
+        matches!(error, ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_)))
+    }
 }
 
 fn open(path: &Path) -> Result<File, Box<dyn Error>> {
@@ -136,46 +165,11 @@ fn halves(array: ArrayD<Half>) -> Given {
     reals(array.mapv(|half| half.0.to_f32()))
 }
 
-/// Numbers of another type; one that float32 cannot hold becomes the nearest that it can.
-fn others<T: Number>(element: Element, array: &ArrayD<T>) -> Given {
-    let (shape, data) = parts(array.map(|value| value.real()));
+/// Numbers of another type; one that float32 cannot hold is the nearest that it can.
+fn others(element: Element, array: ArrayD<f32>) -> Given {
+    let (shape, data) = parts(array);
     let data = Arc::new(data);
     Given::Others(element, Array { shape, data })
-}
-
-/// What is a number in a file.
-trait Number {
-    fn real(&self) -> f32;
-}
-
-impl Number for f64 {
-    fn real(&self) -> f32 {
-        *self as f32
-    }
-}
-
-impl Number for i16 {
-    fn real(&self) -> f32 {
-        (*self).into()
-    }
-}
-
-impl Number for i32 {
-    fn real(&self) -> f32 {
-        *self as f32
-    }
-}
-
-impl Number for i64 {
-    fn real(&self) -> f32 {
-        *self as f32
-    }
-}
-
-impl Number for bool {
-    fn real(&self) -> f32 {
-        f32::from(u8::from(*self))
-    }
 }
 
 fn unsigned(array: ArrayD<u8>) -> Given {
