@@ -28,6 +28,22 @@ impl Element {
         Element::Bool,
     ];
 
+    /// float32 counts to this.
+    pub const MOST: f32 = 16_777_216.0;
+
+    /// Whether a value is one of this type: integers are whole, and small enough for float32 to count to.
+    pub fn holds(self, value: f32) -> bool {
+        let (least, most) = match self {
+            Element::F32 | Element::F16 | Element::F64 => return true,
+            Element::I8 => (-128.0, 127.0),
+            Element::I16 => (-32_768.0, 32_767.0),
+            Element::I32 | Element::I64 => (-Element::MOST, Element::MOST),
+            Element::U8 => (0.0, 255.0),
+            Element::Bool => (0.0, 1.0),
+        };
+        value.fract() == 0.0 && (least..=most).contains(&value)
+    }
+
     /// The type that NumPy and TVM call so; a condition is `uint1` to TVM, too.
     pub fn named(dtype: &str) -> Option<Element> {
         if dtype == "uint1" {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::element::Element;
 use super::error::ArtifactError;
 use super::params::Params;
-use crate::bundle::Integer;
+use crate::bundle::{Integer, Port};
 
 /// A result: its node, which one of that node's, and a version.
 pub(super) type Entry = (usize, usize, usize);
@@ -60,6 +60,15 @@ impl Declared {
     /// The type of its elements; what is no type of numbers counts as float32, and TVM says so when it runs.
     pub fn element(&self) -> Element {
         Element::named(&self.dtype).unwrap_or(Element::F32)
+    }
+
+    /// The type in which callers pass it by `port`: real numbers for integers that stand for them.
+    pub fn passed_as(&self, port: &Port) -> Element {
+        if port.integer.is_some() {
+            Element::F32
+        } else {
+            self.element()
+        }
     }
 }
 

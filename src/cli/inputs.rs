@@ -90,13 +90,9 @@ pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
         None => bundle.graph.inputs.iter().enumerate().map(own).collect(),
         Some(around) => {
             let inputs = around.inputs(origin).into_iter();
-            let input = |(declared, port): (Declared, Port)| {
-                let dtype = declared.element();
-                let of_tvm = port.integer.is_none().then_some(dtype);
-                Input {
-                    dtype: of_tvm.unwrap_or(Element::F32),
-                    ..Input::of(declared.name, declared.shape, port)
-                }
+            let input = |(declared, port): (Declared, Port)| Input {
+                dtype: declared.passed_as(&port),
+                ..Input::of(declared.name, declared.shape, port)
             };
             inputs.map(input).collect()
         }
@@ -106,19 +102,13 @@ pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
 impl From<&Declared> for Input {
     /// Of a model that TVM drives, which takes its integers as they are.
     fn from(declared: &Declared) -> Input {
+        let port = Port {
+            integer: declared.integer.map(Affine::plain),
+            axes: None,
+        };
         Input {
-            name: declared.name.clone(),
-            shape: declared.shape.clone(),
-            network: declared.shape.clone(),
-            rows: RowShape::leading(&declared.shape),
-            dtype: match declared.integer {
-                Some(_) => Element::F32,
-                None => declared.element(),
-            },
-            port: Port {
-                integer: declared.integer.map(Affine::plain),
-                axes: None,
-            },
+            dtype: declared.passed_as(&port),
+            ..Input::of(declared.name.clone(), declared.shape.clone(), port)
         }
     }
 }
@@ -182,13 +172,12 @@ impl Input {
         array: Array,
         from: &dyn Display,
     ) -> Result<Array, Box<dyn Error>> {
-        const MOST: f32 = 16_777_216.0;
-        let real = element == Element::F64;
-        match array.data.iter().find(|v| !real && v.abs() > MOST) {
+        match array.data.iter().find(|value| !element.holds(**value)) {
             None => Ok(array),
             Some(value) => Err(format!(
-                "{from} holds {value} for input `{}`: integers are passed as float32 here, which counts to {MOST}",
-                self.name
+                "{from} holds {value} for input `{}`: integers are passed as float32 here, which counts to {}",
+                self.name,
+                Element::MOST
             )
             .into()),
         }

@@ -61,20 +61,6 @@ impl Datatype {
         self == other || (self.0 == Element::F16 && other == Datatype::FP32)
     }
 
-    /// Whether a value is one of this type: integers are whole, and small enough for float32 to count to.
-    pub fn holds(self, value: f32) -> bool {
-        const MOST: f32 = 16_777_216.0;
-        let (least, most) = match self.0 {
-            Element::F32 | Element::F16 | Element::F64 => return true,
-            Element::I8 => (-128.0, 127.0),
-            Element::I16 => (-32_768.0, 32_767.0),
-            Element::I32 | Element::I64 => (-MOST, MOST),
-            Element::U8 => (0.0, 255.0),
-            Element::Bool => (0.0, 1.0),
-        };
-        value.fract() == 0.0 && (least..=most).contains(&value)
-    }
-
     /// Little-endian values of the input `name`.
     pub fn read(self, name: &str, bytes: &[u8]) -> Result<Vec<f32>, RequestError> {
         if !bytes.len().is_multiple_of(self.size()) {

@@ -84,7 +84,11 @@ fn array(port: &Port, given: Given) -> Result<Array, RequestError> {
             got: given.data.len(),
         });
     }
-    if let Some(value) = given.data.iter().find(|v| !port.datatype.holds(**v)) {
+    if let Some(value) = given
+        .data
+        .iter()
+        .find(|v| !port.datatype.element().holds(**v))
+    {
         return Err(RequestError::Malformed(format!(
             "input `{}` holds {value}, which is no {} that float32 counts to",
             given.name,

@@ -50,10 +50,7 @@ impl Session {
                 let inputs = around.inputs(self.origin()).into_iter();
                 inputs
                     .map(|(declared, port)| End {
-                        dtype: match port.integer {
-                            Some(_) => Element::F32,
-                            None => declared.element(),
-                        },
+                        dtype: declared.passed_as(&port),
                         name: declared.name,
                         rows: RowShape::leading(&port.of_network(&declared.shape)),
                         shape: declared.shape,

@@ -1,12 +1,13 @@
 //! The messages of `inference.GRPCInferenceService` as the Open Inference Protocol numbers their fields:
 //! <https://github.com/kserve/open-inference-protocol>. Written for prost, so that no build needs protoc.
 
-use crate::artifact::Element;
-use crate::serve::datatype::Datatype;
 use std::collections::HashMap;
 
 use prost::bytes::Bytes;
 use prost::{Message, Oneof};
+
+use crate::artifact::Element;
+use crate::serve::datatype::Datatype;
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Empty {}
