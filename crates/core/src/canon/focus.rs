@@ -104,27 +104,25 @@ fn blocks(edit: &Edit, last: usize) -> Option<(TensorId, Grid)> {
         return None;
     };
     let split = [n, c, h * down, w * across] == [rows, channels, height, width];
-    // The block's channels in front of what is left of the map.
-    let mut deep = axes.get(1..4)?.to_vec();
-    deep.sort_unstable();
-    let ordered = axes[0] == 0 && axes[4..] == [2, 4] && deep == [1, 3, 5];
+    // What becomes channels, in front of what is left of the map: the channel and the place in the block, in any order.
+    let deep = axes.get(1..4)?;
+    let digit = |axis: usize| deep.iter().position(|a| *a == axis);
+    let (channel, row, column) = (digit(1)?, digit(3)?, digit(5)?);
+    let ordered = axes[0] == 0 && axes[4..] == [2, 4];
     let joined = edit.shape(edit.node(last).output) == [n, c * down * across, h, w];
     if !(edit.op(first).only_reshapes() && split && ordered && joined) {
         return None;
     }
-    let sizes = [1, 2, 3].map(|i| edit.shape(apart)[axes[i]]);
-    let mut places = Vec::new();
-    for i in 0..sizes[0] {
-        for j in 0..sizes[1] {
-            for k in 0..sizes[2] {
-                let at = |axis: usize| {
-                    let place = (1..4).find(|p| axes[*p] == axis).unwrap_or(1);
-                    [i, j, k][place - 1]
-                };
-                places.push((at(1), [at(3), at(5)]));
-            }
-        }
-    }
+    let [_, second, third] = [0, 1, 2].map(|i| edit.shape(apart)[deep[i]]);
+    let place = |joined: usize| {
+        let digits = [
+            joined / third / second,
+            joined / third % second,
+            joined % third,
+        ];
+        (digits[channel], [digits[row], digits[column]])
+    };
+    let places = (0..c * down * across).map(place).collect();
     let grid = Grid {
         block: [down, across],
         channels,

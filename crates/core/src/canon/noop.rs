@@ -21,10 +21,14 @@ pub(super) fn remove(edit: &mut Edit, node: usize) -> bool {
 fn passed_on(edit: &Edit, node: &Node) -> Option<usize> {
     let same_shape = |operand: usize| edit.shape(node.inputs[operand]) == edit.shape(node.output);
     let nothing = match &node.op {
-        Op::Reshape { .. } | Op::Flatten | Op::Squeeze { .. } | Op::ExpandDims { .. } => {
-            same_shape(0)
-        }
-        Op::Slice { .. } | Op::Resize2d(_) | Op::AdaptivePool { .. } => same_shape(0),
+        Op::Reshape { .. }
+        | Op::Flatten
+        | Op::Squeeze { .. }
+        | Op::ExpandDims { .. }
+        | Op::Slice { .. }
+        | Op::Resize2d(_)
+        | Op::AdaptivePool { .. }
+        | Op::GlobalPool(_) => same_shape(0),
         Op::Concat { .. } => node.inputs.len() == 1,
         Op::Pad(pad) => pad.before.iter().chain(&pad.after).all(|width| *width == 0),
         Op::Transpose { axes } => axes.iter().copied().eq(0..axes.len()),
@@ -34,7 +38,6 @@ fn passed_on(edit: &Edit, node: &Node) -> Option<usize> {
         Op::Pool3d(pool) => {
             pool.window == [1; 3] && pool.stride == [1; 3] && pool.padding == PaddingNd::uniform(0)
         }
-        Op::GlobalPool(_) => same_shape(0),
         Op::Reduce { axes, .. } => {
             let one = |axis: &usize| edit.shape(node.inputs[0])[*axis] == 1;
             same_shape(0) && axes.iter().all(one)

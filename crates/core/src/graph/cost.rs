@@ -40,14 +40,13 @@ impl Graph {
         let Some(values) = self.floats(node.inputs[1]) else {
             return false;
         };
-        let outputs = self.tensor(node.inputs[1]).shape[0].max(1);
-        let kernel: Vec<f32> = values.collect();
-        let copies = |taps: &[f32]| {
-            let mut taps = taps.iter().filter(|tap| **tap != 0.0);
-            taps.next().is_none_or(|tap| *tap == 1.0) && taps.next().is_none()
-        };
-        let each = (kernel.len() / outputs).max(1);
-        kernel.chunks(each).all(copies)
+        let each = self.tensor(node.inputs[1]).shape[1..]
+            .iter()
+            .product::<usize>();
+        // The output whose one was met last. Most kernels end this at their first weight.
+        let mut met = None;
+        let mut taps = values.enumerate().filter(|(_, tap)| *tap != 0.0);
+        taps.all(|(at, tap)| tap == 1.0 && met.replace(at / each) != Some(at / each))
     }
 
     /// Bytes of all weights.

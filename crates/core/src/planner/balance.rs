@@ -60,18 +60,12 @@ impl Balance<'_> {
         let mut all: Vec<Vec<(Device, Rounds)>> = vec![Vec::new()];
         for dla in self.dlas {
             let around = dla.around(us);
-            let longer = |shares: &Vec<(Device, Rounds)>| {
-                let shares = shares.clone();
-                around
-                    .iter()
-                    .map(move |rounds| {
-                        let mut shares = shares.clone();
-                        shares.push((dla.device, *rounds));
-                        shares
-                    })
-                    .collect::<Vec<_>>()
+            let longer = |shares: &[(Device, Rounds)], rounds: &Rounds| {
+                [shares, &[(dla.device, *rounds)]].concat()
             };
-            all = all.iter().flat_map(longer).collect();
+            let longer = &longer;
+            let each = |shares| around.iter().map(move |rounds| longer(shares, rounds));
+            all = all.iter().map(Vec::as_slice).flat_map(each).collect();
         }
         for shares in all {
             self.consider(&shares, best);
