@@ -12,11 +12,16 @@ from typing import Any, Callable
 
 from tvm import relay
 
+from . import misread
+
 ATTRIBUTE = "dla_outputs"
 
 
 def hook_frontends() -> None:
-    """Lets the front ends of this process note the names, where their models have them."""
+    """Lets the front ends of this process note the names, where their models have them.
+
+    What they are known to read wrongly is named on the way.
+    """
     for name, names in (("from_onnx", _of_onnx), ("from_tflite", _of_tflite)):
         original = getattr(relay.frontend, name)
         if not hasattr(original, "_tvm_dla"):
@@ -40,6 +45,7 @@ def told_apart(names: list[str], outputs: int) -> bool:
 
 
 def _of_onnx(model: Any) -> list[str]:
+    misread.warn(model)
     return [str(output.name) for output in model.graph.output]
 
 
