@@ -9,6 +9,8 @@ pub mod json;
 mod names;
 mod ops;
 mod qnn;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use convert::{convert, CallTensors, Converted};

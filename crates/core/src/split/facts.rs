@@ -77,6 +77,13 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
     }
 }
 
+/// The names of the TensorRT layers that `node` becomes, as the rule table has them.
+#[cfg(feature = "testing")]
+pub fn layer_names(graph: &Graph, node: &Node) -> Vec<&'static str> {
+    let layers = layers(graph, node).into_iter();
+    layers.map(|layer| layer.name).collect()
+}
+
 /// Facts of a map for the rules that hold for every layer.
 pub fn map_facts(tensor: &Tensor) -> Facts {
     let mut facts = Facts::from([("rank", tensor.shape.len().into())]);

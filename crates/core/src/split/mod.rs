@@ -18,7 +18,11 @@ mod verdict;
 mod window;
 
 pub use cut::{cut, OutputSource, Side, SplitError, Stages, SuffixInput};
+#[cfg(feature = "testing")]
+pub use facts::layer_names;
 pub use points::{cut_after, cuts, CutPoint};
 pub use report::{report, EndReport, NodeReport, Report, SideReport, TensorReport};
+#[cfg(feature = "testing")]
+pub use rules::{rules, Rule};
 pub use target::{Chip, DlaTarget, Precision, Version};
 pub use verdict::{batch_limit, internal_row_bytes, platform_limit, verdict, GpuReason, Verdict};

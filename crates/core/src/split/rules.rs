@@ -56,7 +56,8 @@ pub fn knows(layer: &str, target: &DlaTarget) -> bool {
 }
 
 impl Rule {
-    pub(super) fn is_about(&self, layer: &str) -> bool {
+    /// Whether it limits `layer`; `*` is every layer.
+    pub fn is_about(&self, layer: &str) -> bool {
         self.layers.iter().any(|l| l == layer)
     }
 
@@ -65,7 +66,8 @@ impl Rule {
         self.check.as_ref()
     }
 
-    pub(super) fn applies(&self, target: &DlaTarget) -> bool {
+    /// Whether it holds for this chip, version and precision.
+    pub fn applies(&self, target: &DlaTarget) -> bool {
         let chip = self.chips.iter().any(|c| c == target.chip.rule_name());
         let precision = self
             .precisions

@@ -14,6 +14,10 @@ pub(super) fn elements() -> Vec<Case> {
         one(Activation::Relu, "relu"),
         one(Activation::Clip { min: 0.0, max: 0.5 }, "relu6 in small"),
         one(
+            Activation::Clip { min: 0.0, max: 1.0 },
+            "the least that a DLA clips at",
+        ),
+        one(
             Activation::Clip {
                 min: -0.25,
                 max: 0.25,
@@ -183,5 +187,18 @@ pub(super) fn binary_operators_broadcast() -> Vec<Case> {
             case(vec![AbsX(&[2, 3]), Positive(&[])], "a scalar"),
         ]);
     }
+    let map: &[usize] = &[2, 3, 4, 4];
+    cases.extend([
+        Case {
+            op: Op::Binary(BinaryKind::Div),
+            operands: vec![X(map), AboveOne(map)],
+            why: "two maps",
+        },
+        Case {
+            op: Op::Binary(BinaryKind::Pow),
+            operands: vec![AbsX(map), X(map)],
+            why: "two maps",
+        },
+    ]);
     cases
 }
