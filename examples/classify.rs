@@ -1,4 +1,4 @@
-//! The Rust API in short: load an artifact, give it rows, read its outputs.
+//! Load an artifact, give it pictures, read its outputs.
 //!
 //! `cargo run --release --example classify -- model.tar picture.jpg`
 
@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use tvm_dla::bundle::{Fit, Preprocess};
-use tvm_dla::engine::Array;
-use tvm_dla::session::Session;
+use tvm_dla::{Array, Session};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [artifact, pictures @ ..] = &arguments[..] else {
         return Err("usage: classify ARTIFACT PICTURE...".into());
     };
-    // Every device is emulated on the CPU here; `Session::from_bundle` takes any other backend.
+    // TensorRT where its library and a GPU are, else every device emulated on the CPU.
     let session = Session::load(artifact)?;
     for picture in pictures {
         let (class, score) = classify(&session, picture)?;
@@ -26,22 +25,26 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The best class of one picture and its score, as the network gives it.
 pub fn classify(session: &Session, picture: &Path) -> Result<(usize, f32), Box<dyn Error>> {
-    let graph = session.graph();
-    let shape = &graph.tensor(graph.inputs[0]).shape;
-    let preprocess = session.options().preprocess.as_ref();
-    let preprocess = preprocess.ok_or("the artifact records no preprocessing")?;
     // One row; any other number of rows is as good, whatever batch the artifact was compiled for.
-    let outcome = session.run(&[input(picture, shape, preprocess)?])?;
-    let scores = outcome.outputs[0].data.iter().copied();
-    let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-    Ok(best.ok_or("the network gave nothing")?)
+    let outcome = session.run(&[input(session, picture)?])?;
+    Ok(best(&outcome.outputs[0].data).ok_or("the network gave nothing")?)
 }
 
-/// An RGB picture as `[1, 3, H, W]`.
-fn input(path: &Path, shape: &[usize], how: &Preprocess) -> Result<Array, Box<dyn Error>> {
-    let [_, 3, height, width] = *shape else {
+/// The largest of a row's scores, and where it is.
+pub fn best(scores: &[f32]) -> Option<(usize, f32)> {
+    let scores = scores.iter().copied().enumerate();
+    scores.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// An RGB picture as `[1, 3, H, W]`, as the artifact says that pictures become input.
+pub fn input(session: &Session, path: &Path) -> Result<Array, Box<dyn Error>> {
+    let graph = session.graph();
+    let shape = &graph.tensor(graph.inputs[0]).shape;
+    let [_, 3, height, width] = shape[..] else {
         return Err(format!("the network's input {shape:?} is no RGB picture").into());
     };
+    let how: Option<&Preprocess> = session.options().preprocess.as_ref();
+    let how = how.ok_or("the artifact records no preprocessing")?;
     let mut picture = image::open(path)?;
     if let Fit::CenterCrop(part) = how.fit {
         let shorter = picture.width().min(picture.height());

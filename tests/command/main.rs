@@ -7,6 +7,7 @@ mod cache;
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 mod driven;
+mod examples;
 mod export;
 mod inspect;
 mod plans;

@@ -1,12 +1,7 @@
-//! `tvm-dla run`, `plan` and `bench` as a user calls them, and the example of the Rust API.
+//! `tvm-dla run`, `plan` and `bench` as a user calls them.
 
-#[allow(dead_code)] // its `main`
-#[path = "../../examples/classify.rs"]
-mod classify;
-
-use crate::cli_support::{bundle, classifier, headed, picture, sum, without_batch, Folder};
+use crate::cli_support::{bundle, headed, picture, sum, without_batch, Folder};
 use tvm_dla::graph::{Activation, DType, Op};
-use tvm_dla::session::Session;
 
 #[test]
 fn every_plan_writes_the_same_outputs() {
@@ -177,21 +172,6 @@ fn bench_compares_plans_in_one_run_and_says_what_its_figures_are() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-}
-
-#[test]
-fn the_example_classifies_a_picture_as_the_program_does() {
-    let folder = Folder::new();
-    picture(&folder.path("blue.png"), [0, 0, 90]);
-    let session = Session::load(folder.path("net.dla")).unwrap();
-    let (class, score) = classify::classify(&session, &folder.path("blue.png")).unwrap();
-    let answer = folder
-        .run("--json run net.dla --input blue.png --top 1")
-        .json();
-    let top = &answer["results"][0]["top"][0];
-    assert_eq!(top["class"], class);
-    assert_eq!(top["score"].as_f64().unwrap() as f32, score);
-    assert_eq!(session.graph(), &classifier());
 }
 
 #[test]
