@@ -86,3 +86,9 @@ pub use bundle::Bundle;
 pub use engine::{Array, Backend};
 pub use plan::{Device, Plan};
 pub use session::{Outcome, Session, SessionConfig, SessionError, StreamConfig};
+
+/// What the documents show in Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/adding_a_backend.md")]
+mod documents {}

@@ -6,6 +6,7 @@ mod build;
 mod cache;
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
+mod documents;
 mod driven;
 mod examples;
 mod export;
