@@ -5,10 +5,11 @@ use super::target::DlaTarget;
 use super::verdict::is_fused;
 use crate::graph::{Graph, Node, TensorId};
 
-/// [`cut`], but with nothing in the prefix that comes after the node `last` in the network's order.
+/// [`cut`](super::cut()), but with nothing in the prefix that comes after the node `last` in the network's order.
 ///
 /// # Errors
-/// As [`cut`]; and [`SplitError::NoCut`] when `last` is not in the prefix, or nothing up to it is worth a hand-over.
+/// As [`cut`](super::cut()); and [`SplitError::NoCut`] when `last` is not in the prefix, or nothing up to it is worth a
+/// hand-over.
 pub fn cut_after(
     graph: &Graph,
     target: &DlaTarget,
@@ -56,8 +57,8 @@ pub struct CutPoint {
     pub elements: usize,
 }
 
-/// The places before the end of the prefix, in the network's order; `side` is that of [`cut`]. What is fused with the
-/// node before it is not cut off.
+/// The places before the end of the prefix, in the network's order; `side` is that of [`cut`](super::cut()). What is
+/// fused with the node before it is not cut off.
 pub fn cuts(graph: &Graph, side: &[Side]) -> Vec<CutPoint> {
     let last = side.iter().rposition(|s| *s == Side::Prefix).unwrap_or(0);
     let mut worth = false;
