@@ -103,7 +103,7 @@ pub(super) fn scaled_bias(edit: &mut Edit, node: usize) -> bool {
     true
 }
 
-/// What a node adds to something along `axis`./// What a node adds to something along `axis`.
+/// What a node adds to something along `axis`.
 fn bias(edit: &Edit, node: usize, axis: usize) -> Option<(TensorId, Vec<f32>)> {
     let Node { op, inputs, .. } = edit.node(node);
     let (x, b) = match op {
@@ -154,8 +154,18 @@ fn joined(edit: &mut Edit, kind: BinaryKind, a: TensorId, b: TensorId) -> Option
     if size(&shape) > size(edit.shape(a)).max(size(edit.shape(b))) {
         return None;
     }
-    let values = evaluate(edit, &op, &[a, b], &shape)?;
+    let mut values = evaluate(edit, &op, &[a, b], &shape)?;
+    if kind == BinaryKind::Mul {
+        values.iter_mut().for_each(to_one);
+    }
     let name = edit.tensor(b).name.clone();
     let finite = values.iter().all(|value| value.is_finite());
     finite.then(|| edit.weight(&name, &shape, &values))
+}
+
+/// A factor and its reciprocal are 1, whatever was rounded.
+fn to_one(factor: &mut f32) {
+    if (*factor - 1.0).abs() <= f32::EPSILON {
+        *factor = 1.0;
+    }
 }

@@ -7,7 +7,8 @@
 
 use super::Edit;
 use crate::graph::{
-    Coordinates, Op, PaddingNd, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding, TensorId,
+    BinaryKind, Coordinates, Node, Op, PaddingNd, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding,
+    TensorId,
 };
 
 /// The largest scale of one resize (rule `resize.scales`).
@@ -24,6 +25,38 @@ enum Copy {
     Scale(usize),
     /// Each side to this.
     Pool([usize; 2]),
+}
+
+/// What repeats an operand that would be broadcast anyway does nothing.
+pub(super) fn unrepeat(edit: &mut Edit, node: usize) -> bool {
+    let (Op::Binary(_), [a, b]) = (edit.op(node), &edit.node(node).inputs[..]) else {
+        return false;
+    };
+    let shape = edit.shape(edit.node(node).output);
+    for (place, other) in [(0, *b), (1, *a)] {
+        let mut inputs = [*a, *b];
+        let before = repeated(edit, inputs[place]).filter(|before| {
+            let full = edit.shape(other) == shape && !edit.is_weight(other);
+            full && !edit.loses_range(inputs[place], &[*before])
+        });
+        if let Some(before) = before {
+            inputs[place] = before;
+            let op = edit.op(node).clone();
+            edit.set(node, op, &inputs);
+            return true;
+        }
+    }
+    false
+}
+
+/// What a product with ones repeats, of the same rank.
+fn repeated(edit: &Edit, id: TensorId) -> Option<TensorId> {
+    let Node { op, inputs, .. } = edit.node(edit.producer(id)?);
+    let (Op::Binary(BinaryKind::Mul), [x, ones]) = (op, &inputs[..]) else {
+        return None;
+    };
+    let same_rank = edit.shape(*x).len() == edit.shape(id).len() && !edit.is_weight(*x);
+    (same_rank && edit.uniform(*ones) == Some(1.0)).then_some(*x)
 }
 
 /// Spreads the values of the operand that is smaller than the result.

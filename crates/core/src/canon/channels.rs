@@ -8,7 +8,7 @@ use super::Edit;
 use crate::graph::{Conv2d, Op, Pad, Padding2d, TensorId};
 
 /// The part of a network's multiplications that its identities may come to.
-const SHARE: u64 = 4;
+pub(super) const SHARE: u64 = 4;
 
 /// Widths around the map, if any, stay a padding behind the convolution, where the next layer takes it.
 pub(super) fn pad(edit: &mut Edit, node: usize) -> bool {

@@ -17,7 +17,7 @@ pub struct Edit {
     /// Tensor -> the tensor that took its place, or tells what was known of it.
     pub(super) replaced: HashMap<TensorId, TensorId>,
     ranged: HashSet<TensorId>,
-    /// Multiplications of the network before, and those that rules have added to them.
+    /// Multiplications of one row of the network before, and those that rules have added to them.
     macs: u64,
     spent: u64,
 }
@@ -27,7 +27,7 @@ impl Edit {
         let mut edit = Edit {
             links: Links::of(&graph),
             before: graph.tensors.len(),
-            macs: graph.macs(),
+            macs: graph.macs() / (graph.batch() as u64).max(1),
             spent: 0,
             graph,
             replaced: HashMap::new(),
@@ -113,6 +113,16 @@ impl Edit {
         self.new_tensor(name, shape.to_vec(), Some(Arc::new(bytes)))
     }
 
+    /// A weight of the same elements in another shape.
+    pub fn reshaped(&mut self, id: TensorId, shape: &[usize]) -> TensorId {
+        let tensor = Tensor {
+            shape: shape.to_vec(),
+            ..self.tensor(id).clone()
+        };
+        self.graph.tensors.push(tensor);
+        TensorId(self.graph.tensors.len() as u32 - 1)
+    }
+
     /// A new node, named after the node in whose stead it computes, and gives its output.
     ///
     /// # Panics
@@ -178,8 +188,8 @@ impl Edit {
         }
     }
 
-    /// Whether so many multiplications more are at most one in `share` of the network's, together with those spent before;
-    /// then they are spent.
+    /// Whether so many multiplications per row more are at most one in `share` of the network's, together with those spent
+    /// before; then they are spent.
     pub fn spend(&mut self, multiplications: u64, share: u64) -> bool {
         let spent = self.spent.saturating_add(multiplications);
         let fits = spent.saturating_mul(share) <= self.macs;

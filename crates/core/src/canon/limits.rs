@@ -1,7 +1,12 @@
 //! Limits in a row are one limit, however they are spelled: `relu`, `clip`, `max` and `min` with one constant.
 
+use super::affine::with_constant;
+use super::arithmetic::{ADD, MUL};
 use super::Edit;
-use crate::graph::{Activation, BinaryKind, Op};
+use crate::graph::{Activation, BinaryKind, Op, TensorId};
+
+/// How far a limit may be, by rounding, from the number that it means.
+const ROUNDING: f32 = 1e-6;
 
 /// `max(x, 0)` is a ReLU, `min(x, 6)` a clip.
 pub(super) fn spell(edit: &mut Edit, node: usize) -> bool {
@@ -55,6 +60,58 @@ pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
     let both = named(low.clamp(min, max), high.clamp(min, max));
     edit.set(node, Op::Activation(both), &[x]);
     true
+}
+
+/// `clip(x, a, b) * k + c` with `a * k = -c` is `clip(x * k + c, 0, b * k + c)`: a DLA clips at zero only.
+pub(super) fn shifted(edit: &mut Edit, node: usize) -> bool {
+    let Some((BinaryKind::Add, mut clipped, c)) = with_constant(edit, node) else {
+        return false;
+    };
+    let Some(mut first) = inner(edit, node, clipped) else {
+        return false;
+    };
+    let mut factor = None;
+    if let Some((BinaryKind::Mul, x, k)) = with_constant(edit, first) {
+        let Some(clip) = inner(edit, first, x) else {
+            return false;
+        };
+        (factor, clipped, first) = (Some(k), x, clip);
+    }
+    let one = Some(1.0);
+    let (Op::Activation(Activation::Clip { min, max }), Some(k), Some(shift)) = (
+        edit.op(first).clone(),
+        factor.map_or(one, |k| edit.uniform(k)),
+        edit.uniform(c),
+    ) else {
+        return false;
+    };
+    let meets = (min * k + shift).abs() <= ROUNDING * shift.abs();
+    if !meets || k <= 0.0 || shift <= 0.0 || edit.is_ranged(clipped) {
+        return false;
+    }
+    let max = if max == f32::MAX {
+        max
+    } else {
+        max * k + shift
+    };
+    let max = if (max - 1.0).abs() <= ROUNDING {
+        1.0
+    } else {
+        max
+    };
+    let mut x = edit.node(first).inputs[0];
+    if let Some(k) = factor {
+        x = edit.add(node, MUL, &[x, k]);
+    }
+    let sum = edit.add(node, ADD, &[x, c]);
+    edit.set(node, Op::Activation(named(0.0, max)), &[sum]);
+    true
+}
+
+/// What computes `id`, which nothing but `node` knows.
+fn inner(edit: &Edit, node: usize, id: TensorId) -> Option<usize> {
+    let alone = edit.only_reader(id) == Some(node) && !edit.is_ranged(id);
+    edit.producer(id).filter(|_| alone)
 }
 
 /// Between which values a node cuts its operand.

@@ -18,7 +18,7 @@ pub(super) fn reduction(edit: &mut Edit, node: usize) -> bool {
         ReduceKind::Max => PoolKind::Max,
         ReduceKind::Sum | ReduceKind::Prod | ReduceKind::Min => return false,
     };
-    if axes[..] != [2, 3] || edit.shape(x).len() != 4 {
+    if !whole_map(axes, edit.shape(x)) {
         return false;
     }
     let to = edit.shape(edit.node(node).output).to_vec();
@@ -30,6 +30,12 @@ pub(super) fn reduction(edit: &mut Edit, node: usize) -> bool {
         edit.set(node, reshape, &[pooled]);
     }
     true
+}
+
+/// Whether the axes are those of a map; an axis of one element need not be named.
+fn whole_map(axes: &[usize], shape: &[usize]) -> bool {
+    let named = |axis: usize| axes.contains(&axis) || shape[axis] == 1;
+    shape.len() == 4 && axes.iter().all(|axis| *axis >= 2) && named(2) && named(3)
 }
 
 /// Equal windows without gaps that are larger than a DLA takes: windows of windows. A mean of equally many means is the
@@ -78,7 +84,7 @@ fn tiles(op: &Op, map: [usize; 2]) -> Option<(PoolKind, [usize; 2])> {
 }
 
 /// The largest part of a side that a DLA takes and that leaves parts that it takes.
-fn largest_part(side: usize) -> Option<usize> {
+pub(super) fn largest_part(side: usize) -> Option<usize> {
     if side <= SIDE {
         return Some(side);
     }

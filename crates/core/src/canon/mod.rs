@@ -5,6 +5,7 @@
 
 mod affine;
 mod arithmetic;
+mod banded;
 mod broadcast;
 mod channels;
 mod constants;
@@ -14,14 +15,19 @@ mod focus;
 mod form;
 mod hard;
 mod layout;
+mod lift;
 mod limits;
 mod links;
 mod means;
+mod mish;
 mod noop;
 mod padding;
+mod places;
 mod prelu;
 mod preprocess;
+mod reductions;
 mod reshapes;
+mod sides;
 mod sigmoid;
 #[cfg(test)]
 mod tests;
@@ -51,25 +57,41 @@ const RULES: &[(&str, Rule)] = &[
     ("whole power", arithmetic::power),
     ("limit", limits::spell),
     ("limits in a row", limits::join),
+    ("shifted limit", limits::shifted),
+    ("slopes on either side of zero", sides::slopes),
     ("hard swish", hard::swish),
     ("hard sigmoid", hard::sigmoid),
     ("sigmoid by exponentials", sigmoid::quotient),
+    ("mish", mish::tanh_of_softplus),
     ("scales in a row", affine::join),
     ("biases in a row", affine::biases),
     ("scaled bias", affine::scaled_bias),
     ("padding before a layer", padding::absorb),
     ("padding behind a function", padding::sink),
     ("space to depth", focus::fold),
+    ("layers between reshapes", lift::lift),
+    ("reductions in a row", reductions::join),
+    ("reduction of a line", reductions::unfold),
     ("reduction of a map", means::reduction),
     ("large windows", means::cascade),
     ("large windows of maxima", windows::cascade),
     ("channel padding", channels::pad),
+    ("repetition before a broadcast", broadcast::unrepeat),
     ("values per channel", broadcast::spread),
     ("slopes of a vector", prelu::unflatten),
+    ("one slope", prelu::single),
+    ("convolution over channels", banded::dense),
 ];
 
 /// Rules that would take a part out of a form: tried once the others find nothing.
-const LAST: &[(&str, Rule)] = &[("scale before a layer", preprocess::fold)];
+const LAST: &[(&str, Rule)] = &[
+    ("scale before a layer", preprocess::fold),
+    ("sum over a map", reductions::sum),
+    ("mean over rows or columns", reductions::line),
+    ("chain of moves", places::name),
+    ("rows and columns at distances", places::strides),
+    ("repeating deconvolution", places::repeats),
+];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.
 const MOST_REWRITES: usize = 100;

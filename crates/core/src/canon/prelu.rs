@@ -1,7 +1,11 @@
 //! Slopes of a tensor that was made a vector: how TFLite's front end spells a parametric ReLU.
 
+use super::arithmetic::{ADD, MUL};
 use super::Edit;
 use crate::graph::{Activation, Op, TensorId};
+
+/// Steeper slopes than this keep a layer of their own: a sum of large parts would be rounded.
+const STEEP: f32 = 2.0;
 
 /// How slopes repeat in the shape that the tensor has.
 enum Slopes {
@@ -12,12 +16,33 @@ enum Slopes {
     PerElement(Vec<f32>),
 }
 
+/// One slope for all channels is a leaky ReLU.
+pub(super) fn single(edit: &mut Edit, node: usize) -> bool {
+    let [x, slopes] = edit.node(node).inputs[..] else {
+        return false;
+    };
+    let channels = *edit.op(node) == Op::PRelu && edit.shape(x).len() > 1;
+    let Some(alpha) = edit.uniform(slopes).filter(|_| channels) else {
+        return false;
+    };
+    edit.set(node, Op::Activation(Activation::LeakyRelu { alpha }), &[x]);
+    true
+}
+
 /// Brings the slopes back to the shape that was there before a reshape made a vector of it.
 pub(super) fn unflatten(edit: &mut Edit, node: usize) -> bool {
     let Some((x, slopes)) = found(edit, node) else {
         return false;
     };
     let shape = edit.shape(x).to_vec();
+    if let Slopes::PerElement(values) = &slopes {
+        if values.iter().all(|slope| slope.abs() <= STEEP) {
+            let y = per_element(edit, node, x, values);
+            let dims = vec![edit.shape(edit.node(node).output)[0] as i64];
+            edit.set(node, Op::Reshape { dims }, &[y]);
+            return true;
+        }
+    }
     let steps = match slopes {
         Slopes::One(alpha) => vec![(Op::Activation(Activation::LeakyRelu { alpha }), None)],
         Slopes::Along(axis, values) => along(axis, shape.len(), values),
@@ -40,6 +65,18 @@ pub(super) fn unflatten(edit: &mut Edit, node: usize) -> bool {
     let dims = vec![elements];
     edit.set(node, Op::Reshape { dims }, &[y]);
     true
+}
+
+/// `a * x + (1 - a) * relu(x)`: scales by element, which a DLA has, where it has one slope per channel only.
+fn per_element(edit: &mut Edit, node: usize, x: TensorId, slopes: &[f32]) -> TensorId {
+    let shape = edit.shape(x)[1..].to_vec();
+    let name = format!("{}.slopes", edit.node(node).name);
+    let rest: Vec<f32> = slopes.iter().map(|slope| 1.0 - slope).collect();
+    let [slopes, rest] = [slopes, &rest].map(|values| edit.weight(&name, &shape, values));
+    let positive = edit.add(node, Op::Activation(Activation::Relu), &[x]);
+    let positive = edit.add(node, MUL, &[positive, rest]);
+    let both = edit.add(node, MUL, &[x, slopes]);
+    edit.add(node, ADD, &[both, positive])
 }
 
 /// The tensor that was made a vector, and the slopes in its shape.
@@ -151,7 +188,12 @@ mod tests {
                 "the last axis, and the output's transpose left the network",
             ),
             (repeat(3, 8, 24), &["prelu"], "the channels"),
-            (repeat(24, 1, 24), &["prelu"], "each element"),
+            (
+                repeat(24, 1, 24).iter().map(|slope| slope / 24.0).collect(),
+                &["relu", "multiply", "multiply", "add"],
+                "each element",
+            ),
+            (repeat(24, 1, 24), &["prelu"], "each element, steep"),
         ] {
             assert_eq!(spelled(&[1, 3, 4, 2], slopes), want, "{why}");
         }

@@ -1,5 +1,7 @@
 //! Moves in a row: reshapes are one reshape, slices one slice, paddings of one value one padding.
 
+use std::cmp::Ordering;
+
 use super::Edit;
 use crate::graph::{Op, Pad, Range, TensorId};
 
@@ -90,6 +92,35 @@ pub(super) fn reshape(from: &[usize], to: &[usize]) -> Op {
     Op::Reshape {
         dims: to.iter().enumerate().map(dim).collect(),
     }
+}
+
+/// The least runs of axes of two shapes that hold equally many elements; axes of one element lie behind others.
+pub(super) fn runs(from: &[usize], to: &[usize]) -> Vec<(Vec<usize>, Vec<usize>)> {
+    let (mut own, mut their) = ((0..from.len()).peekable(), (0..to.len()).peekable());
+    let mut runs = Vec::new();
+    while own.peek().is_some() || their.peek().is_some() {
+        let mut run: (Vec<usize>, Vec<usize>) = (own.next().into_iter().collect(), Vec::new());
+        run.1.extend(their.next());
+        loop {
+            let sizes = |axes: &[usize], shape: &[usize]| -> usize {
+                axes.iter().map(|a| shape[*a]).product()
+            };
+            let more = match sizes(&run.0, from).cmp(&sizes(&run.1, to)) {
+                Ordering::Less => own.next().map(|axis| run.0.push(axis)),
+                Ordering::Greater => their.next().map(|axis| run.1.push(axis)),
+                Ordering::Equal => None,
+            };
+            if more.is_none() {
+                break;
+            }
+        }
+        run.0
+            .extend(std::iter::from_fn(|| own.next_if(|axis| from[*axis] == 1)));
+        run.1
+            .extend(std::iter::from_fn(|| their.next_if(|axis| to[*axis] == 1)));
+        runs.push(run);
+    }
+    runs
 }
 
 fn slice(edit: &Edit, node: usize) -> Option<(TensorId, Vec<Range>)> {

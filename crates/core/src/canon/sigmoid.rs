@@ -5,7 +5,7 @@ use super::arithmetic::MUL;
 use super::Edit;
 use crate::graph::{Activation, BinaryKind, Op, TensorId, UnaryKind};
 
-const SIGMOID: Op = Op::Activation(Activation::Sigmoid);
+pub(super) const SIGMOID: Op = Op::Activation(Activation::Sigmoid);
 
 /// A quotient by `1 + exp(..)` is a product with a sigmoid.
 pub(super) fn quotient(edit: &mut Edit, node: usize) -> bool {

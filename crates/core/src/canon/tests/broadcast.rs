@@ -32,6 +32,22 @@ fn values_per_channel_become_a_map() {
         },
         Case {
             build: |n| {
+                let (x, gate) = excited(n, &[2, 3, 7, 7]);
+                let ones = n.w(&[1, 1, 7, 7], &[1.0; 49]);
+                let wide = n.binary(BinaryKind::Mul, gate, ones);
+                n.binary(BinaryKind::Mul, wide, x)
+            },
+            want: &[
+                "global_avg_pool2d",
+                "conv2d",
+                "sigmoid",
+                "resize2d",
+                "multiply",
+            ],
+            why: "values that an exporter has expanded",
+        },
+        Case {
+            build: |n| {
                 let (x, gate) = excited(n, &[2, 3, 4, 8]);
                 n.binary(BinaryKind::Sub, gate, x)
             },

@@ -3,8 +3,11 @@
 mod arithmetic;
 mod broadcast;
 mod forms;
+mod maps;
 mod moves;
 mod padding;
+mod places;
+mod sides;
 mod whole;
 mod windows;
 
@@ -26,7 +29,7 @@ pub struct Net {
 }
 
 /// Writes a network, and gives its output.
-type Build = fn(&mut Net) -> TensorId;
+pub type Build = fn(&mut Net) -> TensorId;
 
 /// What a network becomes: the operators in order.
 pub struct Case {
