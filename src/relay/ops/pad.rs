@@ -2,7 +2,7 @@
 
 use super::several::Writer;
 use super::{op, Taken};
-use crate::graph::{Op, Pad};
+use crate::graph::{Op, Pad, Range};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -43,16 +43,41 @@ pub fn mirror_pad(call: &Call) -> Result<Taken, RelayError> {
     }
 }
 
+/// Negative widths cut off: a slice, and a padding of what is left where the other widths are positive.
 fn constant(call: &Call) -> Result<Taken, RelayError> {
-    let (before, after) = widths(call)?.into_iter().unzip();
-    op(
-        Op::Pad(Pad {
-            before,
-            after,
-            value: pad_value(call)?,
-        }),
-        1,
-    )
+    let widths = signed_widths(call)?;
+    let part =
+        |end: usize| -> Vec<usize> { widths.iter().map(|w| w[end].max(0) as usize).collect() };
+    let pad = Pad {
+        before: part(0),
+        after: part(1),
+        value: pad_value(call)?,
+    };
+    let mut ranges = Vec::new();
+    for (axis, (width, size)) in widths.iter().zip(call.x()).enumerate() {
+        let [start, end] = width.map(|w| w.min(0).unsigned_abs() as usize);
+        let len = size.checked_sub(start + end).filter(|len| *len > 0);
+        let len = len.ok_or_else(|| {
+            call.attrs
+                .refuse(format!("pad width {width:?} of {size} elements"))
+        })?;
+        ranges.extend((len < *size).then_some(Range {
+            axis,
+            start,
+            len,
+            step: 1,
+        }));
+    }
+    if ranges.is_empty() {
+        return op(Op::Pad(pad), 1);
+    }
+    let mut writer = Writer::new(call);
+    let x = writer.operand(0)?;
+    let mut x = writer.apply(Op::Slice { ranges }, &[x])?;
+    if pad.before.iter().chain(&pad.after).any(|width| *width > 0) {
+        x = writer.apply(Op::Pad(pad), &[x])?;
+    }
+    writer.finish(x)
 }
 
 /// Slices and a concatenation per padded axis: exact, and layers that every TensorRT has.
@@ -97,13 +122,17 @@ impl Beyond {
     }
 }
 
-fn widths(call: &Call) -> Result<Vec<(usize, usize)>, RelayError> {
+fn signed_widths(call: &Call) -> Result<Vec<[i64; 2]>, RelayError> {
     let width = pad_width(call)?;
     let rank = call.x().len();
     call.attrs.ensure(width.len() == rank, || {
         format!("{} pad widths for rank {rank}", width.len())
     })?;
-    let pairs = width
+    Ok(width)
+}
+
+fn widths(call: &Call) -> Result<Vec<(usize, usize)>, RelayError> {
+    let pairs = signed_widths(call)?
         .into_iter()
         .map(|pair| match pair.map(usize::try_from) {
             [Ok(before), Ok(after)] => Ok((before, after)),

@@ -224,6 +224,9 @@ impl<'a> Writer<'a> {
         axis: usize,
         indices: &[usize],
     ) -> Result<Source, RelayError> {
+        if let Some((moved, sizes)) = Grid::of(indices, self.shape(x)[axis]) {
+            return self.regrouped(x, axis, moved, sizes);
+        }
         let runs = runs(axis, indices);
         self.call.attrs.ensure(runs.len() <= MOST_PARTS, || {
             format!(
@@ -242,6 +245,33 @@ impl<'a> Writer<'a> {
             });
         }
         self.concat(&parts, axis)
+    }
+
+    /// One axis as a grid of two, which are repeated or change places, and one again.
+    fn regrouped(
+        &mut self,
+        x: Source,
+        axis: usize,
+        moved: Grid,
+        [rows, columns]: [usize; 2],
+    ) -> Result<Source, RelayError> {
+        let own = self.shape(x).to_vec();
+        let apart = |sizes: [usize; 2]| [&own[..axis], &sizes[..], &own[axis + 1..]].concat();
+        let grid = match moved {
+            Grid::Repeated => {
+                let single = self.reshape(x, &apart([rows, 1]))?;
+                self.broadcast(single, &apart([rows, columns]))?
+            }
+            Grid::Turned => {
+                let grid = self.reshape(x, &apart([rows, columns]))?;
+                let mut axes: Vec<usize> = (0..=own.len()).collect();
+                axes.swap(axis, axis + 1);
+                self.transpose(grid, &axes)?
+            }
+        };
+        let mut shape = own;
+        shape[axis] = rows * columns;
+        self.reshape(grid, &shape)
     }
 
     /// Repeats axes of length one until `x` has `shape`: a product with ones, which changes no number.
@@ -285,6 +315,43 @@ pub fn kept_rows(x: &[usize], shape: &[usize]) -> Vec<i64> {
     dims
 }
 
+/// Fewer slices than these say themselves what they do.
+const FEW_PARTS: usize = 3;
+
+/// Indices of a whole axis that a reshape says shorter than slices.
+#[derive(Debug, PartialEq)]
+enum Grid {
+    /// Each element several times, one behind the other.
+    Repeated,
+    /// Row by row becomes column by column, as channel shuffle has it.
+    Turned,
+}
+
+impl Grid {
+    /// What `indices` make of an axis of `size` elements, as rows and columns; `None` for few slices.
+    fn of(indices: &[usize], size: usize) -> Option<(Grid, [usize; 2])> {
+        let length = indices.len();
+        if length < FEW_PARTS || !length.is_multiple_of(size) {
+            return None;
+        }
+        let times = length / size;
+        if times > 1 {
+            let repeated = indices
+                .iter()
+                .enumerate()
+                .all(|(i, index)| *index == i / times);
+            return repeated.then_some((Grid::Repeated, [size, times]));
+        }
+        let columns = indices[1]
+            .checked_sub(indices[0])
+            .filter(|step| *step > 1 && size.is_multiple_of(*step))?;
+        let rows = size / columns;
+        let mut places = indices.iter().enumerate();
+        let turned = places.all(|(i, index)| *index == i % rows * columns + i / rows);
+        (turned && rows > 1).then_some((Grid::Turned, [rows, columns]))
+    }
+}
+
 /// Indices as ranges with steps, each as long as it can be.
 fn runs(axis: usize, indices: &[usize]) -> Vec<Range> {
     let mut runs: Vec<Range> = Vec::new();
@@ -307,7 +374,7 @@ fn runs(axis: usize, indices: &[usize]) -> Vec<Range> {
 
 #[cfg(test)]
 mod tests {
-    use super::runs;
+    use super::{runs, Grid};
 
     #[test]
     fn indices_are_few_slices() {
@@ -333,6 +400,37 @@ mod tests {
                 .map(|r| (r.start, r.len, r.step))
                 .collect();
             assert_eq!(got, want, "{why}");
+        }
+    }
+
+    #[test]
+    fn whole_axes_are_regrouped() {
+        for (indices, size, want, why) in [
+            (
+                &[0, 2, 4, 1, 3, 5][..],
+                6,
+                Some((Grid::Turned, [3, 2])),
+                "a shuffle",
+            ),
+            (
+                &[0, 3, 1, 4, 2, 5],
+                6,
+                Some((Grid::Turned, [2, 3])),
+                "the shuffle back",
+            ),
+            (
+                &[0, 0, 1, 1, 2, 2],
+                3,
+                Some((Grid::Repeated, [3, 2])),
+                "twice each",
+            ),
+            (&[0, 1, 2, 0, 1, 2], 3, None, "the whole axis twice"),
+            (&[0, 2, 4, 1, 5, 3], 6, None, "another order"),
+            (&[1, 3, 5, 0, 2, 4], 6, None, "another beginning"),
+            (&[0, 1, 2, 3], 4, None, "all of it"),
+            (&[1, 0], 2, None, "few parts"),
+        ] {
+            assert_eq!(Grid::of(indices, size), want, "{why}");
         }
     }
 }
