@@ -19,6 +19,8 @@ from .values import DTYPES, Value, evaluate, static_shape
 BY_SHAPE = frozenset(["shape_of", "vm.shape_of", "ndarray_size", "zeros_like", "ones_like"])
 # These are one element times a shape: large ones stay operators where nothing else folds.
 FILLING = frozenset(["full", "zeros", "ones", "zeros_like", "ones_like"])
+# These need the shape of their second operand, which their own type has, and not its elements.
+LIKE = frozenset(["broadcast_to_like", "reshape_like"])
 # These repeat a smaller operand by themselves.
 REPEATING = frozenset(["add", "subtract", "multiply", "divide", "maximum", "minimum", "power"])
 # A fill of this many elements is kept as a constant.
@@ -116,14 +118,15 @@ class Folder:
         return relay.Call(call.op, arguments, call.attrs, call.type_args, call.span)
 
     def _computed(self, name: str, call: Any) -> Value | None:
-        operands = [self._value(argument) for argument in call.args]
+        read = call.args[:1] if name in LIKE else call.args
+        operands = [self._value(argument) for argument in read]
         if any(operand is None for operand in operands) or not (operands or name in FILLING):
             return None
         if name.startswith("qnn.") and not self.quantised:
             return None
         _typed(call)
         value = evaluate(call, operands)
-        if value is not None:
+        if value is not None or name in LIKE:
             return value
         constant = [_constant(operand) for operand in operands]
         return _asked(relay.Call(call.op, constant, call.attrs, call.type_args, call.span))

@@ -223,6 +223,20 @@ def test_shapes_of_static_tensors_are_constants(monkeypatch: pytest.MonkeyPatch)
     assert float(body.args[1].data.numpy()) == 8
 
 
+@pytest.mark.parametrize("like", [op.broadcast_to_like, op.reshape_like])
+def test_a_constant_in_the_shape_of_a_tensor_is_a_constant(
+    like: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_compiler(monkeypatch)
+    x = relay.var("x", shape=(1, 8, 2, 2))
+    slopes = c(np.linspace(0, 1, 32).reshape(8, 2, 2))
+    y = op.reshape(like(slopes, x), [-1])
+    body = body_of(
+        tvm.IRModule.from_expr(relay.Function([x], op.nn.prelu(op.reshape(x, [-1]), y, 0)))
+    )
+    np.testing.assert_array_equal(body.args[1].data.numpy(), slopes.data.numpy().reshape(-1))
+
+
 def test_control_flow_is_left_to_tvm() -> None:
     x = relay.var("x", shape=(2,))
     y = relay.If(relay.var("c", shape=(), dtype="bool"), x, op.add(x, op.add(c(1.0), c(2.0))))
