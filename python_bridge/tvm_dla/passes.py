@@ -10,6 +10,7 @@ from tvm.relay.dataflow_pattern import DFPatternCallback, is_op, rewrite, wildca
 
 from .fold import fold_constants
 from .quantised import spell_out
+from .spelling import respell
 
 
 def everything() -> Any:
@@ -35,7 +36,7 @@ def simplify(mod: Any) -> Any:
     """
     mod = fold_constants(transform.RemoveUnusedFunctions()(mod))
     mod = transform.InferType()(mod)
-    mod["main"] = rewrite(_JoinedTuples(), mod["main"])
+    mod["main"] = respell(rewrite(_JoinedTuples(), mod["main"]))
     return spell_out(transform.InferType()(mod))
 
 
