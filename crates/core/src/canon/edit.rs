@@ -17,18 +17,31 @@ pub struct Edit {
     /// Tensor -> the tensor that took its place, or tells what was known of it.
     pub(super) replaced: HashMap<TensorId, TensorId>,
     ranged: HashSet<TensorId>,
-    /// Multiplications of one row of the network before, and those that rules have added to them.
+    pub(super) budget: Budget,
+}
+
+/// Multiplications of one row of a network as it came, and those that rules have added to them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
     macs: u64,
     spent: u64,
 }
 
+impl Budget {
+    pub(super) fn of(graph: &Graph) -> Budget {
+        Budget {
+            macs: graph.macs() / (graph.batch() as u64).max(1),
+            spent: 0,
+        }
+    }
+}
+
 impl Edit {
-    pub(super) fn new(graph: Graph, ranged: &HashSet<TensorId>) -> Edit {
+    pub(super) fn new(graph: Graph, ranged: &HashSet<TensorId>, budget: Budget) -> Edit {
         let mut edit = Edit {
             links: Links::of(&graph),
             before: graph.tensors.len(),
-            macs: graph.macs() / (graph.batch() as u64).max(1),
-            spent: 0,
+            budget,
             graph,
             replaced: HashMap::new(),
             ranged: ranged.clone(),
@@ -191,10 +204,10 @@ impl Edit {
     /// Whether so many multiplications per row more are at most one in `share` of the network's, together with those spent
     /// before; then they are spent.
     pub fn spend(&mut self, multiplications: u64, share: u64) -> bool {
-        let spent = self.spent.saturating_add(multiplications);
-        let fits = spent.saturating_mul(share) <= self.macs;
+        let spent = self.budget.spent.saturating_add(multiplications);
+        let fits = spent.saturating_mul(share) <= self.budget.macs;
         if fits {
-            self.spent = spent;
+            self.budget.spent = spent;
         }
         fits
     }

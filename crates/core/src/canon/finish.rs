@@ -29,7 +29,11 @@ impl Edit {
             *id = renumbered[id];
         }
         graph.validate()?;
-        Ok(Canonical { graph, tensors })
+        Ok(Canonical {
+            graph,
+            tensors,
+            budget: self.budget,
+        })
     }
 
     /// The nodes in topological order: the one they had, with new ones before the first that reads them.

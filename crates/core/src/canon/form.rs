@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::edit::Budget;
 use super::layout::{self, Settled};
 use super::{rewritten, Canonical};
 use crate::graph::{Graph, GraphError, TensorId};
@@ -27,6 +28,7 @@ const MOST_TURNS: usize = 8;
 /// # Errors
 /// [`GraphError`] when a rule left something that is no network, which is a fault of this room.
 pub fn canonicalise(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Form, GraphError> {
+    let mut budget = Budget::of(&graph);
     let ids = (0..graph.tensors.len() as u32).map(TensorId);
     let plain = |ids: &[TensorId]| vec![None; ids.len()];
     let mut form = Form {
@@ -42,8 +44,12 @@ pub fn canonicalise(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Form, Gr
         }
         let now = |id: &TensorId| form.tensors.get(id).copied();
         let ranged = ranged.iter().filter_map(now).collect();
-        let Canonical { graph, tensors } = rewritten(form.graph, &ranged)?;
-        form.graph = graph;
+        let Canonical {
+            graph,
+            tensors,
+            budget: left,
+        } = rewritten(form.graph, &ranged, budget)?;
+        (form.graph, budget) = (graph, left);
         form.tensors.retain(|_, id| match tensors.get(id) {
             Some(now) => {
                 *id = *now;

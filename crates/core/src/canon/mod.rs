@@ -37,6 +37,7 @@ mod windows;
 use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, GraphError, TensorId};
+use edit::Budget;
 pub use edit::Edit;
 pub use form::{canonicalise, Form};
 
@@ -102,6 +103,8 @@ pub struct Canonical {
     /// By tensor of the network before: the tensor that holds the same elements now, perhaps without padding. Tensors that
     /// are part of a layer now are absent.
     pub tensors: HashMap<TensorId, TensorId>,
+    /// What is left to spend.
+    budget: Budget,
 }
 
 /// Rewrites `graph` by every rule. `ranged` are the tensors whose range a quantised model gives: no rule folds them away
@@ -109,9 +112,13 @@ pub struct Canonical {
 ///
 /// # Errors
 /// [`GraphError`] when a rule left something that is no network, which is a fault of this room.
-fn rewritten(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Canonical, GraphError> {
+fn rewritten(
+    graph: Graph,
+    ranged: &HashSet<TensorId>,
+    budget: Budget,
+) -> Result<Canonical, GraphError> {
     let mut left = MOST_REWRITES * (graph.nodes.len() + 1);
-    let mut edit = Edit::new(graph, ranged);
+    let mut edit = Edit::new(graph, ranged, budget);
     // A form may reach further than a change is passed on: the last look at every node finds nothing.
     for rules in [RULES.to_vec(), [RULES, LAST].concat()] {
         while left > 0 && rewrite(&mut edit, &rules, &mut left) {}

@@ -1,6 +1,8 @@
 //! Chains of moves by what they do.
 
-use super::{check, one, operators, Build, Case, Net};
+use std::collections::HashSet;
+
+use super::{canonicalise, check, one, operators, Build, Case, Net};
 use crate::graph::{
     BinaryKind, Coordinates, DeconvNd, Op, PaddingNd, Resize2d, ResizeMode, Rounding, TensorId,
 };
@@ -253,4 +255,27 @@ fn moves_that_a_layer_does_are_that_layer() {
         },
     ];
     check(&cases);
+}
+
+#[test]
+fn moves_cost_at_most_a_quarter_of_the_network_in_all() {
+    let mut net = Net::new();
+    let mut y = net.x(&[2, 4, 6, 4]);
+    for _ in 0..12 {
+        y = net.conv(y, 1, 1, 0);
+        y = shuffled(&mut net, y);
+        y = net.relu(y);
+    }
+    let before = net.finish(&[y]);
+    let after = canonicalise(before.clone(), &HashSet::new()).unwrap().graph;
+    assert!(
+        after.macs() > before.macs(),
+        "some of them are convolutions"
+    );
+    assert!(
+        after.macs() * 4 <= before.macs() * 5,
+        "{} and {}",
+        after.macs(),
+        before.macs()
+    );
 }
