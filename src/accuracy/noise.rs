@@ -1,6 +1,6 @@
 //! How far the tensors of one run are from those of another.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -121,48 +121,36 @@ pub fn overflow(layers: &[LayerNoise]) -> Option<&LayerNoise> {
 /// A layer's own share is its ratio less the largest of its operands'; the network's inputs have none, so that rounding
 /// them counts for the layer that reads them.
 pub fn layers(probe: &Graph, noises: &[Noise]) -> Vec<LayerNoise> {
-    let ratios: BTreeMap<TensorId, f64> = probe
-        .outputs
-        .iter()
-        .zip(noises)
-        .map(|(id, noise)| (*id, noise.ratio()))
-        .collect();
+    // In the order of the network, so that every tensor is looked at once however many ways lead to it.
+    let mut seen: HashMap<TensorId, f64> = HashMap::new();
     let mut layers = Vec::new();
-    for (id, noise) in probe.outputs.iter().zip(noises) {
-        let Some(node) = probe.nodes.iter().find(|node| node.output == *id) else {
+    let stored: HashMap<TensorId, &Noise> = probe.outputs.iter().copied().zip(noises).collect();
+    for node in &probe.nodes {
+        let operands = node.inputs.iter().filter_map(|id| seen.get(id));
+        let before = operands.copied().fold(0.0, f64::max);
+        let Some(noise) = stored.get(&node.output) else {
+            seen.insert(node.output, before);
             continue;
         };
-        let before = operands(probe, &ratios, &node.inputs);
+        seen.insert(node.output, noise.ratio());
         layers.push(LayerNoise {
             node: node.name.clone(),
-            op: probe.nodes[first(probe, &ratios, *id)].op.name(),
-            noise: *noise,
+            op: probe.nodes[first(probe, &stored, node.output)].op.name(),
+            noise: **noise,
             added: (noise.ratio() - before).max(0.0),
         });
     }
     layers
 }
 
-/// The largest ratio among the stored tensors that these come from.
-fn operands(probe: &Graph, ratios: &BTreeMap<TensorId, f64>, ids: &[TensorId]) -> f64 {
-    let of = |id: &TensorId| match ratios.get(id) {
-        Some(ratio) => *ratio,
-        None => {
-            let producer = probe.nodes.iter().find(|node| node.output == *id);
-            producer.map_or(0.0, |node| operands(probe, ratios, &node.inputs))
-        }
-    };
-    ids.iter().map(of).fold(0.0, f64::max)
-}
-
 /// The node that a stored tensor's layer begins with.
-fn first(probe: &Graph, ratios: &BTreeMap<TensorId, f64>, id: TensorId) -> usize {
+fn first(probe: &Graph, stored: &HashMap<TensorId, &Noise>, id: TensorId) -> usize {
     let at = probe.nodes.iter().position(|node| node.output == id);
     let at = at.unwrap_or_default();
     let operand = probe.nodes[at].inputs[0];
-    let inside = !ratios.contains_key(&operand) && !probe.inputs.contains(&operand);
+    let inside = !stored.contains_key(&operand) && !probe.inputs.contains(&operand);
     match inside && probe.tensor(operand).weight.is_none() {
-        true => first(probe, ratios, operand),
+        true => first(probe, stored, operand),
         false => at,
     }
 }

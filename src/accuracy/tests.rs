@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d, TensorId};
+use crate::graph::{Activation, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Padding2d, TensorId};
 
 fn noise(signal: &[f32], got: &[f32]) -> Noise {
     let mut noise = Noise::default();
@@ -220,4 +220,20 @@ fn labels_without_classes_are_refused() {
         layers(&graph, &[Noise::default()]).is_empty(),
         "an input is no layer"
     );
+}
+
+/// Every addition doubles the ways from the output to the input.
+#[test]
+fn a_tensor_is_looked_at_once_however_many_ways_lead_to_it() {
+    let mut b = GraphBuilder::new("ways");
+    let mut x = b.input("x", &[1, 2, 2, 2]);
+    for at in 0..200 {
+        let relu = Op::Activation(Activation::Relu);
+        let y = b.node(&format!("relu{at}"), relu, &[x]).unwrap();
+        let add = Op::Binary(BinaryKind::Add);
+        x = b.node(&format!("add{at}"), add, &[x, y]).unwrap();
+    }
+    b.output(x);
+    let found = layers(&b.finish().unwrap(), &[noise(&[2.0], &[1.0])]);
+    assert_eq!((found.len(), found[0].added), (1, 0.25));
 }
