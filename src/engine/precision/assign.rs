@@ -15,6 +15,8 @@ pub enum HalfReason {
     Requested,
     /// A model that was quantised before TVM has no range for one of its tensors.
     Unquantised,
+    /// It scales what an FP16 layer gives, which INT8 would round once more.
+    Behind,
     /// Its inputs would need one scale, and their ranges differ by this factor.
     Scales { factor: f32 },
 }
@@ -42,6 +44,9 @@ impl fmt::Display for HalfReason {
             HalfReason::NoInt8 => f.write_str("there is no int8 layer for it"),
             HalfReason::Requested => f.write_str("asked for"),
             HalfReason::Unquantised => f.write_str("the model does not quantise it"),
+            HalfReason::Behind => {
+                f.write_str("it only scales what is in fp16, and int8 would round that once more")
+            }
             HalfReason::Scales { factor } => write!(
                 f,
                 "its inputs would need one int8 scale, and their ranges differ {factor:.0} times"
@@ -80,7 +85,14 @@ fn int8(graph: &Graph, numerics: &Numerics) -> Result<Vec<Format>, PrecisionErro
             formats[*first] = formats[at];
         }
     }
-    let formats: Vec<Format> = heads.iter().map(|first| formats[*first]).collect();
+    for (at, first) in heads.iter().enumerate() {
+        let behind = || scaled(graph, at).is_some_and(|before| is_half(formats[before]));
+        if *first != at {
+            formats[at] = formats[*first];
+        } else if formats[at] == Format::Int8 && behind() {
+            formats[at] = Format::F16(Some(HalfReason::Behind));
+        }
+    }
     for (at, node) in graph.nodes.iter().enumerate() {
         if formats[at] == Format::Int8 {
             needed(graph, node, &stored, at)
@@ -94,6 +106,24 @@ fn int8(graph: &Graph, numerics: &Numerics) -> Result<Vec<Format>, PrecisionErro
         }
     }
     Ok(formats)
+}
+
+fn is_half(format: Format) -> bool {
+    matches!(format, Format::F16(_))
+}
+
+/// The node whose output node `at` only scales and shifts by constants.
+fn scaled(graph: &Graph, at: usize) -> Option<usize> {
+    let node = &graph.nodes[at];
+    let constant = |id: &TensorId| graph.tensor(*id).weight.is_some();
+    let scales = match node.op {
+        Op::BatchNorm { .. } | Op::BiasAdd { .. } => true,
+        Op::Binary(_) => node.inputs.iter().any(constant),
+        _ => false,
+    };
+    let operand = node.inputs.iter().find(|id| !constant(id))?;
+    let producer = graph.nodes[..at].iter().rposition(|n| n.output == *operand);
+    producer.filter(|_| scales)
 }
 
 /// The stored activations that a node reads and writes.

@@ -267,3 +267,37 @@ fn a_model_quantised_before_tvm_brings_its_ranges_and_keeps_its_floats() {
     bundle.origin = Some(origin);
     assert_eq!(quantised(&bundle).unwrap_err().tensor, "b");
 }
+
+/// x * clip(x) has no INT8 layer of one scale; what scales it by channel would round it twice, a convolution has to.
+#[test]
+fn what_only_scales_an_fp16_layer_is_in_fp16_too() {
+    let mut b = GraphBuilder::new("affine");
+    let x = b.input("x", &[1, 2, 4, 4]);
+    let w = b.weight("w", &[2, 2, 1, 1], vec![0.5; 4]);
+    let conv = Op::Conv2d(Conv2d {
+        stride: [1, 1],
+        padding: Padding2d::default(),
+        dilation: [1, 1],
+        groups: 1,
+    });
+    let c = b.node("conv", conv.clone(), &[x, w]).unwrap();
+    let sigmoid = Op::Activation(Activation::Sigmoid);
+    let s = b.node("sigmoid", sigmoid, &[c]).unwrap();
+    let two = b.weight("two", &[1, 2, 1, 1], vec![2.0, 3.0]);
+    let mul = Op::Binary(BinaryKind::Mul);
+    let m = b.node("scale", mul.clone(), &[s, two]).unwrap();
+    let relu = Op::Activation(Activation::Relu);
+    let r = b.node("relu", relu, &[m]).unwrap();
+    let last = b.node("last", conv, &[r, w]).unwrap();
+    let y = b.node("scaled", mul, &[last, two]).unwrap();
+    b.output(y);
+    let graph = b.finish().unwrap();
+    let names = ["x", "conv", "sigmoid", "scale", "relu", "last", "scaled"];
+    let names = names.map(|name| (name, 2.0));
+    let (numerics, _) = Numerics::int8(&graph, &ranges(&names), [], |_| false);
+    let formats = assign(&graph, &numerics).unwrap();
+    let behind = Format::F16(Some(HalfReason::Behind));
+    let half = Format::F16(Some(HalfReason::NoInt8));
+    let int8 = Format::Int8;
+    assert_eq!(formats, [int8, half, behind, behind, int8, int8]);
+}
