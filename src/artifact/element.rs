@@ -31,6 +31,16 @@ impl Element {
     /// float32 counts to this.
     pub const MOST: f32 = 16_777_216.0;
 
+    /// An integer as float32. One beyond [`Element::MOST`] stays beyond it, so that [`Element::holds`] sees what rounding to
+    /// the nearest would hide.
+    pub fn whole(value: i64) -> f32 {
+        let near = value as f32;
+        match value.unsigned_abs() > Element::MOST as u64 && near.abs() <= Element::MOST {
+            true => near.signum() * (Element::MOST + 2.0),
+            false => near,
+        }
+    }
+
     /// Whether a value is one of this type: integers are whole, and small enough for float32 to count to.
     pub fn holds(self, value: f32) -> bool {
         let (least, most) = match self {
@@ -78,6 +88,30 @@ impl From<DType> for Element {
             DType::I8 => Element::I8,
             DType::I32 => Element::I32,
             DType::I64 => Element::I64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_that_float32_does_not_count_to_are_seen() {
+        let most = 1i64 << 24;
+        for (value, held) in [
+            (0, true),
+            (most, true),
+            (-most, true),
+            (most + 1, false),
+            (-most - 1, false),
+            (most + 2, false),
+            (i64::MAX, false),
+            (i64::MIN, false),
+        ] {
+            let real = Element::whole(value);
+            assert_eq!(Element::I64.holds(real), held, "{value}");
+            assert!(!held || real as i64 == value, "{value}");
         }
     }
 }

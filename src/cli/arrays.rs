@@ -106,8 +106,10 @@ trait Source {
             Element::F32 => self.get().map(reals),
             Element::F64 => self.get().map(|array| of(array.mapv(|v: f64| v as f32))),
             Element::I16 => self.get().map(|array| of(array.mapv(|v: i16| v.into()))),
-            Element::I32 => self.get().map(|array| of(array.mapv(|v: i32| v as f32))),
-            Element::I64 => self.get().map(|array| of(array.mapv(|v: i64| v as f32))),
+            Element::I32 => self
+                .get()
+                .map(|array| of(array.mapv(|v: i32| Element::whole(v.into())))),
+            Element::I64 => self.get().map(|array| of(array.mapv(Element::whole))),
             Element::Bool => self
                 .get()
                 .map(|array| of(array.mapv(|v: bool| u8::from(v).into()))),
@@ -165,7 +167,7 @@ fn halves(array: ArrayD<Half>) -> Given {
     reals(array.mapv(|half| half.0.to_f32()))
 }
 
-/// Numbers of another type; one that float32 cannot hold is the nearest that it can.
+/// Numbers of another type; a real number that float32 cannot hold is the nearest that it can.
 fn others(element: Element, array: ArrayD<f32>) -> Given {
     let (shape, data) = parts(array);
     let data = Arc::new(data);

@@ -175,7 +175,7 @@ impl Input {
         match array.data.iter().find(|value| !element.holds(**value)) {
             None => Ok(array),
             Some(value) => Err(format!(
-                "{from} holds {value} for input `{}`: integers are passed as float32 here, which counts to {}",
+                "{from} holds an integer of about {value} for input `{}`: integers are passed as float32 here, which counts to {}",
                 self.name,
                 Element::MOST
             )

@@ -76,8 +76,8 @@ impl Datatype {
             Element::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
             Element::I8 => each(bytes, |b| i8::from_le_bytes(b).into()),
             Element::I16 => each(bytes, |b| i16::from_le_bytes(b).into()),
-            Element::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
-            Element::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
+            Element::I32 => each(bytes, |b| Element::whole(i32::from_le_bytes(b).into())),
+            Element::I64 => each(bytes, |b| Element::whole(i64::from_le_bytes(b))),
             Element::U8 => each(bytes, |b| u8::from_le_bytes(b).into()),
             Element::Bool => each(bytes, |[b]: [u8; 1]| f32::from(u8::from(b != 0))),
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::datatype::Datatype;
 use super::error::RequestError;
 use super::model::{Model, Port};
+use crate::artifact::Element;
 use crate::engine::Array;
 
 /// Every model has this version.
@@ -89,16 +90,27 @@ fn array(port: &Port, given: Given) -> Result<Array, RequestError> {
         .iter()
         .find(|v| !port.datatype.element().holds(**v))
     {
-        return Err(RequestError::Malformed(format!(
-            "input `{}` holds {value}, which is no {} that float32 counts to",
-            given.name,
-            port.datatype.name()
-        )));
+        return Err(match value.abs() > Element::MOST {
+            true => beyond(&given.name, f64::from(*value)),
+            false => RequestError::Malformed(format!(
+                "input `{}` holds {value}, which is no {}",
+                given.name,
+                port.datatype.name()
+            )),
+        });
     }
     Ok(Array {
         shape: given.shape.iter().map(|d| *d as usize).collect(),
         data: Arc::new(port.datatype.rounded(&given.data).into_owned()),
     })
+}
+
+/// An integer that float32, in which all numbers are passed here, does not count to.
+pub(super) fn beyond(name: &str, value: f64) -> RequestError {
+    RequestError::Malformed(format!(
+        "input `{name}` holds an integer of about {value}: integers are passed as float32 here, which counts to {}",
+        Element::MOST
+    ))
 }
 
 fn elements(name: &str, shape: &[i64]) -> Result<usize, RequestError> {

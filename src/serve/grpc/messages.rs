@@ -171,10 +171,14 @@ impl InferTensorContents {
         match element.unwrap_or(Element::F32) {
             Element::F32 | Element::F16 => self.fp32_contents,
             Element::F64 => self.fp64_contents.iter().map(|v| *v as f32).collect(),
-            Element::I64 => self.int64_contents.iter().map(|v| *v as f32).collect(),
+            Element::I64 => {
+                let values = self.int64_contents.iter();
+                values.map(|v| Element::whole(*v)).collect()
+            }
             Element::U8 => self.uint_contents.iter().map(|v| *v as f32).collect(),
             Element::I8 | Element::I16 | Element::I32 => {
-                self.int_contents.iter().map(|v| *v as f32).collect()
+                let values = self.int_contents.iter();
+                values.map(|v| Element::whole((*v).into())).collect()
             }
             Element::Bool => {
                 let values = self.bool_contents.iter();

@@ -10,7 +10,7 @@ use super::flat::Flat;
 use crate::artifact::Element;
 use crate::plan::counted;
 use crate::serve::error::RequestError;
-use crate::serve::infer::Given;
+use crate::serve::infer::{beyond, Given};
 
 type Parameters = BTreeMap<String, Value>;
 
@@ -99,6 +99,9 @@ impl Input {
                     self.name, self.datatype
                 );
                 return Err(RequestError::Malformed(text));
+            }
+            (None, Some(flat)) if flat.beyond.is_some() && self.datatype.contains("INT") => {
+                return Err(beyond(&self.name, flat.beyond.unwrap_or_default()));
             }
             (None, Some(flat)) => flat.values,
             (Some(size), None) => {

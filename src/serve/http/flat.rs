@@ -5,11 +5,24 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::Deserialize;
 
+use crate::artifact::Element;
+
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Flat {
     pub values: Vec<f32>,
     /// Whether there are conditions among them.
     pub conditions: bool,
+    /// A number just beyond those that float32 counts to, which rounding makes one of them.
+    pub beyond: Option<f64>,
+}
+
+impl Flat {
+    fn push(&mut self, near: f32, value: f64) {
+        if value.abs() > f64::from(Element::MOST) && near.abs() <= Element::MOST {
+            self.beyond.get_or_insert(value);
+        }
+        self.values.push(near);
+    }
 }
 
 impl<'de> Deserialize<'de> for Flat {
@@ -39,17 +52,17 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.0.values.push(value as f32);
+        self.0.push(value as f32, value);
         Ok(())
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.0.values.push(value as f32);
+        self.0.push(value as f32, value as f64);
         Ok(())
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.0.values.push(value as f32);
+        self.0.push(value as f32, value as f64);
         Ok(())
     }
 
@@ -81,6 +94,8 @@ mod tests {
             assert_eq!(flat.values, want, "{text}");
             assert_eq!(flat.conditions, text.contains("true"), "{text}");
         }
+        let flat: Flat = serde_json::from_str("[16777216, [16777217]]").unwrap();
+        assert_eq!(flat.beyond, Some(16_777_217.0));
         for text in ["1", "[1, null]", "[\"1\"]", "true", "{}", "[[1], {}]"] {
             let error = serde_json::from_str::<Flat>(text).unwrap_err();
             assert!(error.to_string().contains("expected"), "{text}: {error}");
