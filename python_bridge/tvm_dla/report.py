@@ -33,7 +33,10 @@ class Region:
     casts: int = 0
 
     def __str__(self) -> str:
-        sides = f"{self.prefix} in the prefix (GPU and DLA), {self.suffix} in the suffix (GPU)"
+        sides = (
+            f"{self.prefix} of TVM's calls in the prefix (GPU and DLA), "
+            f"{self.suffix} in the suffix (GPU)"
+        )
         line = f"{self.name}: {sides}"
         if self.casts:
             line += (

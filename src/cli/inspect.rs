@@ -11,7 +11,7 @@ use super::around::foreign;
 use super::environments::python;
 use super::output::{bytes, count, counted, table, Output};
 use super::{helped, Answer, Outcome};
-use crate::artifact::{Artifact, Layout, Source};
+use crate::artifact::{Artifact, ArtifactError, Layout, Source};
 use crate::bundle::{Kept, Origin};
 use crate::split::{self, EndReport, NodeReport, Report, Side, SideReport};
 
@@ -108,6 +108,9 @@ fn outputs(layout: &Layout) -> Vec<OutputReport> {
 /// How a model runs of which not everything is one network.
 fn runs(artifact: &Artifact, layout: Option<&Layout>) -> Option<String> {
     match (artifact.network(), layout) {
+        (Err(ArtifactError::Parts { reason, .. }), _) => Some(format!(
+            "{reason}, so TVM drives this model, at the batch it was compiled for: only `tvm-dla run` does that"
+        )),
         (Err(error), _) => Some(error.to_string()),
         (Ok(_), Some(layout)) if layout.needs_tvm() => Some(format!(
             "TVM computes {}, row after row; the network has plans and runs at any batch",
