@@ -39,7 +39,7 @@ pub fn predict(artifact: &Path, board: &str, rows: usize) -> Result<Vec<Point>, 
         suffix: stages.suffix.is_some(),
         dlas: (0..machine.board.dla.cores.0).map(Device::Dla).collect(),
         dla_rows: 64,
-        one_by_one: stages.fixed(&bundle.graph),
+        unit: stages.unit(&bundle.graph),
     };
     let setting = Setting {
         machine,

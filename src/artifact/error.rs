@@ -36,7 +36,7 @@ pub enum ArtifactError {
         compiled: usize,
         rows: usize,
     },
-    #[error("an output of this model needs its inputs again behind the network, and a stream keeps none: use `tvm-dla run` or `tvm-dla serve`")]
+    #[error("an output of this model needs its inputs again behind the network, and none were kept: give the model's inputs of the same rows")]
     InputsGone,
     #[error("{} has no execution graph of TVM, so TVM cannot drive it", path.display())]
     NoGraph { path: PathBuf },

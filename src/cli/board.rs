@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::around;
 use super::output::Output;
 use super::simulate::unreadable;
-use super::{around, helped};
 use crate::artifact::Artifact;
 use crate::board::{named, Arithmetic, Board, BoardCosts, Constants, Framework, Machine, Setting};
 use crate::bundle::Bundle;
@@ -83,12 +83,6 @@ impl Where {
     ) -> Result<Boarded, Box<dyn Error>> {
         let machine = self.machine()?;
         let bundle = around::network(&Artifact::read(artifact)?, output)?.clone();
-        if let Err(error) = bundle.graph.with_batch(1) {
-            return Err(helped(
-                format!("this network runs at its compiled batch only, which cannot be simulated over batches: {error}"),
-                "compile it at batch 1: its rows are then dealt one by one",
-            ));
-        }
         let target = self.target(&machine, &bundle);
         let gpu_only = &bundle.options.gpu_only;
         let stages = match place {
@@ -188,7 +182,7 @@ fn network(machine: &Machine, graph: &Graph, stages: &Stages, target: &DlaTarget
         suffix: stages.suffix.is_some(),
         dlas: (0..machine.board.dla.cores.0).map(Device::Dla).collect(),
         dla_rows: most.unwrap_or(1),
-        one_by_one: stages.fixed(graph),
+        unit: stages.unit(graph),
     }
 }
 

@@ -47,6 +47,18 @@ impl Route {
         }
     }
 
+    /// The same way for `unit` rows at a time: sizes are of as many.
+    pub fn of_units(mut self, unit: usize) -> Route {
+        let sizes = self.inputs.iter_mut().chain(&mut self.first_outputs);
+        sizes.for_each(|size| *size *= unit);
+        if let Some(suffix) = &mut self.suffix {
+            let inputs = suffix.inputs.iter_mut().map(|(_, size)| size);
+            let sizes = inputs.chain(&mut suffix.outputs);
+            sizes.for_each(|size| *size *= unit);
+        }
+        self
+    }
+
     /// Prefix, merge, suffix. `None` when there is no prefix.
     pub fn shared(graph: &Graph, stages: &Stages) -> Option<Route> {
         let prefix = stages.prefix.as_ref()?;

@@ -40,17 +40,11 @@ impl Serialize for BatchOrigin {
 }
 
 impl Session {
-    /// The batches of every device.
+    /// The batches of every device, in items.
     pub(super) fn stream_batches(
         &self,
         config: &StreamConfig,
     ) -> Result<(Batches, BatchOrigin), SessionError> {
-        if let Some(reason) = self.fixed.as_ref().filter(|_| self.alone.unit > 1) {
-            return Err(SessionError::NoStream {
-                batch: self.alone.unit,
-                reason: reason.clone(),
-            });
-        }
         if let Some(reason) = self.around().and_then(Around::not_by_row) {
             return Err(SessionError::NoStream {
                 batch: self.graph.batch(),
@@ -64,11 +58,11 @@ impl Session {
             }
             self.longest().check_stream(plan)?;
             self.alone.check_stream(plan)?;
-            return Ok((shares(plan), BatchOrigin::Plan(PlanOrigin::Asked)));
+            return Ok((self.shares(plan), BatchOrigin::Plan(PlanOrigin::Asked)));
         }
         let most = |device| match device {
             Device::Gpu if self.fixed.is_some() => 1,
-            Device::Gpu => config.max_batch.max(1),
+            Device::Gpu => (config.max_batch / self.item_rows()).max(1),
             // Its rows also go through the suffix in its batches.
             Device::Dla(_) if self.longest().fixed() => 1,
             Device::Dla(_) => config
@@ -82,13 +76,24 @@ impl Session {
                 let largest = batches.last().copied().unwrap_or(1);
                 (device, powers(largest.min(most(device))))
             };
-            let batches = shares(&chosen.plan).into_iter().map(up_to).collect();
+            let batches = self.shares(&chosen.plan).into_iter().map(up_to).collect();
             return Ok((batches, BatchOrigin::Plan(chosen.origin)));
         }
         let able = |device: &Device| *device == Device::Gpu || self.shared.is_ok();
         let devices = self.devices().into_iter().filter(able);
         let batches = devices.map(|device| (device, powers(most(device))));
         Ok((batches.collect(), BatchOrigin::AllDevices))
+    }
+
+    /// The batches of every device in a plan, in items.
+    fn shares(&self, plan: &Plan) -> Batches {
+        let unit = self.item_rows();
+        let batches = |device| {
+            let shares = plan.prefix.iter().filter(|s| s.device == device);
+            shares.map(|s| (s.batch / unit).max(1)).collect()
+        };
+        let devices = plan.devices().into_iter();
+        devices.map(|device| (device, batches(device))).collect()
     }
 
     /// The plan for many rows by what is known of the devices; `None` where they are alike or nothing is.
@@ -120,16 +125,6 @@ impl Session {
         }
         found
     }
-}
-
-/// The batches of every device in a plan.
-fn shares(plan: &Plan) -> Batches {
-    let batches = |device| {
-        let shares = plan.prefix.iter().filter(|s| s.device == device);
-        shares.map(|s| s.batch).collect()
-    };
-    let devices = plan.devices().into_iter();
-    devices.map(|device| (device, batches(device))).collect()
 }
 
 /// `most`, and the powers of two below it.

@@ -41,9 +41,16 @@ impl Session {
     }
 
     /// Whether `rows` are a number of executions as compiled.
-    fn whole_units(&self, rows: usize) -> Result<(), SessionError> {
+    pub(super) fn whole_units(&self, rows: usize) -> Result<(), SessionError> {
         let batch = self.alone.unit;
-        match (&self.fixed, rows.is_multiple_of(batch)) {
+        let stage = || {
+            let way = self.longest();
+            way.first_fixed.as_ref().or(way.suffix_fixed.as_ref())
+        };
+        match (
+            self.fixed.as_ref().or_else(stage),
+            rows.is_multiple_of(batch),
+        ) {
             (Some(reason), false) => Err(SessionError::FixedRows {
                 batch,
                 rows,

@@ -29,9 +29,9 @@ impl Session {
         Ok(times.into_iter().sum())
     }
 
-    /// Whether rows of the network or of a stage are computed in executions as compiled, one by one at batch 1.
-    pub fn one_by_one(&self) -> bool {
-        self.stages.fixed(&self.graph)
+    /// The rows of every execution, where those of the network or of a stage cannot be proved apart: as many as compiled.
+    pub fn unit(&self) -> Option<usize> {
+        self.stages.unit(&self.graph)
     }
 
     /// Why the network runs only in executions as compiled.

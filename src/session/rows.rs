@@ -3,15 +3,24 @@
 use std::sync::Arc;
 
 use super::{inputs, Session, SessionError};
-use crate::artifact::Element;
+use crate::artifact::{Around, Element};
 use crate::engine::{Array, Rows};
 
 impl Session {
-    /// A batch as the items of a stream: per row, one row of every input of the network. Nothing is copied, unless axes come
-    /// in the model's order and the network has another; which order an array is in is told as in [`Session::run`].
+    /// Rows of an item in a stream: one, unless rows are computed only in executions as compiled.
+    pub fn item_rows(&self) -> usize {
+        match self.fixed.is_some() || self.longest().fixed() {
+            true => self.alone.unit,
+            false => 1,
+        }
+    }
+
+    /// A batch as the items of a stream: of every input of the network, [`Session::item_rows`] rows each. Nothing is copied,
+    /// unless axes come in the model's order and the network has another; which order an array is in is told as in
+    /// [`Session::run`].
     ///
     /// # Errors
-    /// Inputs that are not what the model takes, as [`Session::run`] says them.
+    /// Inputs that are not what the model takes, or rows that are no number of items, as [`Session::run`] says them.
     pub fn rows(&self, batch: &[Array]) -> Result<Vec<Vec<Rows>>, SessionError> {
         let entered = match &self.around {
             Some(around) => Some(around.enter(batch, self.origin())?),
@@ -19,8 +28,10 @@ impl Session {
         };
         let batch = entered.as_deref().unwrap_or(batch);
         let (rows, batch) = inputs::check(&self.graph, self.origin(), batch)?;
+        self.whole_units(rows)?;
+        let unit = self.item_rows();
         let row = |array: &Array, at: usize| {
-            let len = array.data.len() / rows;
+            let len = array.data.len() / rows * unit;
             Rows {
                 data: array.data.clone(),
                 offset: at * len,
@@ -28,11 +39,12 @@ impl Session {
             }
         };
         let item = |at: usize| batch.iter().map(|array| row(array, at)).collect();
-        Ok((0..rows).map(item).collect())
+        Ok((0..rows / unit).map(item).collect())
     }
 
     /// Answers of a stream as a batch in the order given: per output of the model, the rows one after the other, in its
-    /// order of axes. `inputs` are the model's of the same rows; a stream that keeps none gives none.
+    /// order of axes. `inputs` are the model's of the same rows, which only a model needs that
+    /// [`takes its inputs again`](Session::needs_inputs_again).
     ///
     /// # Errors
     /// A model whose outputs need its inputs again where there are none; what TVM computes behind the network fails.
@@ -43,9 +55,17 @@ impl Session {
     ) -> Result<Vec<Array>, SessionError> {
         let outputs = self.network_batch(answers);
         match &self.around {
-            Some(around) => Ok(self.leave(around, inputs, &outputs, answers.len())?),
+            Some(around) => {
+                let rows = answers.len() * self.item_rows();
+                Ok(self.leave(around, inputs, &outputs, rows)?)
+            }
             None => Ok(outputs),
         }
+    }
+
+    /// Whether outputs of the model need its inputs once more, behind the network.
+    pub fn needs_inputs_again(&self) -> bool {
+        self.around().is_some_and(Around::needs_inputs_again)
     }
 
     fn network_batch(&self, answers: &[Vec<Rows>]) -> Vec<Array> {
@@ -55,7 +75,7 @@ impl Session {
                 let rows = answers.iter().map(|answer| answer[at].as_slice());
                 Array {
                     data: Arc::new(rows.collect::<Vec<_>>().concat()),
-                    shape: output.shape.of(answers.len()),
+                    shape: output.shape.of(answers.len() * self.item_rows()),
                 }
             })
             .collect();

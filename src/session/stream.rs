@@ -55,7 +55,7 @@ pub struct SessionStream<T> {
     pub input: StreamInput<T>,
     /// In the order that was asked for; every item is answered once.
     pub answers: Receiver<StreamAnswer<T>>,
-    /// The engines it uses, with the times measured before it started.
+    /// The engines it uses, in batches of items, with the times measured before it started.
     pub engines: Vec<StreamLane>,
     /// Where the devices and their batches are from.
     pub origin: BatchOrigin,
@@ -117,8 +117,8 @@ impl Session {
     /// Runs of this session wait until the stream has ended.
     ///
     /// # Errors
-    /// A plan that is not possible here, a bound that no engine keeps (with the nearest that could be kept), a network
-    /// whose rows depend on each other, an engine that cannot be built or fails.
+    /// A plan that is not possible here, a bound that no engine keeps (with the nearest that could be kept), rows that TVM
+    /// does not keep apart around the network, an engine that cannot be built or fails.
     pub fn stream<T: Send + 'static>(
         self: &Arc<Session>,
         config: &StreamConfig,
@@ -141,6 +141,7 @@ impl Session {
         let job = StreamJob {
             stream: Stream::new(&rules)?,
             bound: config.max_latency,
+            unit: self.item_rows(),
             alone: self.alone.route.clone(),
             shared: self.longest().route.clone(),
             groups: inbox,
@@ -163,7 +164,10 @@ impl Session {
         let thread = thread.map_err(|error| SessionError::Thread(error.to_string()))?;
         let _ = begun.recv();
         Ok(SessionStream {
-            input: StreamInput::new(&self.alone.route.inputs, groups),
+            input: StreamInput::new(
+                &self.alone.route.clone().of_units(self.item_rows()).inputs,
+                groups,
+            ),
             answers,
             engines,
             origin,
@@ -171,12 +175,13 @@ impl Session {
         })
     }
 
-    /// Builds and measures the engines of every lane.
+    /// Builds and measures the engines of every lane; `batches` are of items.
     fn lanes(
         &self,
         pipeline: &mut Pipeline,
         batches: &[(Device, BTreeSet<usize>)],
     ) -> Result<Vec<StreamLane>, SessionError> {
+        let unit = self.item_rows();
         let suffix = self.shared.as_ref().is_ok_and(|way| way.suffix.is_some());
         let merges = |device: Device| suffix && device != Device::Gpu;
         let merging = batches.iter().filter(|(device, _)| merges(*device));
@@ -187,14 +192,14 @@ impl Session {
             keys.extend(
                 batches
                     .iter()
-                    .map(|&batch| (*device, EngineKey::new(stage, batch))),
+                    .map(|&items| (*device, EngineKey::new(stage, items * unit))),
             );
         }
         let stage = StageKind::Suffix;
         keys.extend(
             merged
                 .iter()
-                .map(|&batch| (Device::Gpu, EngineKey::new(stage, batch))),
+                .map(|&items| (Device::Gpu, EngineKey::new(stage, items * unit))),
         );
         self.build_engines(pipeline, self.longest(), keys.iter().copied())?;
         let times = pipeline.measure(&keys, Duration::ZERO, |key| self.zeros(key))?;
@@ -205,7 +210,7 @@ impl Session {
                 .zip(&times)
                 .filter(|((d, key), _)| *d == device && (key.stage == StageKind::Suffix) == suffix);
             let timed = mine.map(|((_, key), time)| Timed {
-                batch: key.batch,
+                batch: key.batch / unit,
                 expected: *time,
             });
             timed.collect::<Vec<Timed>>()

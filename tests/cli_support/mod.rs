@@ -178,6 +178,16 @@ pub fn classifier() -> Graph {
     b.finish().unwrap()
 }
 
+/// Rows that depend on each other: a convolution over `x[2, 3, 6, 6]`, and shares of it among the two rows.
+pub fn mixing() -> Graph {
+    let mut b = GraphBuilder::new("mixing");
+    let x = b.input("x", &[2, 3, 6, 6]);
+    let c = convolution(&mut b, x, [8, 3], 1);
+    let y = b.node("shares", Op::Softmax { axis: 0 }, &[c]).unwrap();
+    b.output(y);
+    b.finish().unwrap()
+}
+
 /// Some milliseconds of work per row, little memory: `x[1, 3, 48, 48]` to `[1, 64, 1, 1]`.
 pub fn slow() -> Graph {
     let mut b = GraphBuilder::new("slow");

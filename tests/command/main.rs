@@ -21,3 +21,4 @@ mod serve;
 mod simulate;
 mod stream;
 mod tune;
+mod units;

@@ -58,7 +58,7 @@ fn network() -> Network {
         suffix: true,
         dlas: vec![Device::Dla(0), Device::Dla(1)],
         dla_rows: 64,
-        one_by_one: false,
+        unit: None,
     }
 }
 

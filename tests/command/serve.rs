@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::cli_support::{bundle, headed, slow, without_batch, Folder};
+use crate::cli_support::{bundle, headed, mixing, slow, without_batch, Folder};
 use serde_json::{json, Value};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -618,4 +618,24 @@ fn silent_connections_do_not_hold_the_end() {
         let took = told.elapsed();
         assert!(took < Duration::from_secs(10), "{why}: {took:?}");
     }
+}
+
+#[test]
+fn rows_that_depend_on_each_other_are_answered_in_whole_units() {
+    let folder = Folder::new();
+    folder.write("net.dla", &bundle(mixing(), "none").to_bytes());
+    let served = Served::start(&folder, "net.dla --devices gpu,dla0");
+    let ask = |rows: usize| {
+        let data: Vec<usize> = (0..rows * 108).map(|v| v % 5).collect();
+        let input =
+            json!({"name": "x", "shape": [rows, 3, 6, 6], "datatype": "FP32", "data": data});
+        served.infer(&json!({ "inputs": [input] }))
+    };
+    let (status, text) = ask(4);
+    assert_eq!(status, 200, "{text}");
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["outputs"][0]["shape"], json!([4, 8, 6, 6]), "{text}");
+    let (status, text) = ask(3);
+    assert_eq!(status, 400, "{text}");
+    assert!(text.contains("runs only in batches of 2"), "{text}");
 }

@@ -458,7 +458,7 @@ fn busy_times_stay_within_the_run() {
             suffix: true,
             dlas,
             dla_rows: 64,
-            one_by_one: false,
+            unit: None,
         };
         for point in sweep(&network, &[4, 64, 1024], &costs, Noise::NONE).unwrap() {
             let busy: f64 = point.devices.values().map(|d| d.busy_ms).sum();
@@ -481,7 +481,7 @@ fn the_papers_ratios_and_its_break_even_are_met() {
         suffix: true,
         dlas: vec![Device::Dla(0), Device::Dla(1)],
         dla_rows: 64,
-        one_by_one: false,
+        unit: None,
     };
     let bars = published().into_iter().map(|p| {
         let run = |choice| best(&network, choice, p.batch, &costs, Noise::NONE).unwrap();

@@ -98,7 +98,7 @@ fn network(dlas: &[Device], suffix: bool) -> Network {
         suffix,
         dlas: dlas.to_vec(),
         dla_rows: 64,
-        one_by_one: false,
+        unit: None,
     }
 }
 

@@ -105,6 +105,15 @@ fn check(plan: &Plan, boarded: &Boarded) -> Result<(), Box<dyn Error>> {
         devices.extend(boarded.network.dlas.iter().copied());
     }
     plan.validate(plan.total(), &devices)?;
+    let unit = boarded.network.unit;
+    let shares = plan.prefix.iter().map(|share| share.batch);
+    let mut batches = shares.chain([plan.suffix_batch]);
+    if let Some(unit) = unit.filter(|unit| batches.any(|batch| batch != *unit)) {
+        return Err(format!(
+            "this network runs only in batches of {unit}, not as {plan}: its rows cannot be proved apart"
+        )
+        .into());
+    }
     let most = boarded.most_dla_rows;
     let large = |share: &&crate::plan::Share| share.device != Device::Gpu && share.batch > most;
     match plan.prefix.iter().find(large) {

@@ -16,6 +16,15 @@ use crate::cli::{arrays, images};
 use crate::engine::{Array, Rows};
 use crate::session::Session;
 
+/// What goes through the stream together.
+#[derive(Clone)]
+pub struct Item {
+    /// For the network.
+    pub rows: Vec<Rows>,
+    /// The model's inputs, where its outputs need them again.
+    pub again: Vec<Array>,
+}
+
 /// Knows what the network takes.
 pub struct Decoder {
     pub session: Arc<Session>,
@@ -24,18 +33,14 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The rows in a file, by its content as [`Decoder::frame`] tells it.
-    pub fn file(&self, path: &Path) -> Result<Vec<Vec<Rows>>, Box<dyn Error>> {
+    /// The items in a file, by its content as [`Decoder::frame`] tells it.
+    pub fn file(&self, path: &Path) -> Result<Vec<Item>, Box<dyn Error>> {
         let bytes = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
         self.frame(&bytes, &path.display())
     }
 
-    /// The rows in a `.npy` file, a `.npz` file with an array per input, or a picture, told by their first bytes.
-    pub fn frame(
-        &self,
-        bytes: &[u8],
-        name: &dyn Display,
-    ) -> Result<Vec<Vec<Rows>>, Box<dyn Error>> {
+    /// The items in a `.npy` file, a `.npz` file with an array per input, or a picture, told by their first bytes.
+    pub fn frame(&self, bytes: &[u8], name: &dyn Display) -> Result<Vec<Item>, Box<dyn Error>> {
         let arrays = match bytes {
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
                 let first = self.inputs.first().ok_or("the network has no inputs")?;
@@ -51,7 +56,22 @@ impl Decoder {
             _ => vec![self.picture(bytes, name)?],
         };
         let rows = self.session.rows(&arrays);
-        rows.map_err(|error| format!("{name}: {error}").into())
+        let rows = rows.map_err(|error| format!("{name}: {error}"))?;
+        let item = |(at, rows)| Item {
+            rows,
+            again: self.again(&arrays, at),
+        };
+        Ok(rows.into_iter().enumerate().map(item).collect())
+    }
+
+    /// What item number `at` of these arrays needs again.
+    fn again(&self, arrays: &[Array], at: usize) -> Vec<Array> {
+        if !self.session.needs_inputs_again() {
+            return Vec::new();
+        }
+        let unit = self.session.item_rows();
+        let part = |array: &Array| array.part(at * unit, (at + 1) * unit);
+        arrays.iter().map(part).collect()
     }
 
     fn batched(&self, name: &str, array: Given) -> Given {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::decode::Item;
 use super::source::{Ended, Source, Step};
-use crate::engine::Rows;
+use crate::engine::Array;
 use crate::pipeline::{Refused, StreamInput, StreamItem};
 use crate::schedule::Pace;
 
@@ -42,6 +43,14 @@ impl FromStr for Rate {
     }
 }
 
+/// What comes back with an item's answer.
+pub struct Tag {
+    /// What it was called.
+    pub name: Arc<str>,
+    /// The model's inputs, where its outputs need them again.
+    pub again: Vec<Array>,
+}
+
 /// What became of a source.
 pub struct Fed {
     pub ended: Ended,
@@ -59,7 +68,7 @@ const TICK: Duration = Duration::from_millis(50);
 pub fn feed(
     mut source: Box<dyn Source>,
     pace: Option<Pace>,
-    input: StreamInput<Arc<str>>,
+    input: StreamInput<Tag>,
     cancel: &AtomicBool,
 ) -> Fed {
     let mut fed = Fed {
@@ -70,8 +79,8 @@ pub fn feed(
     let mut due = pace.map(Pace::arrivals);
     let start = Instant::now();
     loop {
-        let (name, rows) = match source.next() {
-            Step::Items { name, rows } => (name, rows),
+        let (name, items) = match source.next() {
+            Step::Items { name, items } => (name, items),
             Step::Refused(reason) => {
                 fed.refused.push(reason);
                 continue;
@@ -81,10 +90,10 @@ pub fn feed(
                 return fed;
             }
         };
-        for inputs in rows {
+        for item in items {
             let at = due.as_mut().and_then(|due| due.next());
             let arrived = at.and_then(|at| start.checked_add(at));
-            let sent = wait(arrived, cancel).is_ok() && send(&input, inputs, &name, arrived);
+            let sent = wait(arrived, cancel).is_ok() && send(&input, item, &name, arrived);
             if !sent {
                 fed.ended = Ended::Interrupted;
                 return fed;
@@ -94,16 +103,14 @@ pub fn feed(
     }
 }
 
-fn send(
-    input: &StreamInput<Arc<str>>,
-    inputs: Vec<Rows>,
-    name: &Arc<str>,
-    arrived: Option<Instant>,
-) -> bool {
+fn send(input: &StreamInput<Tag>, item: Item, name: &Arc<str>, arrived: Option<Instant>) -> bool {
     let item = StreamItem {
-        inputs,
+        inputs: item.rows,
         arrived: arrived.unwrap_or_else(Instant::now),
-        tag: name.clone(),
+        tag: Tag {
+            name: name.clone(),
+            again: item.again,
+        },
     };
     match input.send(item) {
         Ok(()) => true,

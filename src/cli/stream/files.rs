@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::decode::Decoder;
+use super::decode::{Decoder, Item};
 use super::source::{Ended, Place, Source, Step};
 use super::Output;
-use crate::engine::Rows;
 
 /// How often a followed sequence looks for its next file.
 const LOOK: Duration = Duration::from_millis(5);
@@ -33,11 +32,11 @@ impl Files {
     /// Reads all files now, to send `count` items from them.
     pub fn preload(self, count: Option<u64>, output: &Output) -> Result<Loaded, Box<dyn Error>> {
         let bar = output.progress(self.files.len(), "reading files");
-        let mut items: Vec<(Arc<str>, Vec<Rows>)> = Vec::new();
+        let mut items: Vec<(Arc<str>, Item)> = Vec::new();
         for file in &self.files {
             let name: Arc<str> = file.display().to_string().into();
-            let rows = self.decoder.file(file)?;
-            items.extend(rows.into_iter().map(|row| (name.clone(), row)));
+            let found = self.decoder.file(file)?;
+            items.extend(found.into_iter().map(|item| (name.clone(), item)));
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -55,9 +54,9 @@ impl Source for Files {
             return Step::End(Ended::Complete);
         };
         match self.decoder.file(&file) {
-            Ok(rows) => Step::Items {
+            Ok(items) => Step::Items {
                 name: file.display().to_string().into(),
-                rows,
+                items,
             },
             Err(error) => Step::Refused(error.to_string()),
         }
@@ -66,7 +65,7 @@ impl Source for Files {
 
 /// Items in memory, sent in turn.
 pub struct Loaded {
-    items: Vec<(Arc<str>, Vec<Rows>)>,
+    items: Vec<(Arc<str>, Item)>,
     next: usize,
     left: u64,
 }
@@ -74,14 +73,14 @@ pub struct Loaded {
 impl Source for Loaded {
     fn next(&mut self) -> Step {
         let at = self.next;
-        let Some((name, row)) = self.items.get(at).filter(|_| self.left > 0) else {
+        let Some((name, item)) = self.items.get(at).filter(|_| self.left > 0) else {
             return Step::End(Ended::Complete);
         };
         self.next = (at + 1) % self.items.len();
         self.left -= 1;
         Step::Items {
             name: name.clone(),
-            rows: vec![row.clone()],
+            items: vec![item.clone()],
         }
     }
 }
@@ -120,9 +119,9 @@ impl Sequence {
         }
         let complete = self.place.file(number + 1).exists();
         match self.decoder.file(&file) {
-            Ok(rows) => Some(Step::Items {
+            Ok(items) => Some(Step::Items {
                 name: file.display().to_string().into(),
-                rows,
+                items,
             }),
             Err(error) if complete => Some(Step::Refused(error.to_string())),
             Err(_) => None,

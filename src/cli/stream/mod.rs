@@ -22,7 +22,7 @@ use super::inputs::of_session;
 use super::model::preprocess;
 use super::output::Output;
 use super::{Answer, Outcome};
-use crate::artifact::{Around, Artifact, ArtifactError};
+use crate::artifact::Artifact;
 use crate::schedule::{Order, Overflow};
 use crate::session::StreamConfig;
 use decode::Decoder;
@@ -121,9 +121,6 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         .engines
         .session_in(bundle, numerics, path, stop, output)?;
     let around = arguments.tvm.around(path, &artifact, output)?;
-    if around.as_ref().is_some_and(Around::needs_inputs_again) {
-        return Err(ArtifactError::InputsGone.into());
-    }
     let session = Arc::new(session.within(around));
     let mut results = Results::create(arguments, &artifact, session.clone())?;
     let decoder = Decoder {
@@ -139,6 +136,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let pace = arguments.rate.map(|rate| rate.pace(arguments.seed));
     let (input, answers, handle) = (stream.input, stream.answers, stream.handle);
     let begun = Begun {
+        unit: session.item_rows(),
         engines: stream.engines,
         origin: stream.origin,
     };

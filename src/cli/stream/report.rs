@@ -39,6 +39,9 @@ pub struct Report {
 
 /// What a stream starts with.
 pub struct Begun {
+    /// Rows of an item.
+    pub unit: usize,
+    /// In batches of items.
     pub engines: Vec<StreamLane>,
     pub origin: BatchOrigin,
 }
@@ -76,7 +79,7 @@ impl Report {
             engines
                 .map(|timed| Built {
                     device: device.clone(),
-                    batch: timed.batch,
+                    batch: timed.batch * begun.unit,
                     ms: ms(timed.expected),
                 })
                 .collect::<Vec<_>>()

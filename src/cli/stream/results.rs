@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::feed::Tag;
 use super::Arguments;
 use crate::artifact::Artifact;
 use crate::cli::arrays::ResultFile;
 use crate::cli::labels::{best, Guess};
-use crate::engine::Rows;
+use crate::engine::{Array, Rows};
 use crate::pipeline::StreamAnswer;
 use crate::session::Session;
 
@@ -23,8 +24,9 @@ pub struct Results {
     file: Option<ResultFile>,
     /// Of the model's outputs.
     names: Vec<String>,
-    /// For `file`.
+    /// For `file`: of every item its outputs, and the model's inputs where those need them.
     outputs: Vec<Vec<Rows>>,
+    again: Vec<Vec<Array>>,
 }
 
 /// One line of `--results`.
@@ -59,15 +61,17 @@ impl Results {
             file: file.transpose()?,
             names: artifact.output_names(),
             outputs: Vec::new(),
+            again: Vec::new(),
         })
     }
 
-    pub fn take(&mut self, answer: StreamAnswer<Arc<str>>) -> Result<(), Box<dyn Error>> {
+    pub fn take(&mut self, answer: StreamAnswer<Tag>) -> Result<(), Box<dyn Error>> {
         if let Some((path, writer)) = &mut self.lines {
             let top = match &answer.outputs {
                 Ok(rows) => {
-                    let batch = self.session.batch(&[], std::slice::from_ref(rows))?;
-                    // Not a row of classes where the output has no dimension for rows.
+                    let rows = std::slice::from_ref(rows);
+                    let batch = self.session.batch(&answer.tag.again, rows)?;
+                    // Not a row of classes where the output has no dimension for rows, or several rows.
                     let first = batch
                         .first()
                         .filter(|output| output.shape.first() == Some(&1));
@@ -77,7 +81,7 @@ impl Results {
             };
             let line = Line {
                 item: answer.number,
-                name: &answer.tag,
+                name: &answer.tag.name,
                 latency_ms: answer.latency.as_secs_f64() * 1e3,
                 top,
                 error: answer.outputs.as_ref().err().map(|e| e.to_string()),
@@ -88,6 +92,7 @@ impl Results {
         }
         if let (Some(_), Ok(rows)) = (&self.file, answer.outputs) {
             self.outputs.push(rows);
+            self.again.push(answer.tag.again);
         }
         Ok(())
     }
@@ -96,10 +101,31 @@ impl Results {
         match self.file {
             Some(file) => {
                 let types = self.session.output_types();
-                let outputs = self.session.batch(&[], &self.outputs)?;
+                let again = joined(&self.again);
+                let outputs = self.session.batch(&again, &self.outputs)?;
                 file.write(&outputs, &types, &self.names)
             }
             None => Ok(()),
         }
     }
+}
+
+/// Input by input, the rows of all items one after the other.
+fn joined(items: &[Vec<Array>]) -> Vec<Array> {
+    let Some(first) = items.first() else {
+        return Vec::new();
+    };
+    let input = |at: usize| {
+        let arrays = || items.iter().map(|item| &item[at]);
+        let data: Vec<f32> = arrays().flat_map(|a| a.data.iter().copied()).collect();
+        let mut shape = first[at].shape.clone();
+        if let Some(rows) = shape.first_mut() {
+            *rows = arrays().map(|array| array.shape[0]).sum();
+        }
+        Array {
+            shape,
+            data: Arc::new(data),
+        }
+    };
+    (0..first.len()).map(input).collect()
 }

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, Item};
 use super::files::{Files, Sequence};
 use super::tcp::Tcp;
 use super::{Arguments, Output};
 use crate::cli::inputs::expand;
-use crate::engine::Rows;
 
 /// One `--source`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +59,10 @@ impl FromStr for Place {
 
 /// What a source gives when asked for more.
 pub enum Step {
-    /// Rows that belong together, and what they are called.
+    /// Items that arrive together, and what they are called.
     Items {
         name: Arc<str>,
-        rows: Vec<Vec<Rows>>,
+        items: Vec<Item>,
     },
     /// Something that is no item; the source goes on.
     Refused(String),

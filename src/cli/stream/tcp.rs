@@ -134,9 +134,9 @@ impl Source for Tcp {
         let name = format!("frame {}", self.frames);
         self.frames += 1;
         match self.decoder.frame(&bytes, &name) {
-            Ok(rows) => Step::Items {
+            Ok(items) => Step::Items {
                 name: name.into(),
-                rows,
+                items,
             },
             // The length was right, so the next frame can be read.
             Err(error) => Step::Refused(error.to_string()),

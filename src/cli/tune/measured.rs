@@ -16,7 +16,6 @@ use super::Arguments;
 use crate::artifact::Artifact;
 use crate::bundle::{digest, Bundle};
 use crate::cli::around::network;
-use crate::cli::helped;
 use crate::cli::output::Output;
 use crate::engine::StageKind;
 use crate::machine::memory;
@@ -39,16 +38,9 @@ pub struct Confirm<'a> {
 }
 
 impl Confirm<'_> {
-    /// The network, of which rows can be dealt to devices.
+    /// The network.
     pub fn bundle(&self) -> Result<Bundle, Box<dyn Error>> {
-        let bundle = network(&Artifact::read(self.path)?, self.output)?.clone();
-        match bundle.graph.with_batch(1) {
-            Ok(_) => Ok(bundle),
-            Err(reason) => Err(helped(
-                format!("there is nothing to tune: this network runs at its compiled batch only ({reason})"),
-                "compile it at batch 1: its rows are then dealt one by one",
-            )),
-        }
+        Ok(network(&Artifact::read(self.path)?, self.output)?.clone())
     }
 
     /// Lets the best of what `oracle`, a model or a table, predicted run on the devices, if that was asked for.
@@ -132,8 +124,8 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
                 sizes.whole_bytes.engine(batch)
             }
         };
-        let one = !session.one_by_one() || batch == 1;
-        one && batch <= most && limits.memory.is_none_or(|memory| bytes <= memory)
+        let whole = session.unit().is_none_or(|unit| batch == unit);
+        whole && batch <= most && limits.memory.is_none_or(|memory| bytes <= memory)
     };
     bench.profile(arguments.most_rows(), fits)?;
     let goal = match bench.power()? {

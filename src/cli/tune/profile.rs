@@ -62,7 +62,7 @@ impl Bench<'_> {
     }
 
     fn engines(&self, rows: usize) -> Vec<Engine> {
-        let batches = batches(rows);
+        let batches = self.batches(rows);
         let gpu = |stage| move |n: &usize| (Device::Gpu, stage, *n);
         let mut engines: Vec<_> = batches.iter().map(gpu(StageKind::Whole)).collect();
         if self.session.gpu_alone_because().is_some() {
@@ -85,7 +85,7 @@ impl Bench<'_> {
         if self.session.gpu_alone_because().is_some() {
             return Vec::new();
         }
-        let one = self.session.one_by_one();
+        let unit = self.session.unit();
         let plan = |devices: &[Device], batch: usize| {
             let share = |device: &Device| Share {
                 device: *device,
@@ -93,20 +93,31 @@ impl Bench<'_> {
                 rounds: (SIDE_BY_SIDE / batch).max(2),
             };
             let plan = Plan::merged(devices.iter().map(share).collect());
-            match one {
-                true => plan.one_by_one(),
-                false => plan,
+            match unit {
+                Some(unit) => plan.one_by_one().of_units(unit),
+                None => plan,
             }
         };
         let counts = 2..=devices.len();
         let groups = counts.flat_map(|count| {
-            let batches = batches(rows).into_iter();
-            let batches = batches.filter(move |batch| *batch == 1 || !one && batch * count <= rows);
+            let batches = match unit {
+                Some(_) => vec![1],
+                None => batches(rows),
+            };
+            let batches = batches.into_iter();
+            let batches = batches.filter(move |batch| *batch == 1 || batch * count <= rows);
             batches.map(move |batch| (count, batch))
         });
         groups
             .map(|(count, batch)| plan(&devices[..count], batch))
             .collect()
+    }
+
+    fn batches(&self, rows: usize) -> Vec<usize> {
+        match self.session.unit() {
+            Some(unit) => vec![unit],
+            None => batches(rows),
+        }
     }
 
     fn together(&mut self, plan: Plan) -> Result<(), Box<dyn Error>> {

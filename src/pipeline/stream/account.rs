@@ -20,7 +20,7 @@ impl<T> Driver<'_, T> {
     pub(super) fn lose(&mut self, device: Device, loss: Loss, message: String) {
         let lost = |task: &StreamTask| task.device == device;
         let items = self.running.values().filter(|t| lost(t));
-        let redealt: usize = items.map(|t| t.items.len()).sum();
+        let redealt: usize = items.map(|t| t.items.len() * self.unit).sum();
         self.running.retain(|_, task| !lost(task));
         self.stats(|stats| {
             let stats = stats.device(device);
@@ -31,7 +31,7 @@ impl<T> Driver<'_, T> {
     }
 
     pub(super) fn count(&mut self, task: &StreamTask, busy: Duration) {
-        let (rows, padding) = (task.items.len(), task.padding());
+        let (rows, padding) = (task.items.len() * self.unit, task.padding() * self.unit);
         self.stats(|stats| {
             let stats = stats.device(task.device);
             stats.rounds += 1;

@@ -22,6 +22,8 @@ use crate::schedule::{
 pub struct StreamJob<T> {
     pub stream: Stream,
     pub bound: Option<Duration>,
+    /// Rows of an item.
+    pub unit: usize,
     /// Of the GPU, which runs the network uncut.
     pub alone: Route,
     /// Of the DLAs; that of the GPU when there are none.
@@ -41,7 +43,8 @@ pub(in crate::pipeline) fn drive<T>(workers: &mut Workers, id: u64, job: StreamJ
         id,
         stream: job.stream,
         bound: job.bound,
-        slots: Slots::new(job.alone, job.shared),
+        unit: job.unit,
+        slots: Slots::new(job.alone.of_units(job.unit), job.shared.of_units(job.unit)),
         groups: job.groups,
         pending: VecDeque::new(),
         closed: false,
@@ -67,6 +70,8 @@ pub(super) struct Driver<'a, T> {
     pub(super) id: u64,
     pub(super) stream: Stream,
     pub(super) bound: Option<Duration>,
+    /// Rows of an item.
+    pub(super) unit: usize,
     pub(super) slots: Slots<T>,
     pub(super) groups: Receiver<Vec<StreamItem<T>>>,
     /// Came in, but the stream had no room for them yet.
@@ -167,7 +172,7 @@ impl<T> Driver<'_, T> {
             Phase::Prefix => self.slots.route(task.device).first,
             Phase::Suffix => StageKind::Suffix,
         };
-        let key = EngineKey::new(stage, task.batch);
+        let key = EngineKey::new(stage, task.batch * self.unit);
         let ticket = Ticket {
             run: self.id,
             task: task.id,

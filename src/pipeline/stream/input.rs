@@ -9,7 +9,7 @@ use crate::plan::counted;
 
 /// Takes items from any thread; the stream ends when every clone of it is gone.
 pub struct StreamInput<T> {
-    /// Elements of one row of each input of the network.
+    /// Elements of an item in each input of the network.
     sizes: Arc<[usize]>,
     groups: Sender<Vec<StreamItem<T>>>,
 }

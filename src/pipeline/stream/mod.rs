@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 use super::PipelineError;
 use crate::engine::Rows;
 
-/// One row of every input of the network.
+/// One row of every input of the network; of a network that runs only in executions as compiled, all rows of one.
 #[derive(Debug, Clone)]
 pub struct StreamItem<T> {
-    /// In the order of the network's inputs; float32 elements of one row each.
+    /// In the order of the network's inputs; float32 elements.
     pub inputs: Vec<Rows>,
     /// Since when it waits: its latency, and its bound, count from then.
     pub arrived: Instant,
@@ -35,7 +35,7 @@ pub struct StreamAnswer<T> {
     /// The item's number in the order of arrival, from 0.
     pub number: u64,
     pub tag: T,
-    /// One row of every output of the network.
+    /// The same rows of every output of the network.
     pub outputs: Result<Vec<Rows>, StreamError>,
     /// From the item's arrival until its answer was due to be handed over.
     pub latency: Duration,

@@ -29,7 +29,7 @@ fn item(inputs: Vec<Rows>, tag: usize) -> StreamItem<usize> {
     }
 }
 
-/// Sends every row of `inputs` from another thread and takes all answers.
+/// Sends every item of `inputs` from another thread and takes all answers.
 fn send_all(
     session: &Arc<Session>,
     config: &StreamConfig,
@@ -43,7 +43,7 @@ fn send_all(
             input.send(item(row, tag)).unwrap();
         }
     });
-    let count = inputs[0].shape[0];
+    let count = inputs[0].shape[0] / session.item_rows();
     let answers: Vec<_> = stream.answers.iter().take(count).collect();
     source.join().unwrap();
     (answers, stream.finish())
@@ -71,6 +71,8 @@ fn answers_are_right_and_in_order_on_any_devices() {
         (network(), Some("dla0=2x1"), "the GPU has the suffix only"),
         (prefix_only(), Some("gpu=2x1,dla1=3x1"), "no suffix"),
         (suffix_only(), None, "no prefix"),
+        (mixing(), None, "rows that go two by two"),
+        (mixing(), Some("gpu=2x1,dla0=2x1,suffix=2"), "so asked for"),
     ] {
         let delays = [(GPU, 2), (DLA0, 1), (DLA1, 5)];
         let delays = delays.map(|(d, ms)| (d, Duration::from_millis(ms)));
@@ -87,9 +89,10 @@ fn answers_are_right_and_in_order_on_any_devices() {
         let inputs = batch(&session, 50);
         let (answers, stats) = send_all(&session, &config, &inputs);
         assert_answers(&session, &inputs, &answers);
+        let items = 50 / session.item_rows() as u64;
         assert_eq!(
             (stats.arrived, stats.computed, stats.open),
-            (50, 50, 0),
+            (items, items, 0),
             "{why}"
         );
         let rows: usize = stats.devices.values().map(|d| d.rows).sum();
@@ -257,7 +260,10 @@ fn what_cannot_stream_says_why() {
     for (session, config, want) in [
         (
             start(mixing(), fake()),
-            StreamConfig::default(),
+            StreamConfig {
+                plan: Some("gpu=4x1".parse().unwrap()),
+                ..StreamConfig::default()
+            },
             "only in batches of 2",
         ),
         (start(network(), fake()), wrong, "5000 rows"),

@@ -90,7 +90,7 @@ pub fn ratio(costs: &BoardCosts, batch: usize) -> Option<f64> {
         suffix: true,
         dlas: vec![Device::Dla(0), Device::Dla(1)],
         dla_rows: 64,
-        one_by_one: false,
+        unit: None,
     };
     let rate = |choice| {
         Some(

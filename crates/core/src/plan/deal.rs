@@ -127,6 +127,14 @@ impl Plan {
         }
     }
 
+    /// The same plan with `unit` rows in the place of each.
+    #[must_use]
+    pub fn of_units(mut self, unit: usize) -> Plan {
+        self.prefix.iter_mut().for_each(|share| share.batch *= unit);
+        self.suffix_batch *= unit;
+        self
+    }
+
     fn alone(device: Device, batch: usize, most: usize) -> Plan {
         Plan::new(shares(device, batch, most), suffix_batch(batch))
     }

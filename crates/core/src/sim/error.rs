@@ -28,6 +28,8 @@ pub enum SimError {
     Jitter(f64),
     #[error(transparent)]
     Infeasible(#[from] Infeasible),
+    #[error("this network runs only in batches of {unit}, and a batch of {} is no multiple of that: its rows cannot be proved apart", counted(*rows, "row"))]
+    Units { unit: usize, rows: usize },
     #[error("the plan deals no row that could run: check it with `tvm-dla plan`")]
     NoProgress,
 }

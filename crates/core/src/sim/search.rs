@@ -29,8 +29,11 @@ pub(super) fn candidates(
         costs,
         batch,
     };
-    if network.one_by_one {
-        return Ok(vec![search.one_by_one(choice)]);
+    if let Some(unit) = network.unit {
+        return match batch.is_multiple_of(unit) {
+            true => Ok(vec![search.in_units(choice, unit)]),
+            false => Err(SimError::Units { unit, rows: batch }),
+        };
     }
     let mut plans = match choice {
         Choice::GpuOnly => search.alone(),
@@ -55,14 +58,14 @@ type Estimated = Vec<(f64, Plan)>;
 
 impl Search<'_> {
     /// Nothing but the devices can be chosen.
-    fn one_by_one(&self, choice: Choice) -> Plan {
+    fn in_units(&self, choice: Choice, unit: usize) -> Plan {
         let gpu = (choice != Choice::DlaOnly).then_some(Device::Gpu);
         let dlas = match choice {
             Choice::GpuOnly => &[],
             Choice::DlaOnly | Choice::Shared => &self.network.dlas[..],
         };
         let devices: Vec<Device> = gpu.into_iter().chain(dlas.iter().copied()).collect();
-        Plan::in_units(self.batch, &devices, 1)
+        Plan::in_units(self.batch, &devices, unit)
     }
 
     fn alone(&self) -> Result<Estimated, SimError> {

@@ -31,8 +31,8 @@ pub struct Network {
     pub dlas: Vec<Device>,
     /// Most rows of one execution on a DLA.
     pub dla_rows: usize,
-    /// Whether its rows, or those of a stage, are computed one by one.
-    pub one_by_one: bool,
+    /// The rows of every execution, where those of the network or of a stage cannot be proved apart.
+    pub unit: Option<usize>,
 }
 
 impl Network {

@@ -56,6 +56,11 @@ impl Stages {
         let mut stages = parts.chain([graph]);
         stages.any(|stage| stage.apart().is_err() || stage.batch() != graph.batch())
     }
+
+    /// The rows of every execution where there is no other number: those that `graph` was compiled for.
+    pub fn unit(&self, graph: &Graph) -> Option<usize> {
+        self.fixed(graph).then(|| graph.batch())
+    }
 }
 
 /// A network that cannot be cut as asked.

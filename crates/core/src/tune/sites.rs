@@ -31,7 +31,7 @@ pub struct Sites {
     pub sites: Vec<Site>,
     whole_bytes: Footprint,
     io: u64,
-    one_by_one: bool,
+    unit: Option<usize>,
 }
 
 /// Bytes per element of arrays between stages: the runtime hands float32 around.
@@ -61,13 +61,13 @@ impl Sites {
             .unwrap_or(usize::MAX);
         points.retain(|point| point.elements <= most);
         points.truncate(EARLY);
-        let mut one_by_one = longest.fixed(graph);
+        let mut unit = longest.unit(graph);
         let mut sites = Vec::new();
         sites.extend(Site::new(options, element, Cut::Longest, longest));
         for point in points {
             let (target, gpu_only) = (&options.target, &options.gpu_only);
             let stages = cut_after(graph, target, gpu_only, &point.node)?;
-            one_by_one |= stages.fixed(graph);
+            unit = unit.or_else(|| stages.unit(graph));
             let after = Cut::After(point.node);
             sites.extend(Site::new(options, element, after, stages));
         }
@@ -76,7 +76,7 @@ impl Sites {
             whole_bytes: footprint(graph, element),
             io: ends.map(|id| row_bytes(graph, *id)).sum(),
             sites,
-            one_by_one,
+            unit,
         })
     }
 
@@ -108,7 +108,7 @@ impl Sites {
                 ways.collect()
             },
             dlas,
-            one_by_one: self.one_by_one,
+            unit: self.unit,
             jitter: 0.05,
             limits: Limits::default(),
         }

@@ -5,6 +5,7 @@ use super::floor::Floor;
 use super::genome::{divisors, even, Genome};
 use super::goal::Goal;
 use super::times::Times;
+use super::units::in_units;
 use super::{heuristic, Bound, Found, SearchError, Space};
 use crate::plan::{Device, Mode};
 use crate::sim::SimError;
@@ -27,11 +28,13 @@ const EQUAL_ROUNDS: usize = 8;
 /// # Errors
 /// As [`super::search`].
 pub fn exhaustive(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<Found, SearchError> {
-    let times = Times::new(space);
-    let mut judge = Judge::new(space, goal);
-    heuristic(&times, &mut judge, rows, goal)?;
-    let (count, _) = sweep(&times, &mut judge, rows, goal, usize::MAX)?;
-    judge.finish(Bound::of(&times, rows)?, count, true)
+    in_units(space, rows, |space, rows| {
+        let times = Times::new(space);
+        let mut judge = Judge::new(space, goal);
+        heuristic(&times, &mut judge, rows, goal)?;
+        let (count, _) = sweep(&times, &mut judge, rows, goal, usize::MAX)?;
+        judge.finish(Bound::of(&times, rows)?, count, true)
+    })
 }
 
 /// Tries everything as long as that takes next to no time; returns how many plans that was, and whether it was all.

@@ -21,6 +21,7 @@ mod strategies;
 #[cfg(test)]
 mod tests;
 mod times;
+mod units;
 
 pub use bound::Bound;
 pub use exhaustive::exhaustive;
@@ -38,6 +39,7 @@ use exhaustive::try_everything;
 use figures::Judge;
 use genome::Genome;
 use times::Times;
+use units::in_units;
 
 /// One place to cut, and what its stages cost.
 pub struct Way<'a> {
@@ -64,20 +66,19 @@ pub struct Space<'a> {
     pub ways: Vec<Way<'a>>,
     /// The DLA cores to use.
     pub dlas: Vec<Device>,
-    /// Whether rows are computed one by one, because they, or those of a stage, cannot be proved apart.
-    pub one_by_one: bool,
+    /// The rows of every execution, where those of the network or of a stage cannot be proved apart.
+    pub unit: Option<usize>,
     /// How far execution times vary on the board, for percentiles: 0.05 is 5 % either way.
     pub jitter: f64,
     pub limits: Limits,
 }
 
 impl Space<'_> {
-    /// `plan` with its rows in the executions that are possible.
+    /// `plan` with its rows in the executions that are possible. Searches are in units, each like a row.
     fn executed(&self, plan: Plan) -> Plan {
-        if self.one_by_one {
-            plan.one_by_one()
-        } else {
-            plan
+        match self.unit {
+            Some(_) => plan.one_by_one(),
+            None => plan,
         }
     }
 }
@@ -107,11 +108,13 @@ const STARTS: usize = 16;
 /// [`Infeasible`] when no plan keeps the goal's bound and the limits, with the nearest that could be kept; an error of
 /// the simulation.
 pub fn search(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<Found, SearchError> {
-    let times = Times::new(space);
-    let mut judge = Judge::new(space, goal);
-    let estimated = heuristic(&times, &mut judge, rows, goal)?;
-    let (_, all) = try_everything(&times, &mut judge, rows, goal)?;
-    judge.finish(Bound::of(&times, rows)?, estimated, all)
+    in_units(space, rows, |space, rows| {
+        let times = Times::new(space);
+        let mut judge = Judge::new(space, goal);
+        let estimated = heuristic(&times, &mut judge, rows, goal)?;
+        let (_, all) = try_everything(&times, &mut judge, rows, goal)?;
+        judge.finish(Bound::of(&times, rows)?, estimated, all)
+    })
 }
 
 /// Simulates the GPU alone, the named strategies and the best estimates, and improves the best of them; returns how many

@@ -32,11 +32,12 @@ pub fn search_any(
         }
         Err(error) => Err(error),
     };
-    for rows in ladder(most) {
-        attempt(rows, &mut tried)?;
+    let unit = space.unit.unwrap_or(1);
+    for units in ladder((most / unit).max(1)) {
+        attempt(units * unit, &mut tried)?;
     }
     for _ in 0..3 {
-        for rows in between(&tried, goal, most) {
+        for rows in between(&tried, goal, most, unit) {
             attempt(rows, &mut tried)?;
         }
         tried.sort_by_key(rows_of);
@@ -72,14 +73,15 @@ fn best(tried: &[Found], goal: &Goal) -> Option<usize> {
 }
 
 /// Half-way from the best to its neighbours; with a bound the next larger number may be out of reach.
-fn between(tried: &[Found], goal: &Goal, most: usize) -> Vec<usize> {
+fn between(tried: &[Found], goal: &Goal, most: usize, unit: usize) -> Vec<usize> {
     let Some(at) = best(tried, goal) else {
         return Vec::new();
     };
     let rows = rows_of(&tried[at]);
     let below = at.checked_sub(1).map_or(0, |at| rows_of(&tried[at]));
     let above = tried.get(at + 1).map_or(rows + rows / 2, rows_of);
-    let halves = [(below + rows) / 2, (rows + above) / 2];
+    let whole = |rows: usize| rows / unit * unit;
+    let halves = [whole((below + rows) / 2), whole((rows + above) / 2)];
     let new = |n: &usize| *n > 0 && *n <= most && tried.iter().all(|f| rows_of(f) != *n);
     halves.into_iter().filter(new).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::genome::Genome;
 use super::times::Times;
+use super::units::in_units;
 use super::{SearchError, Space};
 use crate::plan::{Device, Plan, Share};
 use crate::sim::{self, Choice, Network, Noise, SimError};
@@ -12,6 +13,10 @@ use crate::tune::profile::{kcc2020, Profile, Unit};
 /// # Errors
 /// An error of the simulation.
 pub fn gpu_only(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
+    in_units(space, rows, gpu_only_alike)
+}
+
+fn gpu_only_alike(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
     let mut best: Option<(f64, Plan)> = None;
     for batch in Times::new(space).rows(None, Device::Gpu, rows) {
         let plan = Genome::alone(batch, rows, 1).plan(space, rows);
@@ -30,13 +35,17 @@ pub fn gpu_only(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
 /// # Errors
 /// An error of the simulation.
 pub fn paper(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
+    in_units(space, rows, paper_alike)
+}
+
+fn paper_alike(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
     let Some(way) = space.ways.first().filter(|_| !space.dlas.is_empty()) else {
         return gpu_only(space, rows);
     };
     let network = Network {
         prefix: true,
         suffix: way.suffix,
-        one_by_one: space.one_by_one,
+        unit: space.unit,
         dlas: space.dlas.clone(),
         dla_rows: way.dla_rows,
     };
@@ -49,6 +58,10 @@ pub fn paper(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
 /// # Errors
 /// An error of the simulation.
 pub fn kcc(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
+    in_units(space, rows, kcc_alike)
+}
+
+fn kcc_alike(space: &Space<'_>, rows: usize) -> Result<Plan, SearchError> {
     let Some(way) = space.ways.first().filter(|_| !space.dlas.is_empty()) else {
         return gpu_only(space, rows);
     };

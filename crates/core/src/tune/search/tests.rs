@@ -93,7 +93,7 @@ fn space<'a>(costs: &'a Fake, ways: Vec<Way<'a>>) -> Space<'a> {
         io: 7,
         ways,
         dlas: DLAS.to_vec(),
-        one_by_one: false,
+        unit: None,
         jitter: 0.1,
         limits: Limits::default(),
     }
@@ -136,7 +136,7 @@ fn rows_that_go_one_by_one_are_dealt_so_by_every_strategy() {
     way.costs = &costs;
     let space = Space {
         whole: &costs,
-        one_by_one: true,
+        unit: Some(1),
         ways: vec![way],
         ..free
     };
@@ -158,6 +158,68 @@ fn rows_that_go_one_by_one_are_dealt_so_by_every_strategy() {
                 .unwrap();
         }
     }
+}
+
+/// What is known of a network whose executions take this many rows.
+struct Twos(Fake);
+
+impl Costs for Twos {
+    fn execution(
+        &self,
+        stage: StageKind,
+        on: Device,
+        batch: usize,
+    ) -> Result<ExecutionCost, String> {
+        match batch {
+            2 => self.0.execution(stage, on, 2),
+            other => Err(format!("{other} rows are never one execution")),
+        }
+    }
+}
+
+#[test]
+fn rows_that_go_two_by_two_are_dealt_so_by_every_strategy() {
+    let costs = Twos(PAPER);
+    let free = space(&PAPER, vec![way("", &PAPER)]);
+    let mut way = way("", &PAPER);
+    way.costs = &costs;
+    let space = Space {
+        whole: &costs,
+        unit: Some(2),
+        ways: vec![way],
+        ..free
+    };
+    for rows in [2, 4, 14, 16, 100] {
+        let found = search(&space, rows, &Goal::Throughput).unwrap();
+        let named = [
+            gpu_only(&space, rows),
+            paper(&space, rows),
+            kcc(&space, rows),
+        ];
+        let plans = found.best.iter().map(|figures| figures.plan.clone());
+        for plan in plans.chain(named.map(Result::unwrap)) {
+            let two = plan.prefix.iter().all(|share| share.batch == 2);
+            assert!(two && plan.suffix_batch == 2, "{rows}: {plan}");
+            assert_eq!(plan.total(), rows, "{plan}");
+            plan.validate(rows, &[Device::Gpu, DLAS[0], DLAS[1]])
+                .unwrap();
+        }
+        let best = &found.best[0];
+        let again = rate(&space, &best.plan);
+        assert!((best.rows_per_second / again - 1.0).abs() < 1e-9, "{rows}");
+        assert!(best.rows_per_second <= found.bound.rows_per_second() * (1.0 + 1e-9));
+        assert_eq!(best.memory, space.memory(&best.plan), "{rows}");
+    }
+    let error = search(&space, 3, &Goal::Throughput).unwrap_err();
+    assert!(
+        error.to_string().contains("only in batches of 2"),
+        "{error}"
+    );
+    let (any, tried) = search_any(&space, 64, &Goal::Throughput).unwrap();
+    assert!(tried
+        .iter()
+        .chain([&any])
+        .all(|f| f.best[0].plan.total() % 2 == 0));
 }
 
 #[test]

@@ -85,10 +85,9 @@ impl<'a> Times<'a> {
         if let Some(cost) = self.known.borrow().get(&key) {
             return Ok(*cost);
         }
-        let (rows, executions) = if self.space.one_by_one {
-            (1, batch)
-        } else {
-            (batch, 1)
+        let (rows, executions) = match self.space.unit {
+            Some(_) => (1, batch),
+            None => (batch, 1),
         };
         let cost = self.costs(at).execution(stage, device, rows);
         let cost = cost.map(|one| one.times(executions));
