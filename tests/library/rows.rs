@@ -14,7 +14,7 @@ use tvm_dla::plan::Device;
 use tvm_dla::session::default_search;
 
 /// A network from a list of numbers: each picks an operator and how it is applied.
-fn network(batch: usize, picks: &[u32]) -> Graph {
+pub fn network(batch: usize, picks: &[u32]) -> Graph {
     let mut b = GraphBuilder::new("random");
     let mut x = b.input("x", &[batch, 2, 3, 4]);
     for (at, pick) in picks.iter().enumerate() {
