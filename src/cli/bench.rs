@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::around::network;
+use super::costs::{costs, Costs};
 use super::engines::Engines;
 use super::inputs::{self, repeat};
 use super::model::preprocess;
@@ -17,7 +18,7 @@ use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::Array;
 use crate::pipeline::Stats;
-use crate::plan::{Device, Plan, PlanError};
+use crate::plan::Plan;
 use crate::session::{Chosen, Outcome as Ran, PlanOrigin, Session, SessionError};
 
 #[derive(Args)]
@@ -45,30 +46,19 @@ pub struct Arguments {
 
 /// Median, smallest and largest of several runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
+pub(super) struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
 }
 
 #[derive(Serialize)]
-struct Measured {
+pub(super) struct Measured {
     plan: String,
     plan_from: PlanOrigin,
-    images_per_second: Spread,
+    pub images_per_second: Spread,
     /// Of the run with the median rate.
     stats: Stats,
-}
-
-#[derive(Serialize)]
-struct Costs {
-    /// Rate of gpu and dla0 at the same time over the sum of their rates alone.
-    co_execution: f64,
-    /// Microseconds of a run outside its engine, one row and 64 rows.
-    overhead_us_1: Spread,
-    overhead_us_64: Spread,
-    /// The latter over the run's time.
-    overhead_share_64: f64,
 }
 
 #[derive(Serialize)]
@@ -130,7 +120,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
 }
 
 /// What is measured.
-enum Row {
+pub(super) enum Row {
     /// Always this plan.
     Fixed(Plan, PlanOrigin),
     /// Whatever the session takes.
@@ -154,7 +144,7 @@ impl Row {
 }
 
 /// Runs every plan once to warm up, then all of them `repeats` times, one after the other.
-fn in_turn<const N: usize>(
+pub(super) fn in_turn<const N: usize>(
     session: &Session,
     rows: &[Row; N],
     inputs: &[Array],
@@ -226,51 +216,7 @@ pub(super) fn noise(session: &Session, rows: usize) -> Vec<Array> {
         .collect()
 }
 
-fn costs(session: &Session, repeats: u32, output: &Output) -> Result<Costs, Box<dyn Error>> {
-    if !session.devices().contains(&Device::Dla(0)) {
-        return Err("--costs needs the devices gpu and dla0".into());
-    }
-    output.say("measuring costs");
-    let plans: Result<Vec<Row>, _> = [
-        "gpu=16x8,dla0=16x8,suffix=256",
-        "gpu=16x16,suffix=256",
-        "dla0=16x16,suffix=256",
-    ]
-    .iter()
-    .map(|text| Ok::<Row, PlanError>(Row::Fixed(text.parse()?, PlanOrigin::Asked)))
-    .collect();
-    let plans: [Row; 3] = plans?.try_into().map_err(|_| "three plans")?;
-    let [both, gpu, dla] = in_turn(session, &plans, &noise(session, 256), repeats, || ())?;
-    let rate = |measured: &Measured| measured.images_per_second.median;
-    let (one, _) = overhead(session, 1, 50 * repeats)?;
-    let (many, share) = overhead(session, 64, repeats)?;
-    Ok(Costs {
-        co_execution: rate(&both) / (rate(&gpu) + rate(&dla)),
-        overhead_us_1: one,
-        overhead_us_64: many,
-        overhead_share_64: share,
-    })
-}
-
-/// Microseconds of one uncut execution on the GPU that its engine was not busy, and their share of the run.
-fn overhead(session: &Session, rows: usize, runs: u32) -> Result<(Spread, f64), Box<dyn Error>> {
-    let plan = match session.fixed_because() {
-        None => format!("gpu={rows}x1").parse()?,
-        Some(_) => session.gpu_alone(rows)?,
-    };
-    let inputs = noise(session, rows);
-    session.run_with(&plan, &inputs)?;
-    let (mut micros, mut shares) = (Vec::new(), Vec::new());
-    for _ in 0..runs.max(3) {
-        let stats = session.run_with(&plan, &inputs)?.stats;
-        let idle = stats.seconds - stats.devices["gpu"].busy;
-        micros.push(idle * 1e6);
-        shares.push(idle / stats.seconds);
-    }
-    Ok((spread(micros), spread(shares).median))
-}
-
-fn spread(mut values: Vec<f64>) -> Spread {
+pub(super) fn spread(mut values: Vec<f64>) -> Spread {
     values.sort_by(f64::total_cmp);
     Spread {
         median: values[values.len() / 2],

@@ -9,6 +9,7 @@ mod build;
 mod cache;
 mod calibrate;
 mod check;
+mod costs;
 mod data;
 mod doctor;
 mod embed;
