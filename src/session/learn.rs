@@ -1,6 +1,6 @@
 //! What a session learns from its batches, and from where it goes on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::{Chosen, Outcome, PlanOrigin, Session, SessionConfig, SessionError};
 use crate::bundle::Options;
 use crate::engine::{Array, Backend, StageKind};
 use crate::graph::Graph;
-use crate::pipeline::{EngineKey, Pipeline, Stats, Wanted};
-use crate::plan::{Device, Plan};
-use crate::planner::{Engine, Forecast, Kind, Planner, Ran, Terms};
+use crate::pipeline::{EngineKey, Pipeline, Stats};
+use crate::plan::Device;
+use crate::planner::{Forecast, Kind, Planner, Ran, Terms};
 use crate::split::{DlaTarget, Stages};
 use crate::trace::{Span, Track, Work};
 use crate::tune::Sites;
@@ -76,7 +76,7 @@ impl Learning {
         })
     }
 
-    fn made(&self) -> MutexGuard<'_, HashMap<usize, Chosen>> {
+    pub fn made(&self) -> MutexGuard<'_, HashMap<usize, Chosen>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,7 +84,7 @@ impl Learning {
         self.planner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn grower(&self) -> MutexGuard<'_, Grower> {
+    pub fn grower(&self) -> MutexGuard<'_, Grower> {
         self.grower.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -166,7 +166,7 @@ impl Session {
         if outcome.stats.redealt() > 0 {
             return;
         }
-        let wanted = planner.learn(&ran, &self.built(pipeline));
+        let wanted = planner.learn(&ran, || self.built(pipeline));
         if planner.batches().is_power_of_two() {
             let keeper = learning.keeper.iter();
             keeper.for_each(|keeper| keeper.store(&planner.rates));
@@ -192,72 +192,6 @@ impl Session {
             };
             planner.note(kind, key.batch, time.as_secs_f64() * 1e6);
         }
-    }
-
-    /// Builds an engine in the background.
-    fn grow(&self, grower: &mut Grower, engine: Engine) {
-        let way = match engine.stage {
-            StageKind::Whole => &self.alone,
-            StageKind::Prefix | StageKind::Suffix => match &self.shared {
-                Ok(way) => way,
-                Err(_) => return,
-            },
-        };
-        let stage = match engine.stage {
-            StageKind::Whole => way.route.first,
-            other => other,
-        };
-        let key = EngineKey {
-            route: way.route.id,
-            ..EngineKey::new(stage, engine.rows)
-        };
-        if let Ok(graph) = self.stage(way, key) {
-            let device = engine.device;
-            grower.ask(Wanted { device, key, graph });
-        }
-    }
-
-    /// Takes over what was built in the background.
-    fn take_over(&self, pipeline: &mut Pipeline, batch: usize) {
-        let Some(learning) = &self.learning else {
-            return;
-        };
-        let grown = learning.grower().grown();
-        if grown.is_empty() {
-            return;
-        }
-        for grown in grown {
-            match grown.engine {
-                Ok(engine) => {
-                    pipeline.adopt(grown.device, grown.key, engine);
-                    learning.planner().built(grown.took.as_secs_f64() * 1e6);
-                }
-                // The plans that are there go on; this one is not asked for again.
-                Err(reason) => learning.planner().cannot(&reason),
-            }
-        }
-        let engines = self.built(pipeline);
-        learning.planner().turn(batch, &engines);
-    }
-
-    /// The engines that are there, as the planner names them.
-    fn built(&self, pipeline: &Pipeline) -> HashSet<Engine> {
-        let mut engines = HashSet::new();
-        for (device, key) in pipeline.built() {
-            let engine = |stage| Engine {
-                device,
-                stage,
-                rows: key.batch,
-                way: key.route,
-                copy: key.copy,
-            };
-            engines.insert(engine(key.stage));
-            let whole = key.route == self.alone.route.id && key.stage == self.alone.route.first;
-            if whole && device == Device::Gpu {
-                engines.insert(engine(StageKind::Whole));
-            }
-        }
-        engines
     }
 
     /// What is not as it should be, in words: devices of a board that are emulated, or rates that were kept and cannot be
@@ -289,74 +223,4 @@ fn executions(spans: &[Span]) -> Vec<(StageKind, Device, usize, f64)> {
         (Track::Device(_) | Track::Host, _) => None,
     };
     spans.iter().filter_map(of).collect()
-}
-
-/// The plan of a batch by what is known, where anything is.
-impl Session {
-    pub(super) fn planned(&self, batch: usize) -> Option<Chosen> {
-        let learning = self.learning.as_ref()?;
-        if let Some(made) = learning.made().get(&batch) {
-            return Some(made.clone());
-        }
-        let planner = learning.planner();
-        if self.backend.alike() && !planner.has_turned() {
-            // Devices that are alike get an equal deal until one has shown to be slower.
-            return None;
-        }
-        let (plan, source) = planner.plan(batch)?;
-        let origin = PlanOrigin::of(source, planner.kept());
-        let made = Chosen { plan, origin };
-        learning.made().insert(batch, made.clone());
-        Some(made)
-    }
-
-    /// The best plan of the GPU alone for `batch` rows, by what is known.
-    ///
-    /// # Errors
-    /// Rows that a network of fixed batch cannot run.
-    pub fn gpu_alone(&self, batch: usize) -> Result<Plan, SessionError> {
-        let learning = self.learning.as_ref();
-        match learning.and_then(|learning| learning.planner().alone(batch)) {
-            Some(known) => Ok(known),
-            None => self.uncut(batch),
-        }
-    }
-
-    /// The best plan for `batch` rows that this session knows: one that was given, else the best by what is known, sure
-    /// or not; otherwise the one that it takes anyway.
-    ///
-    /// # Errors
-    /// As [`Session::plan_for`].
-    pub fn best_known(&self, batch: usize) -> Result<Chosen, SessionError> {
-        let taken = self.chosen(batch)?;
-        let own = match taken.origin {
-            PlanOrigin::Asked | PlanOrigin::File(_) | PlanOrigin::Artifact => None,
-            PlanOrigin::Learned
-            | PlanOrigin::Kept
-            | PlanOrigin::Simulated { .. }
-            | PlanOrigin::Embedded { .. }
-            | PlanOrigin::GpuAlone
-            | PlanOrigin::EqualDeal => self.learning.as_ref(),
-        };
-        let best = own.and_then(|learning| learning.planner().likeliest(batch));
-        let best = best.filter(|plan| self.check_plan(plan).is_ok());
-        Ok(match best {
-            Some(plan) => Chosen { plan, ..taken },
-            None => taken,
-        })
-    }
-
-    /// The plan that batches of this size began with, and go on with until they lead to another.
-    pub(super) fn begun(&self, batch: usize) -> Option<Chosen> {
-        let learning = self.learning.as_ref()?;
-        learning.planner().next(batch)?;
-        learning.made().get(&batch).cloned()
-    }
-
-    /// The plan that earlier batches led to.
-    pub(super) fn learned(&self, batch: usize) -> Option<Plan> {
-        let planner = self.learning.as_ref()?.planner();
-        let (plan, learned) = planner.next(batch)?;
-        learned.then(|| plan.clone())
-    }
 }

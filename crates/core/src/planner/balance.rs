@@ -9,6 +9,9 @@ use crate::plan::Device;
 /// Halvings of the time in which all devices might end: a batch of thousands of rows is dealt to the row.
 const HALVINGS: usize = 13;
 
+/// The rounds of every DLA.
+type Dealt = Vec<(Device, Rounds)>;
+
 /// The GPU with some DLAs.
 pub(super) struct Balance<'a> {
     pub deal: &'a Deal<'a>,
@@ -39,13 +42,24 @@ impl Balance<'_> {
                 None => return,
             },
         );
+        // Times that are near give the same rounds.
+        let mut tried: Vec<(Dealt, Option<f64>)> = Vec::new();
         for _ in 0..HALVINGS {
             let us = (low + high) / 2.0;
             let shares = self.dlas.iter();
             let shares: Vec<_> = shares
                 .map(|dla| (dla.device, dla.within(us / self.slow[1])))
                 .collect();
-            match self.consider(&shares, best) {
+            let known = tried.iter().find(|(tried, _)| *tried == shares);
+            let gpu = match known {
+                Some((_, gpu)) => *gpu,
+                None => {
+                    let gpu = self.consider(&shares, best);
+                    tried.push((shares, gpu));
+                    gpu
+                }
+            };
+            match gpu {
                 Some(gpu) if gpu * self.slow[0] + self.beside > us => low = us,
                 Some(_) | None => high = us,
             }
@@ -57,7 +71,7 @@ impl Balance<'_> {
         let pace: f64 = self.dlas.iter().map(|dla| dla.pace() / self.slow[1]).sum();
         let own = self.gpu.pace() / self.slow[0];
         let us = (self.deal.rows as f64 + self.beside * own) / (pace + own) / self.slow[1];
-        let mut all: Vec<Vec<(Device, Rounds)>> = vec![Vec::new()];
+        let mut all: Vec<Dealt> = vec![Vec::new()];
         for dla in self.dlas {
             let around = dla.around(us);
             let longer = |shares: &[(Device, Rounds)], rounds: &Rounds| {

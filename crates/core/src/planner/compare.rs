@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::choose::{prefix, LEAST_GAIN};
 use super::course::Course;
-use super::deal::Frame;
 use super::estimate::Estimate;
+use super::frame::Frame;
 use super::learn::Planner;
 use super::offer::{Engine, Offer};
 use super::rates::Kind;
@@ -13,7 +13,7 @@ use super::seen::Seen;
 use crate::plan::{Device, Plan};
 
 /// Standard errors that a gain has to exceed.
-const SURE: f64 = 1.0;
+const SURE: f64 = 0.2;
 
 /// More gain that is asked for after every change of plan, until a device's speed changes: noise settles.
 const DAMPING: f64 = 0.005;
@@ -36,20 +36,18 @@ impl Planner {
         let now = self.now(rows, course);
         let damping = DAMPING * f64::from(course.turns);
         let bar = 1.0 - LEAST_GAIN - damping - SURE * self.uncertainty(course);
-        let own = Frame::default();
-        let frames: &[&Frame] = match course.frame == own {
-            true => &[&own],
-            false => &[&own, &course.frame],
-        };
+        let own = self.frames(rows);
+        let other = Some(&course.frame).filter(|frame| !own.contains(frame));
+        let all: Vec<&Frame> = own.iter().chain(other).collect();
         let best = |offer: Offer<'_>, frames: &[&Frame]| {
             let found = frames.iter().filter_map(|frame| {
                 Some((self.best(rows, offer, frame, course)?, (*frame).clone()))
             });
             found.min_by(|a, b| a.0.us.total_cmp(&b.0.us))
         };
-        let there = best(Offer::Built(engines), frames).filter(|(found, _)| found.us < now * bar);
+        let there = best(Offer::Built(engines), &all).filter(|(found, _)| found.us < now * bar);
         let reach = there.as_ref().map_or(now, |(found, _)| found.us);
-        let any = best(Offer::Any, &frames[..1]).filter(|_| course.grows);
+        let any = best(Offer::Any, &all[..own.len()]).filter(|_| course.grows);
         // What nobody saw is worth a look however uncertain the rest is.
         let bar = |found: &Estimate| match self.is_unseen(&found.plan) {
             true => 1.0 - LEAST_GAIN - BUILD_GAIN,
@@ -71,6 +69,7 @@ impl Planner {
             return;
         };
         course.stale = false;
+        course.beside = None;
         course.since_us = 0.0;
         course.compared += 1;
         if let Some((found, frame)) = there.filter(|(found, _)| found.plan != course.plan) {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::deal::Frame;
 use super::estimate::Estimate;
+use super::frame::Frame;
 use super::seen::Seen;
 use crate::plan::Plan;
 
@@ -40,6 +40,9 @@ pub(super) struct Course {
     /// How often plans were compared, and how often that led to another.
     pub compared: u64,
     pub turns: u32,
+    /// How many times longer than alone the GPU's and the DLAs' prefixes take in the plan, as far as a model says; until
+    /// plans are compared.
+    pub beside: Option<[f64; 2]>,
 }
 
 impl Course {
@@ -59,6 +62,7 @@ impl Course {
             since_us: 0.0,
             compared: 0,
             turns: 0,
+            beside: None,
         }
     }
 
@@ -85,8 +89,12 @@ impl Course {
     pub fn turn(&mut self, plan: Plan, frame: Frame) {
         self.plan = plan;
         self.frame = frame;
+        self.beside = None;
         self.learned = true;
         self.turns += 1;
+        // What the new plan takes is to be seen, and may be worse.
+        self.stale = true;
+        self.since_us = APART_US;
         self.want(None, 0.0);
     }
 

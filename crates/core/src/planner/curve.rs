@@ -1,44 +1,83 @@
 //! What executions of one kind take by their rows, from all that is known.
 
-use super::rates::{Kind, Rates, Sizes};
+use super::forecast::Table;
+use super::rates::{Kind, Rates};
 use super::seen::{plausible, Seen};
 use super::Forecast;
 use crate::plan::{Device, StageKind};
 
-/// Share of an execution's time that is assumed not to depend on its rows until two sizes were seen.
-const FIXED: f64 = 0.1;
-
-/// How far a model's error differs between a size and one of twice the rows.
+/// How far a model's error differs between a size and one of twice the rows, and how far that of the law without a model.
 const SHAPE: f64 = 0.03;
+const LAW_SHAPE: f64 = 0.1;
 
-/// How far it differs between stages, and between the DLA cores.
+/// How far it differs between stages.
 const KIN: f64 = 0.05;
 
-/// Difference of two DLA cores, as a logarithm, from which on each is only like itself.
-const ALIKE: f64 = 0.15;
+/// Microseconds that a runtime adds to an execution, whatever its rows, at most about: a share of short executions that says
+/// nothing about long ones.
+const OVERHEAD_US: f64 = 100.0;
+
+/// Difference of two DLA cores, as a logarithm, besides what noise explains, from which on each is only like itself.
+const ALIKE: f64 = 0.1;
+
+/// Standard errors that noise explains.
+const NOISE: f64 = 2.0;
 
 /// Least variance of a time that was seen.
 const LEAST: f64 = 1e-6;
 
 /// Microseconds by rows.
 pub(super) enum Curve<'a> {
-    /// A model's times, with the factors by which executions took longer.
-    Model {
-        forecast: &'a Forecast,
-        kind: Kind,
-        factors: Vec<Factor>,
-    },
-    Seen(&'a Sizes),
+    /// Some expected times, with the factors by which executions took longer.
+    Known(Expected<'a>, Vec<Factor>),
     Scaled(Box<Curve<'a>>, f64),
     Sum(Box<Curve<'a>>, Box<Curve<'a>>),
 }
 
-/// Seen over predicted.
+/// What times are compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// A board's model.
+    Model(&'a Forecast, &'a Table),
+    /// In proportion to the rows and so many more.
+    Law(f64),
+}
+
+impl Expected<'_> {
+    fn us(&self, rows: usize) -> f64 {
+        match self {
+            Expected::Model(_, table) => table.us(rows),
+            Expected::Law(more) => more + rows as f64,
+        }
+    }
+
+    fn shape(&self) -> f64 {
+        match self {
+            Expected::Model(..) => SHAPE,
+            Expected::Law(_) => LAW_SHAPE,
+        }
+    }
+}
+
+/// The rows whose time an execution takes besides that of its own rows: about the median of the boards' models over the
+/// networks. A suffix reads its weights, whatever its rows.
+fn more(kind: Kind) -> f64 {
+    match (kind.stage, kind.device) {
+        (StageKind::Suffix, _) => 100.0,
+        (StageKind::Whole | StageKind::Prefix, Device::Gpu) => 1.5,
+        (StageKind::Whole | StageKind::Prefix, Device::Dla(_)) => 0.5,
+    }
+}
+
+/// Seen over expected.
+#[derive(Clone, Copy)]
 pub(super) struct Factor {
     /// Logarithm to base 2 of the rows.
     size: f64,
     factor: f64,
     variance: f64,
+    /// What the runtime may have added to it, as a variance.
+    overhead: f64,
 }
 
 impl Rates {
@@ -54,46 +93,69 @@ impl Rates {
 
     fn known(&self, kind: Kind) -> Option<Curve<'_>> {
         let forecast = self.forecast.as_deref().filter(|_| kind.way == 0);
-        let forecast = forecast.filter(|f| f.us(kind.stage, kind.device, 1).is_some());
-        let seen = self.seen.get(&kind).filter(|sizes| !sizes.is_empty());
-        match (forecast, seen) {
-            (Some(forecast), _) => Some(Curve::Model {
-                forecast,
-                kind,
-                factors: self.factors(forecast, kind),
-            }),
-            (None, Some(sizes)) => Some(Curve::Seen(sizes)),
-            (None, None) => None,
+        let model = forecast.and_then(|f| Some((f, f.table(kind.stage, kind.device)?)));
+        let expected = match model {
+            Some((forecast, table)) => Expected::Model(forecast, table),
+            None => Expected::Law(more(kind)),
+        };
+        let factors = self.factors(expected, kind);
+        let unknown = model.is_none() && factors.is_empty();
+        (!unknown).then_some(Curve::Known(expected, factors))
+    }
+
+    /// By how much the device was slower than expected, else a device of its kind.
+    fn factors(&self, expected: Expected<'_>, kind: Kind) -> Vec<Factor> {
+        let own = self.factors_of(expected, kind);
+        let twin = match kind.device {
+            Device::Gpu => None,
+            Device::Dla(_) => self
+                .each()
+                .map(|(other, ..)| other.device)
+                .find(|other| ![Device::Gpu, kind.device].contains(other)),
+        };
+        let Some(twin) = twin else { return own };
+        let twin = self.factors_of(
+            expected,
+            Kind {
+                device: twin,
+                ..kind
+            },
+        );
+        match own.is_empty() || alike(&own, &twin, expected.shape()) {
+            true => [own, twin].concat(),
+            false => own,
         }
     }
 
-    /// By how much the device was slower than predicted, else a device of its kind.
-    fn factors(&self, forecast: &Forecast, kind: Kind) -> Vec<Factor> {
-        let of = |wanted: &dyn Fn(Device) -> bool| -> Vec<Factor> {
-            let mine = self
-                .each()
-                .filter(|(other, ..)| other.way == 0 && wanted(other.device));
-            let factor = |(other, rows, seen): (Kind, usize, &Seen)| {
-                let predicted = forecast.us(other.stage, other.device, rows)?;
-                let kin = if other == kind { 0.0 } else { KIN };
-                Some(Factor {
-                    size: (rows as f64).log2(),
-                    factor: seen.us / predicted,
-                    variance: seen.error().powi(2) + kin.powi(2) + LEAST,
-                })
+    /// A model may be wrong by the same factor for all stages.
+    fn factors_of(&self, expected: Expected<'_>, kind: Kind) -> Vec<Factor> {
+        let factor = |(other, rows, seen): (Kind, usize, &Seen)| {
+            // A law is in rows, not in microseconds.
+            let (told, us) = match expected {
+                Expected::Model(forecast, _) if other.way == 0 => {
+                    let us = forecast.us(other.stage, other.device, rows)?;
+                    (us, us)
+                }
+                Expected::Law(_) if other == kind => (expected.us(rows), seen.us),
+                Expected::Model(..) | Expected::Law(_) => return None,
             };
-            mine.filter_map(factor).collect()
+            let overhead = (OVERHEAD_US / us).powi(2);
+            let kin = if other == kind {
+                0.0
+            } else {
+                KIN.powi(2) + overhead
+            };
+            Some(Factor {
+                size: (rows as f64).log2(),
+                factor: seen.us / told,
+                variance: seen.error().powi(2) + kin + LEAST,
+                overhead,
+            })
         };
-        let own = of(&|device| device == kind.device);
-        if kind.device == Device::Gpu {
-            return own;
-        }
-        // The cores are of a kind, unless one is seen to be slower.
-        let twin = of(&|device| ![Device::Gpu, kind.device].contains(&device));
-        let rows = 1;
-        let alike = own.is_empty() || (mean(&own, rows) / mean(&twin, rows)).ln().abs() < ALIKE;
-        let twin = twin.into_iter().filter(|_| alike);
-        own.into_iter().chain(twin).collect()
+        let mine = self
+            .each()
+            .filter(|(other, ..)| other.device == kind.device);
+        mine.filter_map(factor).collect()
     }
 
     /// What no model predicts and nobody saw: like another core's, like another device's where all are alike, or a
@@ -145,59 +207,33 @@ impl<'a> Curve<'a> {
 
     fn raw(&self, rows: usize) -> Option<f64> {
         match self {
-            Curve::Model {
-                forecast,
-                kind,
-                factors,
-            } => Some(forecast.us(kind.stage, kind.device, rows)? * mean(factors, rows)),
-            Curve::Seen(sizes) => between(sizes, rows),
+            Curve::Known(expected, factors) => {
+                let factor = mean(factors, rows, expected.shape());
+                Some(expected.us(rows) * factor.map_or(1.0, |(factor, _)| factor))
+            }
             Curve::Scaled(curve, factor) => Some(curve.raw(rows)? * factor),
             Curve::Sum(a, b) => Some(a.raw(rows)? + b.raw(rows)?),
         }
     }
 }
 
-/// The mean of factors, each with less weight the less sure it is and the further away in size.
-fn mean(factors: &[Factor], rows: usize) -> f64 {
+/// Whether two DLA cores differ by no more than noise explains: they are of a kind, unless one is seen to be slower.
+fn alike(own: &[Factor], twin: &[Factor], shape: f64) -> bool {
+    let size = own.last().map_or(1, |factor| factor.size.exp2() as usize);
+    let both = mean(own, size, shape).zip(mean(twin, size, shape));
+    both.is_none_or(|((a, va), (b, vb))| (a / b).ln().abs() < ALIKE + NOISE * (va + vb).sqrt())
+}
+
+/// The mean of factors, each with less weight the less sure it is and the further away in size; and its variance.
+fn mean(factors: &[Factor], rows: usize, shape: f64) -> Option<(f64, f64)> {
     let size = (rows as f64).log2();
     let (mut sum, mut weights) = (0.0, 0.0);
     for factor in factors {
-        let weight = 1.0 / (factor.variance + SHAPE.powi(2) * (factor.size - size).abs());
+        let far = (factor.size - size).abs();
+        let other = shape.powi(2) * far + factor.overhead * far.min(1.0);
+        let weight = 1.0 / (factor.variance + other);
         sum += weight * factor.factor;
         weights += weight;
     }
-    if weights > 0.0 {
-        sum / weights
-    } else {
-        1.0
-    }
-}
-
-/// Linear between two sizes; from the nearest one beyond them.
-fn between(sizes: &Sizes, rows: usize) -> Option<f64> {
-    let above = sizes.range(rows..).next();
-    let below = sizes.range(..rows).next_back();
-    let scaled = |(n, seen): (&usize, &Seen)| {
-        let share = rows as f64 / *n as f64;
-        seen.us * (FIXED + (1.0 - FIXED) * share)
-    };
-    match (below, above) {
-        (_, Some((n, seen))) if *n == rows => Some(seen.us),
-        (Some((low, a)), Some((high, b))) => {
-            let share = (rows - low) as f64 / (high - low) as f64;
-            Some(a.us + (b.us - a.us) * share)
-        }
-        (Some(nearest), None) => {
-            // Two sizes below give the slope, if it is one.
-            let mut two = sizes.range(..rows).rev();
-            let line = two.next().zip(two.next()).map(|((n, a), (m, b))| {
-                let slope = (a.us - b.us) / (n - m) as f64;
-                let steep = a.us / *n as f64;
-                a.us + slope.clamp(steep * (1.0 - FIXED), steep) * (rows - n) as f64
-            });
-            Some(line.unwrap_or_else(|| scaled(nearest)))
-        }
-        (None, Some(nearest)) => Some(scaled(nearest)),
-        (None, None) => None,
-    }
+    (weights > 0.0).then(|| (sum / weights, 1.0 / weights))
 }

@@ -1,12 +1,14 @@
 //! The plan of any batch, by arithmetic: rounds that end all devices together.
 
 use super::balance::Balance;
-use super::estimate::{estimate, shares, Best, Estimate};
+use super::estimate::{shares, Best, Estimate};
+use super::frame::Frame;
 use super::lane::{Lane, Rounds};
-use super::offer::{Engine, Offer};
+use super::offer::Offer;
 use super::rates::{Kind, Rates};
 use super::sizes::{divisors, MOST};
 use super::terms::Terms;
+use super::time::tail;
 use crate::plan::{Cut, Device, Mode, Plan, Share, StageKind};
 
 /// Divisors of the rows that are tried as the suffix's batch, and most rows of one.
@@ -16,59 +18,27 @@ const SUFFIX_ROWS: usize = 4096;
 /// Times that devices are balanced anew, with what the sizes found so far cost each other.
 const PASSES: usize = 3;
 
+/// Most executions of a pipelined suffix: the host gathers the rows of each.
+const PIECES: usize = 8;
+
+/// Part of the rows whose suffix is assumed to come after all prefixes at first, where the suffix is pipelined.
+const TAIL: f64 = 0.5;
+
 /// Relative difference in what devices cost each other below which balancing them anew changes nothing.
 const SETTLED: f64 = 0.005;
-
-/// What a re-dealt plan keeps: where it is cut, when the suffix runs, and how many engines of a kind there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    pub cut: Cut,
-    /// Number of the cut in [`Kind::way`].
-    pub way: u32,
-    pub mode: Mode,
-    pub engines: usize,
-}
-
-impl Default for Frame {
-    fn default() -> Frame {
-        Frame {
-            cut: Cut::Longest,
-            way: 0,
-            mode: Mode::Merged,
-            engines: 1,
-        }
-    }
-}
-
-impl Frame {
-    /// The last engine of its kind that a plan needs.
-    fn engine(&self, kind: Kind) -> Engine {
-        let copies = match kind.stage {
-            StageKind::Whole => 1,
-            StageKind::Prefix | StageKind::Suffix => self.engines,
-        };
-        Engine {
-            device: kind.device,
-            stage: kind.stage,
-            rows: 0,
-            way: kind.way,
-            copy: copies - 1,
-        }
-    }
-}
 
 /// Makes plans of exactly `rows` rows.
 pub struct Deal<'a> {
     pub(super) terms: &'a Terms,
-    rates: &'a Rates,
+    pub(super) rates: &'a Rates,
     pub(super) rows: usize,
     pub(super) offer: Offer<'a>,
-    frame: &'a Frame,
-    whole: Lane<'a>,
+    pub(super) frame: &'a Frame,
+    pub(super) whole: Lane<'a>,
     /// The prefix on the GPU, and on the DLAs whose times are known, the fastest first.
-    gpu: Lane<'a>,
-    dlas: Vec<Lane<'a>>,
-    suffix: Lane<'a>,
+    pub(super) gpu: Lane<'a>,
+    pub(super) dlas: Vec<Lane<'a>>,
+    pub(super) suffix: Lane<'a>,
 }
 
 impl<'a> Deal<'a> {
@@ -134,7 +104,7 @@ impl<'a> Deal<'a> {
                 suffix,
                 beside: match self.frame.mode {
                     Mode::Merged => 0.0,
-                    Mode::Pipelined => after,
+                    Mode::Pipelined => after * (1.0 - TAIL),
                 },
                 slow: [1.0, factor],
             };
@@ -148,6 +118,9 @@ impl<'a> Deal<'a> {
                     .iter()
                     .for_each(|e| best.add(self.terms, Some(e.clone())));
                 let slow = [slow[0], slow[1] * factor];
+                if self.frame.mode == Mode::Pipelined {
+                    balance.beside = after * (1.0 - tail(&first.plan));
+                }
                 let settled = |(a, b): (f64, f64)| (a / b - 1.0).abs() < SETTLED;
                 if slow.into_iter().zip(balance.slow).all(settled) {
                     break;
@@ -158,79 +131,17 @@ impl<'a> Deal<'a> {
         best.0
     }
 
-    /// The time of a plan of this frame, or of the GPU alone.
-    pub fn estimate(&self, plan: Plan) -> Option<Estimate> {
-        if plan.gpu_alone() {
-            let us = busy(&plan, &self.whole)?;
-            return Some(estimate(plan, self.rates.host_us(false), us, 0.0, 0.0));
-        }
-        let after = match self.has_suffix() {
-            true => {
-                let one = self.suffix.time(plan.suffix_batch)?;
-                one * plan.total().div_ceil(plan.suffix_batch) as f64
-            }
-            false => 0.0,
-        };
-        let [gpu, dla] = beside(self.apart(&plan)?, self.slow(&plan));
-        let host = self.rates.host_us(true);
-        Some(match self.frame.mode {
-            Mode::Merged => estimate(plan, host, gpu, dla, after),
-            Mode::Pipelined => {
-                let last = after * plan.suffix_batch as f64 / plan.total().max(1) as f64;
-                estimate(plan, host, gpu + after - last, dla, last)
-            }
-        })
+    /// Part of the network's time that its suffix takes when it has all rows at once.
+    pub(super) fn suffix_share(&self) -> f64 {
+        let us = self.suffixes().map_or(0.0, |(_, us)| us);
+        let whole = self
+            .whole
+            .all(self.rows)
+            .map_or(f64::INFINITY, |(_, us)| us);
+        us / whole
     }
 
-    /// How many times longer than alone the GPU's and the DLAs' prefixes take in `plan`.
-    pub fn beside(&self, plan: &Plan) -> Option<[f64; 2]> {
-        let alone = self.apart(plan)?;
-        let together = beside(alone, self.slow(plan));
-        let over = |at: usize| {
-            if alone[at] > 0.0 {
-                together[at] / alone[at]
-            } else {
-                1.0
-            }
-        };
-        Some([over(0), over(1)])
-    }
-
-    /// How many times longer the GPU and a DLA take while all devices of `plan` run, where a model says so. What was seen of
-    /// other cuts than the longest prefix was not alone to begin with.
-    fn slow(&self, plan: &Plan) -> [f64; 2] {
-        let Some(forecast) = self.rates.forecast().filter(|_| self.frame.way == 0) else {
-            return [1.0, 1.0];
-        };
-        let most = |lane: &Lane<'_>| {
-            let mine = plan
-                .prefix
-                .iter()
-                .filter(|share| share.device == lane.device);
-            let rows = mine.map(|share| share.batch).max()?;
-            Some((lane.device, rows, lane.time(rows)?))
-        };
-        let lanes = std::iter::once(&self.gpu).chain(&self.dlas);
-        let running: Vec<(Device, usize, f64)> = lanes.filter_map(most).collect();
-        let mut slow = [1.0, 1.0];
-        for ((device, ..), factor) in running.iter().zip(forecast.slow(&running)) {
-            let own = &mut slow[usize::from(*device != Device::Gpu)];
-            *own = factor.max(*own);
-        }
-        slow
-    }
-
-    /// Microseconds of the GPU's prefixes and of the slowest DLA's, if nothing ran beside them.
-    fn apart(&self, plan: &Plan) -> Option<[f64; 2]> {
-        let mut dla: f64 = 0.0;
-        for device in plan.devices().into_iter().filter(|d| *d != Device::Gpu) {
-            let lane = self.dlas.iter().find(|lane| lane.device == device)?;
-            dla = dla.max(busy(plan, lane)?);
-        }
-        Some([busy(plan, &self.gpu)?, dla])
-    }
-
-    fn has_suffix(&self) -> bool {
+    pub(super) fn has_suffix(&self) -> bool {
         self.terms.suffix || self.frame.cut != Cut::Longest
     }
 
@@ -240,8 +151,15 @@ impl<'a> Deal<'a> {
             return Some((self.rows, 0.0));
         }
         let all = divisors(self.rows, SUFFIXES).into_iter();
+        let few = |n: &usize| self.frame.mode == Mode::Merged || self.rows / n <= PIECES;
+        let all = all.filter(few);
         let timed = all.filter_map(|n| Some((n, self.suffix.in_rounds(n, self.rows)?)));
-        timed.min_by(|a, b| a.1.total_cmp(&b.1))
+        // Where it is pipelined, the last execution of it waits for the last prefix.
+        let last = |&(n, us): &(usize, f64)| match self.frame.mode {
+            Mode::Merged => us,
+            Mode::Pipelined => us * (1.0 + n as f64 / self.rows as f64),
+        };
+        timed.min_by(|a, b| last(a).total_cmp(&last(b)))
     }
 
     pub(super) fn plan(
@@ -265,21 +183,5 @@ impl<'a> Deal<'a> {
             mode: self.frame.mode,
             engines: self.frame.engines,
         }
-    }
-}
-
-/// Microseconds of a device's executions in `plan`, if nothing ran beside them.
-fn busy(plan: &Plan, lane: &Lane<'_>) -> Option<f64> {
-    let mine = plan.prefix.iter().filter(|s| s.device == lane.device);
-    let times = mine.map(|s| Some(lane.time(s.batch)? * s.rounds as f64));
-    times.sum()
-}
-
-/// What the GPU and the DLAs take beside each other, until the one ends and leaves the other alone.
-fn beside(alone: [f64; 2], slow: [f64; 2]) -> [f64; 2] {
-    let [gpu, dla] = [alone[0] * slow[0], alone[1] * slow[1]];
-    match dla <= gpu {
-        true => [dla + alone[0] - dla / slow[0], dla],
-        false => [gpu, gpu + alone[1] - gpu / slow[1]],
     }
 }

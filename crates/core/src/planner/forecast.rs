@@ -23,9 +23,15 @@ pub struct Forecast {
 }
 
 /// Microseconds of one execution that has the board to itself, and its DRAM traffic in bytes, by usual rows.
-struct Table {
+pub(super) struct Table {
     us: Vec<f64>,
     bytes: Vec<f64>,
+}
+
+impl Table {
+    pub fn us(&self, rows: usize) -> f64 {
+        between(&self.us, rows)
+    }
 }
 
 impl Forecast {
@@ -66,7 +72,12 @@ impl Forecast {
 
     /// Microseconds of one execution that has the board to itself.
     pub fn us(&self, stage: StageKind, device: Device, rows: usize) -> Option<f64> {
-        Some(between(&self.tables.get(&(stage, device))?.us, rows))
+        Some(self.table(stage, device)?.us(rows))
+    }
+
+    /// The times of one kind, looked up once.
+    pub(super) fn table(&self, stage: StageKind, device: Device) -> Option<&Table> {
+        self.tables.get(&(stage, device))
     }
 
     /// How many times longer than alone prefixes take while these run: device, rows, and microseconds alone.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::course::Course;
-use super::deal::Frame;
+use super::frame::Frame;
 use super::offer::{Engine, Offer};
 use super::rates::{Kind, Rates};
 use super::terms::Terms;
@@ -124,7 +124,11 @@ impl Planner {
 
     /// Takes in a batch that ran with the plan of [`Planner::next`]. What it returns is worth building, beside what
     /// there is.
-    pub fn learn(&mut self, ran: &Ran<'_>, engines: &HashSet<Engine>) -> Vec<Engine> {
+    pub fn learn(
+        &mut self,
+        ran: &Ran<'_>,
+        engines: impl FnOnce() -> HashSet<Engine>,
+    ) -> Vec<Engine> {
         self.batches += 1;
         let changed = self.take(ran);
         let rows = ran.plan.total();
@@ -140,10 +144,15 @@ impl Planner {
         }
         course.add(ran.us);
         course.stale |= retried;
-        if course.is_due() {
-            self.compare(rows, engines);
+        let due = course.is_due();
+        if !due && course.wanted.is_none() {
+            return Vec::new();
         }
-        self.worth_building(rows, engines)
+        let engines = engines();
+        if due {
+            self.compare(rows, &engines);
+        }
+        self.worth_building(rows, &engines)
     }
 
     /// Adds the executions to the rates; whether a device's speed has changed for good.
@@ -183,7 +192,24 @@ impl Planner {
     }
 
     /// How many times longer than alone the GPU's and the DLAs' prefixes took in a batch, as far as a model says.
-    fn beside(&self, ran: &Ran<'_>) -> [f64; 2] {
+    fn beside(&mut self, ran: &Ran<'_>) -> [f64; 2] {
+        if ran.plan.gpu_alone() {
+            return [1.0, 1.0];
+        }
+        let course = self.courses.get(&ran.plan.total());
+        let known = course.filter(|course| course.plan == *ran.plan);
+        if let Some(known) = known.and_then(|course| course.beside) {
+            return known;
+        }
+        let beside = self.side_by_side(ran);
+        let course = self.courses.get_mut(&ran.plan.total());
+        if let Some(course) = course.filter(|course| course.plan == *ran.plan) {
+            course.beside = Some(beside);
+        }
+        beside
+    }
+
+    fn side_by_side(&self, ran: &Ran<'_>) -> [f64; 2] {
         let frame = Frame {
             way: ran.way,
             ..Frame::default()

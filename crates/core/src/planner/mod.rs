@@ -12,6 +12,7 @@ mod curve;
 mod deal;
 mod estimate;
 mod forecast;
+mod frame;
 mod lane;
 mod learn;
 mod offer;
@@ -21,12 +22,14 @@ mod sizes;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod time;
 mod trial;
 
 pub use choose::Source;
-pub use deal::{Deal, Frame};
+pub use deal::Deal;
 pub use estimate::Estimate;
 pub use forecast::Forecast;
+pub use frame::Frame;
 pub use learn::{Planner, Ran};
 pub use offer::{Engine, Offer};
 pub use rates::{Kind, Rates};

@@ -56,7 +56,7 @@ impl Drive {
             us: run.makespan_us,
             executions: &executions,
         };
-        for engine in self.planner.learn(&ran, &self.engines) {
+        for engine in self.planner.learn(&ran, || self.engines.clone()) {
             self.add(engine.device, engine.stage, engine.rows);
         }
         self.planner.turn(rows, &self.engines);

@@ -6,8 +6,8 @@ use crate::board::{named, BoardCosts, Constants, Framework, Machine, Setting};
 use crate::bundle::Options;
 use crate::calibrate;
 use crate::graph::Graph;
-use crate::plan::Plan;
-use crate::planner::{Forecast, Planner, Source, Terms};
+use crate::plan::{Mode, Plan};
+use crate::planner::{Forecast, Frame, Offer, Planner, Source, Terms};
 use crate::sim::{Costs, Noise, Off};
 use crate::split::{cut, DlaTarget, Precision, Stages, Version};
 use crate::tune::search::{gpu_only, paper};
@@ -17,7 +17,7 @@ use crate::tune::Sites;
 const STEP_US: f64 = 5_000.0;
 
 /// A network on a board, as its model says.
-struct Modelled {
+pub(super) struct Modelled {
     graph: Graph,
     stages: Stages,
     target: DlaTarget,
@@ -25,7 +25,7 @@ struct Modelled {
 }
 
 impl Modelled {
-    fn new(name: &str, board: &str, precision: Precision) -> Modelled {
+    pub fn new(name: &str, board: &str, precision: Precision) -> Modelled {
         let machine = named(board).unwrap().machine(None).unwrap();
         let chip = machine.board.chip;
         let target = DlaTarget {
@@ -51,7 +51,7 @@ impl Modelled {
         Sites::of(&self.graph, &options, 2, false).unwrap()
     }
 
-    fn planner(&self, placed: bool) -> Planner {
+    pub fn planner(&self, placed: bool) -> Planner {
         let terms = Terms::new(self.sites(), &ALL, None, false);
         let forecast = placed.then(|| {
             let (machine, gpu) = (self.machine.clone(), self.target.precision.into());
@@ -260,4 +260,34 @@ fn first_plans_follow_the_boards_model() {
         let board = modelled.machine.title();
         assert_eq!(source, Source::Simulated { board, error });
     }
+}
+
+#[test]
+fn a_suffix_that_counts_runs_beside_the_dlas() {
+    let modelled = Modelled::new("squeezenet1_1", "agx-orin-32gb", Precision::Int8);
+    let planner = modelled.planner(true);
+    let costs = modelled.costs();
+    let us = |plan: &Plan| run(&costs, true, plan, Noise::NONE).makespan_us;
+    for rows in [66, 256, 1000] {
+        let plan = planner.likeliest(rows).unwrap();
+        let merged = Plan {
+            mode: Mode::Merged,
+            suffix_batch: rows,
+            ..plan.clone()
+        };
+        assert_eq!(plan.mode, Mode::Pipelined, "{plan}");
+        assert!(us(&plan) < us(&merged), "{plan} against {merged}");
+        let frame = Frame {
+            mode: Mode::Pipelined,
+            ..Frame::default()
+        };
+        let deal = planner.deal(rows, Offer::Any, &frame);
+        let told = deal.estimate(plan.clone()).unwrap().us;
+        let off = (told / us(&plan) - 1.0).abs();
+        assert!(off < 0.05, "{plan}: {told} us are told, {off:.3} off");
+    }
+    // Its suffix is a fully connected layer.
+    let modelled = Modelled::new("resnet18", "agx-xavier", Precision::Int8);
+    let plan = modelled.planner(true).likeliest(66).unwrap();
+    assert_eq!(plan.mode, Mode::Merged, "{plan}");
 }
