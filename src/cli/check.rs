@@ -75,6 +75,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let tensorrt = TensorRt::load(&paths)
         .map_err(|e| helped(e.to_string(), "`tvm-dla doctor` shows what is missing"))?;
     let mut engines = Vec::new();
+    let _building = tensorrt.building();
     for bundle in distinct(&artifact.bundles) {
         for stage in stages(bundle, arguments.batch)? {
             let (kind, network) = (stage.kind, &stage.graph.name);

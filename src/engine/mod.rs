@@ -89,6 +89,11 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Kept by who builds several engines, until the last one is built: what they are built with is then loaded once.
+    fn building(&self) -> Option<Box<dyn Send>> {
+        None
+    }
+
     /// Builds `graph` (its activations already have `spec.batch` rows).
     fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError>;
 }

@@ -170,6 +170,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.check_plan(plan)?;
         let way = self.way(plan)?;
+        let _building = self.backend.building();
         for (device, key) in engines(plan, &way) {
             if self.pipeline().has(device, key) {
                 continue;
@@ -323,6 +324,7 @@ impl Session {
         }
         if !wanted.is_empty() {
             let (count, start) = (wanted.len(), Instant::now());
+            let _building = self.backend.building();
             pipeline.build(wanted)?;
             let each = start.elapsed().as_secs_f64() * 1e6 / count as f64;
             let learning = self.learning.iter();

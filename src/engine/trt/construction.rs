@@ -14,14 +14,6 @@ pub(super) struct Construction {
 }
 
 impl TensorRt {
-    pub(super) fn builder(&self) -> Result<Owned<sys::Builder>, TrtError> {
-        let destroy = self.0.table.builder_destroy;
-        // SAFETY: entry and logger are those of the library that the table is for.
-        Owned::new(self.0, "createInferBuilder", destroy, |table| unsafe {
-            (table.builder_create)(self.0.builder_entry, self.0.logger.as_ptr())
-        })
-    }
-
     pub(super) fn construction(&self) -> Result<Construction, TrtError> {
         let builder = self.builder()?;
         let strong = i32::from(self.typing() == Typing::Strong);

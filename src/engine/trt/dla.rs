@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::build::{Recipe, TensorRt};
 use super::construction::Construction;
+use super::engine::runtime;
 use super::error::TrtError;
 use super::handle::Owned;
 use super::library::Library;
@@ -103,9 +104,16 @@ pub(super) fn compare(graph: &Graph, target: &DlaTarget, answers: &[Answer]) -> 
 impl TensorRt {
     /// DLA cores that TensorRT sees: none on anything but a Jetson Xavier or Orin (but for Orin Nano).
     pub fn dla_cores(&self) -> Result<u8, TrtError> {
-        let builder = self.builder()?;
-        // SAFETY: the builder lives.
-        let cores = unsafe { (self.0.table.builder_dla_cores)(builder.as_ptr()) };
+        let cores = match runtime(self.0, Device::Gpu) {
+            // SAFETY: the runtime lives.
+            Ok(runtime) => unsafe { (self.0.table.runtime_dla_cores)(runtime.as_ptr()) },
+            // A builder can do without a GPU where a runtime cannot, but takes seconds.
+            Err(_) => {
+                let builder = self.builder()?;
+                // SAFETY: the builder lives.
+                unsafe { (self.0.table.builder_dla_cores)(builder.as_ptr()) }
+            }
+        };
         Ok(u8::try_from(cores).unwrap_or(0))
     }
 

@@ -204,7 +204,10 @@ impl std::fmt::Display for Theirs {
 
 /// A runtime of its own per engine: the core it puts engines on is a property of the runtime, and without it all would run
 /// on core 0.
-fn runtime(library: &'static Library, device: Device) -> Result<Owned<sys::Runtime>, TrtError> {
+pub(super) fn runtime(
+    library: &'static Library,
+    device: Device,
+) -> Result<Owned<sys::Runtime>, TrtError> {
     let destroy = library.table.runtime_destroy;
     // SAFETY: entry and logger are those of the library that the table is for.
     let runtime = Owned::new(library, "createInferRuntime", destroy, |table| unsafe {

@@ -27,6 +27,8 @@ pub enum TrtError {
     },
     #[error("TensorRT: {call} failed: {reason}")]
     Call { call: &'static str, reason: String },
+    #[error("TensorRT finds no resources to build with: {reason}\nhelp: it looks for them by name alone: start the program with LD_LIBRARY_PATH={}, if they are there", folder.display())]
+    Resource { folder: PathBuf, reason: String },
     #[error("no CUDA runtime found (looked for {}): {}", .names.join(", "), places(.searched))]
     NoCuda {
         names: Vec<String>,

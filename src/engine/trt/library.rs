@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
 
+use super::builders::Builders;
 use super::error::TrtError;
 use super::find::{Candidate, LibraryPaths};
 use super::log;
@@ -22,6 +23,8 @@ pub(super) struct Library {
     pub logger: NonNull<Logger>,
     pub builder_entry: Entry,
     pub runtime_entry: Entry,
+    /// What keeps builders quick.
+    pub builders: Builders,
     _library: unix::Library,
 }
 
@@ -136,6 +139,7 @@ fn read(path: &Path) -> Result<Library, TrtError> {
         logger: NonNull::new(logger).ok_or_else(|| unusable("no logger could be made".into()))?,
         builder_entry,
         runtime_entry,
+        builders: Builders::default(),
         _library: library,
     })
 }

@@ -1,6 +1,7 @@
 //! A board's GPU and DLA cores through TensorRT, which is loaded when it is asked for and never linked.
 
 mod build;
+mod builders;
 mod codes;
 mod configure;
 mod constants;
@@ -31,6 +32,7 @@ mod types;
 mod version;
 
 pub use build::{Plan, Recipe, TensorRt};
+pub use builders::Building;
 pub use cuda::{Cuda, Gpu};
 pub use dla::Disagreement;
 pub use error::TrtError;
@@ -165,6 +167,10 @@ impl Backend for TrtBackend {
     fn devices(&self) -> Vec<Device> {
         let cores = (0..self.cores).map(Device::Dla);
         std::iter::once(Device::Gpu).chain(cores).collect()
+    }
+
+    fn building(&self) -> Option<Box<dyn Send>> {
+        Some(Box::new(self.tensorrt.building()))
     }
 
     fn kept(&self, graph: &Graph) -> Option<(PlanCache, RateKey)> {
