@@ -10,7 +10,10 @@ pub(super) struct Want<'a> {
 }
 
 /// Whether `inputs` are one execution's: one for each of `wanted`, whole, and inside their arrays.
-pub(super) fn rows(inputs: &[Rows], wanted: &[Want<'_>]) -> Result<(), String> {
+pub(super) fn rows<'a>(
+    inputs: &[Rows],
+    wanted: impl ExactSizeIterator<Item = Want<'a>>,
+) -> Result<(), String> {
     if inputs.len() != wanted.len() {
         let (got, want) = (inputs.len(), wanted.len());
         return Err(format!("{} instead of {want}", counted(got, "input")));

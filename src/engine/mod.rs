@@ -3,9 +3,11 @@
 pub mod cache;
 mod check;
 pub mod cpu;
+mod host;
 pub mod precision;
 pub mod trt;
 
+pub use host::HostBuffer;
 pub use precision::{Numerics, Precision, RangeError, Ranges};
 
 use std::sync::Arc;
@@ -94,19 +96,38 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Memory for `len` elements that the devices read from with the least detour; zeros.
+    ///
+    /// # Errors
+    /// What the system says when it has no more of such memory.
+    fn host_buffer(&self, len: usize) -> Result<HostBuffer, String> {
+        Ok(HostBuffer::plain(Arc::new(vec![0.0; len])))
+    }
+
     /// Builds `graph` (its activations already have `spec.batch` rows).
     fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError>;
 }
 
-/// One stage on one device at one batch size. Buffers belong to the caller and travel by value.
+/// One stage on one device at one batch size. Buffers belong to the caller and travel by value. Executions end in the order
+/// in which they were started.
 pub trait Engine: Send {
     /// Rows per execution.
     fn batch(&self) -> usize;
 
+    /// Executions that may be started before the first of them was waited for.
+    fn depth(&self) -> usize {
+        1
+    }
+
     /// Starts one execution over exactly `batch()` rows per input and does not block longer than the device needs to accept it.
     fn enqueue(&mut self, inputs: Vec<Rows>) -> Result<(), EngineError>;
 
-    /// Waits for the execution started last; one buffer per output, `batch()` rows each.
+    /// Whether [`Engine::wait`] would return at once. An engine that cannot know says so too.
+    fn is_done(&self) -> bool {
+        true
+    }
+
+    /// Waits for the execution started first; one buffer per output, `batch()` rows each.
     fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError>;
 }
 

@@ -8,6 +8,10 @@ use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, TryRecvError};
 /// How long a worker looks out for its next order before it sleeps: rounds and small batches follow each other closely.
 pub(super) const NEXT_ORDER: Duration = Duration::from_micros(100);
 
+/// How long a worker looks out for the end of an execution before it sleeps until then. A sleep until shortly before the
+/// expected end would cost less, but timers are late by up to a millisecond on virtual machines.
+pub(super) const SHORT_EXECUTION: Duration = Duration::from_micros(500);
+
 /// The time around `expected`, counted from now, in which a result is looked out for: a sixteenth before and after,
 /// so that at most an eighth of a lone device's work is spent awake, and never more than a millisecond.
 pub(super) fn window(expected: Duration) -> (Duration, Duration) {

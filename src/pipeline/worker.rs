@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::thread::yield_now;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -43,15 +44,16 @@ impl Worker {
     pub fn serve(mut self, orders: Receiver<Order>, reports: Sender<Report>) {
         let mut running: VecDeque<Started> = VecDeque::new();
         loop {
-            let order = match running.is_empty() {
-                true => match next(&orders) {
+            let order = match running.front() {
+                None => match next(&orders) {
                     Some(order) => Some(order),
                     None => break,
                 },
-                false => orders.try_recv().ok(),
+                Some(oldest) => self.order_before(oldest.key, &orders),
             };
             let Some(order) = order else {
-                self.finish(&mut running, 0, &reports);
+                let left = running.len().saturating_sub(1);
+                self.finish(&mut running, left, &reports);
                 continue;
             };
             match order {
@@ -74,21 +76,53 @@ impl Worker {
                     inputs,
                     beside,
                 } => {
-                    self.finish(&mut running, usize::from(beside), &reports);
-                    let copy = running.front().map_or(0, |other| 1 - other.key.copy);
-                    let key = EngineKey { copy, ..key };
+                    let key = self.admit(key, beside, &mut running, &reports);
                     match self.start(ticket, key, inputs) {
                         Ok(started) => running.push_back(started),
                         Err(end) => self.report(ticket, key, end, &reports),
-                    }
-                    if !beside {
-                        self.finish(&mut running, 0, &reports);
                     }
                 }
             }
         }
         for key in self.engines.keys().copied().collect::<Vec<_>>() {
             self.discard(key);
+        }
+    }
+
+    /// The engine for the next execution, once it may start: beside that of another engine, or behind those that this one
+    /// has in flight already, as many as it takes.
+    fn admit(
+        &mut self,
+        key: EngineKey,
+        beside: bool,
+        running: &mut VecDeque<Started>,
+        reports: &Sender<Report>,
+    ) -> EngineKey {
+        if beside {
+            self.finish(running, 1, reports);
+            let copy = running.front().map_or(0, |other| 1 - other.key.copy);
+            return EngineKey { copy, ..key };
+        }
+        let alone = running.iter().all(|started| started.key == key);
+        let depth = self.engines.get(&key).map_or(1, |engine| engine.depth());
+        let left = if alone { depth.saturating_sub(1) } else { 0 };
+        self.finish(running, left, reports);
+        key
+    }
+
+    /// The next order, if it comes before the execution of `oldest` has ended: its rows are best packed while the device
+    /// computes. Awake for a while, so that a short execution's end is seen at once; a long one is left to a sleeping wait.
+    fn order_before(&self, oldest: EngineKey, orders: &Receiver<Order>) -> Option<Order> {
+        let end = Instant::now() + wait::SHORT_EXECUTION;
+        let engine = self.engines.get(&oldest);
+        loop {
+            if let Ok(order) = orders.try_recv() {
+                return Some(order);
+            }
+            if engine.is_none_or(|engine| engine.is_done()) || Instant::now() >= end {
+                return None;
+            }
+            yield_now();
         }
     }
 
@@ -141,6 +175,10 @@ impl Worker {
 
     fn wait(&mut self, started: Started) -> End {
         let Started { ticket, key, at } = started;
+        if !self.engines.contains_key(&key) {
+            // It failed with the execution before this one.
+            return End::Skipped;
+        }
         match self.guarded(key, |engine| engine.wait()) {
             Ok(_) if self.broken == ticket.run => End::Skipped,
             Ok(outputs) => End::Done {

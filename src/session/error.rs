@@ -29,6 +29,8 @@ pub enum SessionError {
     StreamCut(Plan),
     #[error("{0}")]
     Backend(String),
+    #[error("there is no page-locked memory for the inputs of {}: {reason}", counted(*rows, "row"))]
+    Memory { rows: usize, reason: String },
     #[error("there is no device to run on: the list of devices is empty")]
     NoDevice,
     #[error("part of this network runs on the GPU only: add gpu to the devices")]

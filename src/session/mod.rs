@@ -3,6 +3,7 @@
 //! No engine is built inside a measured run: [`Session::run`] first builds what its plan lacks, then starts the clock.
 
 mod batches;
+mod buffers;
 mod config;
 mod deal;
 mod ends;
@@ -23,6 +24,7 @@ mod tests;
 mod way;
 
 pub use batches::BatchOrigin;
+pub use buffers::Buffers;
 pub use config::{Place, SessionConfig};
 pub use ends::End;
 pub use error::SessionError;

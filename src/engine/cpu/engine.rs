@@ -53,15 +53,11 @@ impl CpuEngine {
         if self.pending.is_some() {
             return Err("an execution is still waiting for its result".into());
         }
-        let wanted: Vec<Want<'_>> = self
-            .inputs
-            .iter()
-            .map(|port| Want {
-                name: &port.name,
-                shape: &port.dims,
-            })
-            .collect();
-        check::rows(inputs, &wanted)
+        let wanted = self.inputs.iter().map(|port| Want {
+            name: &port.name,
+            shape: &port.dims,
+        });
+        check::rows(inputs, wanted)
     }
 }
 

@@ -1,8 +1,12 @@
 //! The CUDA runtime, bound when it is asked for: streams, events, and memory that host and device share.
 
 mod buffer;
+mod graph;
+mod pages;
 
 pub(super) use buffer::Buffer;
+pub(super) use graph::Recording;
+pub(super) use pages::PageLock;
 
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr};
 use std::path::Path;
@@ -25,27 +29,27 @@ const NAMES: [&str; 4] = [
 const DEVICE: c_int = 0;
 
 macro_rules! api {
-    ($($field:ident = $symbol:literal: fn($($argument:ty),*) -> $result:ty;)*) => {
-        struct Api {
+    ($name:ident { $($field:ident = $symbol:literal: fn($($argument:ty),*) -> $result:ty;)* }) => {
+        struct $name {
             $($field: unsafe extern "C" fn($($argument),*) -> $result,)*
-            _library: Library,
         }
 
-        impl Api {
-            fn of(library: Library) -> Result<Api, String> {
+        impl $name {
+            fn of(library: &Library) -> Result<$name, String> {
                 $(
-                    // SAFETY: the symbol has this type in every CUDA runtime from 10.2 on.
+                    // SAFETY: the symbol has this type in every CUDA runtime that has it, from 10.2 on.
                     let $field = *unsafe { library.get::<unsafe extern "C" fn($($argument),*) -> $result>($symbol.as_bytes()) }
                         .map_err(|e| e.to_string())?;
                 )*
-                Ok(Api { $($field,)* _library: library })
+                Ok($name { $($field,)* })
             }
         }
     };
 }
 
-api! {
+api! { Api {
     error_string = "cudaGetErrorString": fn(c_int) -> *const c_char;
+    last_error = "cudaGetLastError": fn() -> c_int;
     runtime_version = "cudaRuntimeGetVersion": fn(*mut c_int) -> c_int;
     device_count = "cudaGetDeviceCount": fn(*mut c_int) -> c_int;
     set_device = "cudaSetDevice": fn(c_int) -> c_int;
@@ -53,8 +57,10 @@ api! {
     device_attribute = "cudaDeviceGetAttribute": fn(*mut c_int, c_int, c_int) -> c_int;
     stream_create = "cudaStreamCreateWithFlags": fn(*mut *mut c_void, c_uint) -> c_int;
     stream_destroy = "cudaStreamDestroy": fn(*mut c_void) -> c_int;
+    stream_wait_event = "cudaStreamWaitEvent": fn(*mut c_void, *mut c_void, c_uint) -> c_int;
     event_create = "cudaEventCreateWithFlags": fn(*mut *mut c_void, c_uint) -> c_int;
     event_record = "cudaEventRecord": fn(*mut c_void, *mut c_void) -> c_int;
+    event_query = "cudaEventQuery": fn(*mut c_void) -> c_int;
     event_synchronize = "cudaEventSynchronize": fn(*mut c_void) -> c_int;
     event_destroy = "cudaEventDestroy": fn(*mut c_void) -> c_int;
     malloc = "cudaMalloc": fn(*mut *mut c_void, usize) -> c_int;
@@ -62,8 +68,21 @@ api! {
     host_alloc = "cudaHostAlloc": fn(*mut *mut c_void, usize, c_uint) -> c_int;
     host_device_pointer = "cudaHostGetDevicePointer": fn(*mut *mut c_void, *mut c_void, c_uint) -> c_int;
     free_host = "cudaFreeHost": fn(*mut c_void) -> c_int;
+    host_register = "cudaHostRegister": fn(*mut c_void, usize, c_uint) -> c_int;
+    host_unregister = "cudaHostUnregister": fn(*mut c_void) -> c_int;
     memcpy_async = "cudaMemcpyAsync": fn(*mut c_void, *const c_void, usize, c_int, *mut c_void) -> c_int;
-}
+    pointer_attributes = "cudaPointerGetAttributes": fn(*mut c_void, *const c_void) -> c_int;
+}}
+
+// Work that is recorded once and started again and again. With these types from CUDA 11.4 on.
+api! { GraphApi {
+    begin_capture = "cudaStreamBeginCapture": fn(*mut c_void, c_int) -> c_int;
+    end_capture = "cudaStreamEndCapture": fn(*mut c_void, *mut *mut c_void) -> c_int;
+    instantiate = "cudaGraphInstantiateWithFlags": fn(*mut *mut c_void, *mut c_void, u64) -> c_int;
+    launch = "cudaGraphLaunch": fn(*mut c_void, *mut c_void) -> c_int;
+    destroy_graph = "cudaGraphDestroy": fn(*mut c_void) -> c_int;
+    destroy_recording = "cudaGraphExecDestroy": fn(*mut c_void) -> c_int;
+}}
 
 /// Numbers of `cuda_runtime_api.h` and `driver_types.h`.
 mod code {
@@ -80,6 +99,13 @@ mod code {
     pub const HOST_MAPPED: c_uint = 2;
     pub const TO_DEVICE: c_int = 1;
     pub const TO_HOST: c_int = 2;
+    /// `cudaMemoryTypeHost`: page-locked.
+    pub const HOST_MEMORY: c_int = 1;
+    /// Before this release `cudaPointerAttributes` is another structure.
+    pub const ATTRIBUTES_SINCE: u32 = 11_000;
+    pub const NOT_READY: c_int = 600;
+    /// `cudaStreamCaptureModeThreadLocal`: what other threads call meanwhile is none of its business.
+    pub const CAPTURE_THIS_THREAD: c_int = 1;
 }
 
 /// A loaded CUDA runtime with its GPU.
@@ -88,7 +114,10 @@ pub struct Cuda(Arc<Inner>);
 
 struct Inner {
     api: Api,
+    /// From CUDA 11.4 on.
+    graphs: Option<GraphApi>,
     gpu: Gpu,
+    _library: Library,
 }
 
 /// The GPU that shares the chip with the DLA cores.
@@ -156,9 +185,14 @@ fn open(path: &Path) -> Result<Cuda, TrtError> {
     // SAFETY: the CUDA runtime's initialisers only set up the library itself.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
         .map_err(|e| unusable(e.to_string()))?;
-    let api = Api::of(library).map_err(unusable)?;
+    let api = Api::of(&library).map_err(unusable)?;
     let gpu = gpu(&api)?;
-    Ok(Cuda(Arc::new(Inner { api, gpu })))
+    Ok(Cuda(Arc::new(Inner {
+        api,
+        graphs: GraphApi::of(&library).ok(),
+        gpu,
+        _library: library,
+    })))
 }
 
 fn check(api: &Api, call: &'static str, code: c_int) -> Result<(), TrtError> {
@@ -244,6 +278,13 @@ impl Stream {
     pub fn handle(&self) -> *mut c_void {
         self.handle
     }
+
+    /// What it is given from here on begins after `event`; at once if that was never recorded.
+    pub fn wait(&self, event: &Event) -> Result<(), TrtError> {
+        // SAFETY: both handles live.
+        let code = unsafe { (self.cuda.0.api.stream_wait_event)(self.handle, event.handle, 0) };
+        self.cuda.check("cudaStreamWaitEvent", code)
+    }
 }
 
 impl Drop for Stream {
@@ -278,6 +319,13 @@ impl Event {
         // SAFETY: both handles live.
         let code = unsafe { (self.cuda.0.api.event_record)(self.handle, stream.handle) };
         self.cuda.check("cudaEventRecord", code)
+    }
+
+    /// Whether the device has got there; a failure is [`Event::wait`]'s to tell.
+    pub fn reached(&self) -> bool {
+        // SAFETY: the handle lives.
+        let code = unsafe { (self.cuda.0.api.event_query)(self.handle) };
+        code != code::NOT_READY
     }
 
     /// Sleeps until the device has got there.

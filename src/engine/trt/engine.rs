@@ -1,16 +1,23 @@
-//! One engine with its own stream, event, execution context and buffers, all made before the first execution.
+//! One engine with its execution context and the slots of two executions, all made before the first one: while the device
+//! computes one, the rows of the next are packed and copied.
 
+use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 
-use super::cuda::{Buffer, Cuda, Event, Stream};
+use super::cuda::{Buffer, Cuda, Recording};
 use super::error::TrtError;
 use super::handle::Owned;
 use super::library::Library;
+use super::log::{self, Severity};
 use super::ports::{Port, Ports};
+use super::slot::Slot;
 use super::sys;
 use crate::engine::check::{self, Want};
 use crate::engine::{Engine, EngineError, EngineSpec, Rows};
 use crate::plan::Device;
+
+/// Executions in flight at most.
+const SLOTS: usize = 2;
 
 /// Fields are dropped in the order in which TensorRT and CUDA want it.
 pub(super) struct TrtEngine {
@@ -18,14 +25,45 @@ pub(super) struct TrtEngine {
     cuda: Cuda,
     spec: EngineSpec,
     ports: Ports,
-    pending: bool,
+    /// Which buffer each of the plan's tensors has.
+    places: Vec<Place>,
+    slots: [Slot; SLOTS],
+    /// The slots that were started, oldest first.
+    running: VecDeque<usize>,
+    /// The slot that is started next.
+    next: usize,
+    /// The slot whose addresses the context has.
+    bound: Option<usize>,
+    recording: Record,
     context: Owned<sys::Context>,
     _engine: Owned<sys::Engine>,
     _runtime: Owned<sys::Runtime>,
-    inputs: Vec<Buffer>,
-    outputs: Vec<Buffer>,
-    event: Event,
-    stream: Stream,
+}
+
+/// When the engine's work is recorded, to be started by one call.
+#[derive(Clone, Copy, PartialEq)]
+enum Record {
+    /// After an execution: the first sets up what cannot be recorded.
+    AfterFirst,
+    Now,
+    /// The device, or the CUDA runtime, cannot.
+    Never,
+}
+
+/// A tensor of the plan and the buffer that it has in every slot.
+struct Place {
+    name: CString,
+    input: bool,
+    at: usize,
+}
+
+impl Place {
+    fn buffer<'a>(&self, slot: &'a Slot) -> &'a Buffer {
+        match self.input {
+            true => &slot.inputs[self.at],
+            false => &slot.outputs[self.at],
+        }
+    }
 }
 
 impl TrtEngine {
@@ -52,117 +90,165 @@ impl TrtEngine {
         let context = Owned::new(library, "createExecutionContext", destroy, |table| unsafe {
             (table.context_create)(engine.as_ptr())
         })?;
-        let buffers = |ports: &[Port]| -> Result<Vec<Buffer>, TrtError> {
-            let sizes = ports.iter().map(|port| port.layout.bytes(&port.shape));
-            sizes.map(|size| Buffer::new(cuda, size)).collect()
-        };
-        let (inputs, outputs) = (buffers(&ports.inputs)?, buffers(&ports.outputs)?);
-        let made = TrtEngine {
+        let slots = [Slot::new(cuda, &ports)?, Slot::new(cuda, &ports)?];
+        let places = places(library, engine.as_ptr(), &ports)?;
+        Ok(TrtEngine {
             library,
             cuda: cuda.clone(),
             spec: spec.clone(),
-            pending: false,
+            ports,
+            places,
+            slots,
+            running: VecDeque::new(),
+            next: 0,
+            bound: None,
+            recording: match spec.device {
+                Device::Gpu => Record::AfterFirst,
+                Device::Dla(_) => Record::Never,
+            },
             context,
             _engine: engine,
             _runtime: runtime,
-            inputs,
-            outputs,
-            event: Event::new(cuda)?,
-            stream: Stream::new(cuda)?,
-            ports,
-        };
-        made.bind()?;
-        Ok(made)
-    }
-
-    /// Tells the context every address, once; a port that the plan has otherwise means that it is another stage's.
-    fn bind(&self) -> Result<(), TrtError> {
-        let engine = self._engine.as_ptr();
-        // SAFETY: the engine lives.
-        let count = unsafe { (self.library.table.engine_ports)(engine) };
-        let ours = self
-            .ports
-            .inputs
-            .iter()
-            .zip(&self.inputs)
-            .map(|pair| (true, pair));
-        let ours = ours.chain(
-            self.ports
-                .outputs
-                .iter()
-                .zip(&self.outputs)
-                .map(|pair| (false, pair)),
-        );
-        let mut ours: Vec<(bool, (&Port, &Buffer))> = ours.collect();
-        for index in 0..count {
-            let theirs = self.port(index)?;
-            let at = ours
-                .iter()
-                .position(|(input, (port, _))| theirs.is(port, *input));
-            let at = at.ok_or_else(|| TrtError::Call {
-                call: "deserializeCudaEngine",
-                reason: format!("the plan is another engine's: it has {theirs}"),
-            })?;
-            let (_, (_, buffer)) = ours.remove(at);
-            let name = CString::new(theirs.name).unwrap_or_default();
-            // SAFETY: the context lives, the buffer is as long as the port, and both are dropped with this engine.
-            self.library.status("setTensorAddress", |table| unsafe {
-                (table.context_bind)(self.context.as_ptr(), index, name.as_ptr(), buffer.device())
-            })?;
-        }
-        match ours.first() {
-            None => Ok(()),
-            Some((_, (port, _))) => Err(TrtError::Call {
-                call: "deserializeCudaEngine",
-                reason: format!("the plan is another engine's: it has no `{}`", port.name),
-            }),
-        }
-    }
-
-    fn port(&self, index: i32) -> Result<Theirs, TrtError> {
-        let mut port = sys::Port {
-            name: std::ptr::null(),
-            input: 0,
-            kind: 0,
-            format: 0,
-            at: sys::Shape {
-                rank: 0,
-                at: [0; 8],
-            },
-        };
-        // SAFETY: the engine lives, and `port` is written.
-        self.library.status("getIOTensorName", |table| unsafe {
-            (table.engine_port)(self._engine.as_ptr(), index, &mut port)
-        })?;
-        // SAFETY: the shim gives the engine's own string.
-        let name = unsafe { CStr::from_ptr(port.name) };
-        let used = usize::try_from(port.at.rank).unwrap_or(0).min(8);
-        Ok(Theirs {
-            name: name.to_string_lossy().into_owned(),
-            input: port.input != 0,
-            kind: port.kind,
-            format: port.format,
-            shape: port.at.at[..used].to_vec(),
         })
     }
 
-    fn start(&mut self, inputs: &[Rows]) -> Result<(), TrtError> {
-        self.cuda.bind()?;
-        self.pending = true;
-        for ((rows, port), buffer) in inputs.iter().zip(&self.ports.inputs).zip(&mut self.inputs) {
-            port.layout
-                .pack(&port.shape, rows.as_slice(), buffer.bytes_mut());
-            buffer.to_device(&self.stream)?;
+    /// Tells the context the addresses of a slot.
+    fn bind(&mut self, slot: usize) -> Result<(), TrtError> {
+        if self.bound == Some(slot) {
+            return Ok(());
         }
+        for (index, place) in (0..).zip(&self.places) {
+            let address = place.buffer(&self.slots[slot]).device();
+            // SAFETY: the context lives, the buffer is as long as the port, and both are dropped with this engine.
+            self.library.status("setTensorAddress", |table| unsafe {
+                (table.context_bind)(self.context.as_ptr(), index, place.name.as_ptr(), address)
+            })?;
+        }
+        self.bound = Some(slot);
+        Ok(())
+    }
+
+    fn start(&mut self, inputs: Vec<Rows>) -> Result<(), TrtError> {
+        self.cuda.bind()?;
+        let (at, before) = (self.next, (self.next + SLOTS - 1) % SLOTS);
+        self.running.push_back(at);
+        self.next = (at + 1) % SLOTS;
+        self.slots[at].upload(&self.cuda, &self.ports.inputs, inputs)?;
+        // A context does one execution after the other.
+        self.slots[at].after(&self.slots[before])?;
+        self.compute(at)?;
+        self.slots[at].download()
+    }
+
+    fn compute(&mut self, at: usize) -> Result<(), TrtError> {
+        if self.slots[at].recording.is_none() {
+            self.bind(at)?;
+            match self.recording {
+                Record::AfterFirst => self.recording = Record::Now,
+                Record::Now => self.record(at),
+                Record::Never => {}
+            }
+        }
+        let slot = &self.slots[at];
+        match &slot.recording {
+            Some(recording) => recording.start(&slot.stream),
+            None => self.launch(slot),
+        }
+    }
+
+    fn launch(&self, slot: &Slot) -> Result<(), TrtError> {
         // SAFETY: context and stream live, and every port has its buffer.
         self.library.status("enqueue", |table| unsafe {
-            (table.context_enqueue)(self.context.as_ptr(), self.stream.handle())
-        })?;
-        for buffer in &self.outputs {
-            buffer.to_host(&self.stream)?;
-        }
-        self.event.record(&self.stream)
+            (table.context_enqueue)(self.context.as_ptr(), slot.stream.handle())
+        })
     }
+
+    /// Records the engine's work with the addresses that the context has. Where that cannot be, each kernel goes on being
+    /// started by itself, which computes the same.
+    fn record(&mut self, at: usize) {
+        let slot = &self.slots[at];
+        match Recording::of(&self.cuda, &slot.stream, || self.launch(slot)) {
+            Ok(recording) => self.slots[at].recording = Some(recording),
+            Err(error) => {
+                self.recording = Record::Never;
+                let EngineSpec { stage, device, .. } = self.spec;
+                let text =
+                    format!("the {stage} engine on {device} runs without a CUDA graph: {error}");
+                log::take(Severity::Info, &text);
+            }
+        }
+    }
+}
+
+/// Which of our ports each of the plan's tensors is; one that is none of ours means that the plan is another stage's.
+fn places(
+    library: &Library,
+    engine: *mut sys::Engine,
+    ports: &Ports,
+) -> Result<Vec<Place>, TrtError> {
+    // SAFETY: the engine lives.
+    let count = unsafe { (library.table.engine_ports)(engine) };
+    let mut ours: Vec<(bool, usize, &Port)> = Vec::new();
+    ours.extend(
+        ports
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(at, port)| (true, at, port)),
+    );
+    ours.extend(
+        ports
+            .outputs
+            .iter()
+            .enumerate()
+            .map(|(at, port)| (false, at, port)),
+    );
+    let foreign = |what: String| TrtError::Call {
+        call: "deserializeCudaEngine",
+        reason: format!("the plan is another engine's: it has {what}"),
+    };
+    let mut places = Vec::new();
+    for index in 0..count {
+        let theirs = port(library, engine, index)?;
+        let found = ours
+            .iter()
+            .position(|(input, _, port)| theirs.is(port, *input));
+        let found = found.ok_or_else(|| foreign(theirs.to_string()))?;
+        let (input, at, _) = ours.remove(found);
+        let name = CString::new(theirs.name).unwrap_or_default();
+        places.push(Place { name, input, at });
+    }
+    match ours.first() {
+        None => Ok(places),
+        Some((_, _, port)) => Err(foreign(format!("no `{}`", port.name))),
+    }
+}
+
+fn port(library: &Library, engine: *mut sys::Engine, index: i32) -> Result<Theirs, TrtError> {
+    let mut port = sys::Port {
+        name: std::ptr::null(),
+        input: 0,
+        kind: 0,
+        format: 0,
+        at: sys::Shape {
+            rank: 0,
+            at: [0; 8],
+        },
+    };
+    // SAFETY: the engine lives, and `port` is written.
+    library.status("getIOTensorName", |table| unsafe {
+        (table.engine_port)(engine, index, &mut port)
+    })?;
+    // SAFETY: the shim gives the engine's own string.
+    let name = unsafe { CStr::from_ptr(port.name) };
+    let used = usize::try_from(port.at.rank).unwrap_or(0).min(8);
+    Ok(Theirs {
+        name: name.to_string_lossy().into_owned(),
+        input: port.input != 0,
+        kind: port.kind,
+        format: port.format,
+        shape: port.at.at[..used].to_vec(),
+    })
 }
 
 /// One port as the plan has it.
@@ -227,37 +313,39 @@ impl Engine for TrtEngine {
         self.spec.batch
     }
 
+    fn depth(&self) -> usize {
+        SLOTS
+    }
+
     fn enqueue(&mut self, inputs: Vec<Rows>) -> Result<(), EngineError> {
-        if self.pending {
-            return Err(self
-                .spec
-                .error("an execution is still waiting for its result".into()));
+        if self.running.len() == SLOTS {
+            let waiting = format!("{SLOTS} executions are still waiting for their results");
+            return Err(self.spec.error(waiting));
         }
-        let wanted: Vec<Want<'_>> = self
-            .ports
-            .inputs
-            .iter()
-            .map(|port| Want {
-                name: &port.tensor,
-                shape: &port.shape,
-            })
-            .collect();
-        check::rows(&inputs, &wanted).map_err(|e| self.spec.error(e))?;
-        self.start(&inputs)
+        let ports = self.ports.inputs.iter();
+        let wanted = ports.map(|port| Want {
+            name: &port.tensor,
+            shape: &port.shape,
+        });
+        check::rows(&inputs, wanted).map_err(|e| self.spec.error(e))?;
+        self.start(inputs)
             .map_err(|e| self.spec.error(e.to_string()))
     }
 
+    fn is_done(&self) -> bool {
+        let oldest = self.running.front();
+        oldest.is_none_or(|at| self.slots[*at].is_done())
+    }
+
     fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
-        if !self.pending {
+        let Some(at) = self.running.front().copied() else {
             return Err(self.spec.error("no execution was started".into()));
-        }
-        let waited = self.cuda.bind().and_then(|()| self.event.wait());
+        };
+        let slot = &mut self.slots[at];
+        let waited = self.cuda.bind().and_then(|()| slot.wait());
         waited.map_err(|e| self.spec.error(e.to_string()))?;
-        self.pending = false;
-        let outputs = self.ports.outputs.iter().zip(&self.outputs);
-        Ok(outputs
-            .map(|(port, buffer)| port.layout.unpack(&port.shape, buffer.bytes()))
-            .collect())
+        self.running.pop_front();
+        Ok(self.slots[at].results(&self.ports.outputs))
     }
 }
 
@@ -265,12 +353,8 @@ impl Engine for TrtEngine {
 impl Drop for TrtEngine {
     fn drop(&mut self) {
         let _ = self.cuda.bind();
-        if self.pending {
-            // After a failure there may be nothing left to wait for, and nothing to be done about it.
-            let _ = self
-                .event
-                .record(&self.stream)
-                .and_then(|()| self.event.wait());
+        for at in std::mem::take(&mut self.running) {
+            self.slots[at].settle();
         }
     }
 }

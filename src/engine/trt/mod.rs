@@ -24,6 +24,8 @@ mod options;
 mod parts;
 mod ports;
 mod precision;
+mod slot;
+mod spread;
 mod sys;
 #[cfg(test)]
 pub(super) mod tests;
@@ -43,8 +45,10 @@ pub use log::{listen, Listener, Severity};
 pub use options::{BuildOptions, DlaMemory, PhaseEvent, Progress, Step, Timing};
 pub use version::{Product, TrtVersion};
 
+use std::sync::Arc;
+
 use super::cache::{PlanCache, RateKey};
-use super::{Backend, Engine, EngineError, EngineSpec};
+use super::{Backend, Engine, EngineError, EngineSpec, HostBuffer};
 use crate::graph::Graph;
 use crate::plan::{counted, Device};
 
@@ -171,6 +175,16 @@ impl Backend for TrtBackend {
 
     fn building(&self) -> Option<Box<dyn Send>> {
         Some(Box::new(self.tensorrt.building()))
+    }
+
+    fn host_buffer(&self, len: usize) -> Result<HostBuffer, String> {
+        let data = Arc::new(vec![0.0; len]);
+        if len == 0 || self.gpu().integrated {
+            return Ok(HostBuffer::plain(data));
+        }
+        // SAFETY: the buffer keeps the vector, whose length never changes, longer than the lock.
+        let lock = unsafe { cuda::PageLock::new(&self.cuda, &data) }.map_err(|e| e.to_string())?;
+        Ok(HostBuffer::locked(data, Box::new(lock)))
     }
 
     fn kept(&self, graph: &Graph) -> Option<(PlanCache, RateKey)> {

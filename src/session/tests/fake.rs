@@ -1,5 +1,6 @@
 //! A backend that computes small integer networks exactly, and misbehaves when asked to.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Fake {
     /// Executions of the GPU take so many times as long; it can change at any time.
     pub gpu_slow: Arc<AtomicUsize>,
     pub builds: AtomicUsize,
+    /// Executions that an engine takes before the first is waited for; 0 is 1.
+    pub depth: usize,
     /// Executions started and not waited for, and the most there ever were.
     pub pending: Arc<AtomicUsize>,
     pub most_pending: Arc<AtomicUsize>,
@@ -79,7 +82,8 @@ impl Backend for Fake {
             delay: delay.map_or(Duration::ZERO, |(_, d)| *d),
             gpu_slow: self.gpu_slow.clone(),
             log: self.log.clone(),
-            pending: None,
+            pending: VecDeque::new(),
+            depth: self.depth.max(1),
             counts: [self.pending.clone(), self.most_pending.clone()],
         }))
     }
@@ -92,7 +96,8 @@ struct FakeEngine {
     delay: Duration,
     gpu_slow: Arc<AtomicUsize>,
     log: Arc<Mutex<Vec<(Device, StageKind)>>>,
-    pending: Option<Vec<Rows>>,
+    pending: VecDeque<Vec<Rows>>,
+    depth: usize,
     counts: [Arc<AtomicUsize>; 2],
 }
 
@@ -102,7 +107,8 @@ impl Engine for FakeEngine {
     }
 
     fn enqueue(&mut self, inputs: Vec<Rows>) -> Result<(), EngineError> {
-        self.pending = Some(inputs);
+        assert!(self.pending.len() < self.depth, "more than it takes");
+        self.pending.push_back(inputs);
         // Only one device: several would count each other's.
         if self.spec.device != Device::Gpu {
             let [now, most] = &self.counts;
@@ -111,8 +117,16 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn is_done(&self) -> bool {
+        self.depth == 1
+    }
+
     fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
-        let inputs = self.pending.take().expect("enqueued");
+        let inputs = self.pending.pop_front().expect("enqueued");
         let me = (self.spec.device, self.spec.stage);
         if self.spec.device != Device::Gpu {
             self.counts[0].fetch_sub(1, Ordering::Relaxed);

@@ -516,6 +516,37 @@ fn a_second_engine_is_given_work_while_the_first_computes() {
     assert_eq!(started("dla0=1x8,suffix=8,engines=2"), 2);
 }
 
+/// An engine that takes two executions has the next one's rows packed while it computes.
+#[test]
+fn an_engine_is_given_work_while_it_computes() {
+    let backend = Arc::new(Fake { depth: 2, ..fake() });
+    let session = Session::from_bundle(network(), backend.clone(), config()).unwrap();
+    let inputs = batch(&session, 8);
+    let plan = "dla0=1x8,suffix=8".parse().unwrap();
+    let outcome = session.run_with(&plan, &inputs).unwrap();
+    assert_right(&session, &inputs, &outcome);
+    assert_eq!(backend.most_pending.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn buffers_are_filled_and_run_again_and_again() {
+    let session = Session::from_bundle(network(), Arc::new(fake()), config()).unwrap();
+    let mut buffers = session.buffers(3).unwrap();
+    for first in [1.0, -2.0] {
+        for (at, element) in buffers.input(0).iter_mut().enumerate() {
+            *element = first + at as f32;
+        }
+        buffers.input(1).fill(first);
+        let inputs = buffers.arrays();
+        let outcome = session.run(&inputs).unwrap();
+        assert_right(&session, &inputs, &outcome);
+    }
+    assert!(
+        !buffers.are_page_locked(),
+        "this backend has no such memory"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

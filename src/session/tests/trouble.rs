@@ -39,14 +39,22 @@ fn open_for(bundle: Bundle, backend: Fake) -> Session {
 
 #[test]
 fn a_lost_dla_loses_nothing() {
-    for (device, round, fault, hung, redealt, message) in [
+    let cases = [
         (DLA0, 0, Fault::Error, false, 6, "injected error"),
         (DLA0, 1, Fault::Error, false, 3, "injected error"),
         (DLA1, 1, Fault::Panic, false, 4, "panicked: injected panic"),
         (DLA1, 0, Fault::Short, false, 6, "0 outputs instead of 1"),
         (DLA0, 0, LATE, true, 6, "within the time limit"),
-    ] {
-        let backend = troubled(device, StageKind::Prefix, round, fault);
+    ];
+    // Also with another execution in flight behind the one that fails.
+    let cases = [1, 2]
+        .into_iter()
+        .flat_map(|depth| cases.map(|case| (depth, case)));
+    for (depth, (device, round, fault, hung, redealt, message)) in cases {
+        let backend = Fake {
+            depth,
+            ..troubled(device, StageKind::Prefix, round, fault)
+        };
         let session = open_for(network(), backend);
         let inputs = batch(&session, 24);
         let outcome = session.run_with(&PLAN.parse().unwrap(), &inputs).unwrap();

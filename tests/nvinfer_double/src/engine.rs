@@ -76,20 +76,31 @@ impl Engine {
             });
             regions.push(region?);
         }
+        let outputs = regions.split_off(self.inputs.len());
+        let engine = self.clone();
+        if cuda::records(stream as usize) {
+            let again = move || {
+                engine.running.fetch_add(1, Ordering::AcqRel);
+                engine.begun(faults::fate(engine.core), &regions, &outputs)
+            };
+            return cuda::record(stream as usize, Arc::new(again));
+        }
         let fate = faults::fate(self.core);
         if fate == Fate::Refused {
             return Err("the double was told to refuse this enqueue".into());
         }
-        let outputs = regions.split_off(self.inputs.len());
         // Whoever reads before the execution has ended reads this.
         outputs.iter().for_each(Region::spoil);
         self.running.fetch_add(1, Ordering::AcqRel);
-        let engine = self.clone();
         cuda::push(stream as usize, move || {
-            let done = engine.execute(fate, &regions, &outputs);
-            engine.running.fetch_sub(1, Ordering::AcqRel);
-            done
+            engine.begun(fate, &regions, &outputs)
         })
+    }
+
+    fn begun(&self, fate: Fate, inputs: &[Region], outputs: &[Region]) -> Result<(), i32> {
+        let done = self.execute(fate, inputs, outputs);
+        self.running.fetch_sub(1, Ordering::AcqRel);
+        done
     }
 
     /// Whether an execution has not ended yet.

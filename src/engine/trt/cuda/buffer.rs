@@ -76,6 +76,20 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts_mut(self.host.as_ptr(), self.len) }
     }
 
+    /// [`Buffer::bytes`] of a buffer of float32.
+    pub fn floats(&self) -> &[f32] {
+        let len = self.len / size_of::<f32>();
+        // SAFETY: as there; CUDA's allocations are aligned for every type.
+        unsafe { std::slice::from_raw_parts(self.host.as_ptr().cast(), len) }
+    }
+
+    /// [`Buffer::bytes_mut`] of a buffer of float32.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        let len = self.len / size_of::<f32>();
+        // SAFETY: as there; CUDA's allocations are aligned for every type.
+        unsafe { std::slice::from_raw_parts_mut(self.host.as_ptr().cast(), len) }
+    }
+
     /// Puts what the host wrote where the device reads, in the order of `stream`.
     pub fn to_device(&self, stream: &Stream) -> Result<(), TrtError> {
         self.copy(
@@ -86,6 +100,15 @@ impl Buffer {
         )
     }
 
+    /// Puts `values`, as many as the buffer holds and page-locked, where the device reads.
+    ///
+    /// # Safety
+    /// They stay, unchanged, until `stream` has got there.
+    pub unsafe fn fill(&self, values: &[f32], stream: &Stream) -> Result<(), TrtError> {
+        assert_eq!(size_of_val(values), self.len, "as many as the buffer holds");
+        self.copy(self.device, values.as_ptr().cast(), code::TO_DEVICE, stream)
+    }
+
     /// The other way round.
     pub fn to_host(&self, stream: &Stream) -> Result<(), TrtError> {
         self.copy(
@@ -94,6 +117,11 @@ impl Buffer {
             code::TO_HOST,
             stream,
         )
+    }
+
+    /// Whether device and host have an allocation each.
+    pub fn is_copied(&self) -> bool {
+        !self.mapped
     }
 
     fn copy(

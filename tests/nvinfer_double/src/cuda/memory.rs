@@ -13,6 +13,8 @@ pub enum Kind {
     Device,
     /// `cudaHostAlloc`; `mapped` when the device may read it too.
     Host { mapped: bool },
+    /// The program's own memory, after `cudaHostRegister`.
+    Registered,
 }
 
 impl Kind {
@@ -20,6 +22,7 @@ impl Kind {
         match self {
             Kind::Device => "device memory",
             Kind::Host { .. } => "pinned memory",
+            Kind::Registered => "registered memory",
         }
     }
 }
@@ -37,6 +40,9 @@ pub struct Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
+        if self.kind == Kind::Registered {
+            return;
+        }
         // SAFETY: both mappings were made for this block alone.
         unsafe {
             libc::munmap(self.address as *mut _, self.len);
@@ -88,21 +94,48 @@ fn map(len: usize, kind: Kind) -> Option<(usize, usize)> {
         let alias = mapped(visible);
         let address = match kind {
             Kind::Device => mapped(libc::PROT_NONE),
-            Kind::Host { .. } => alias,
+            Kind::Host { .. } | Kind::Registered => alias,
         };
         libc::close(file);
         Some((address?, alias?))
     }
 }
 
-/// Ends an allocation; executions that still use it keep their part.
+/// Notes that the program's own memory stays where it is.
 ///
 /// # Errors
-/// An address that no allocation of this kind begins at.
-pub fn free(address: usize, device: bool) -> Result<(), String> {
+/// Memory that is CUDA's already.
+pub fn register(address: usize, len: usize) -> Result<(), String> {
     let mut blocks = blocks();
-    let fits = |block: &Arc<Block>| (block.kind == Kind::Device) == device;
-    match blocks.get(&address).is_some_and(fits) {
+    let below = blocks.range(..address + len).next_back();
+    if below.is_some_and(|(start, block)| start + block.len > address) {
+        return Err(format!("{address:#x} is registered or CUDA's already"));
+    }
+    let block = Block {
+        kind: Kind::Registered,
+        address,
+        alias: address,
+        len,
+        life: life::born(Kind::Registered.name(), 0),
+    };
+    blocks.insert(address, Arc::new(block));
+    Ok(())
+}
+
+/// Whether the device may copy from an address of the host by itself.
+pub fn is_page_locked(address: usize) -> bool {
+    let blocks = blocks();
+    let below = blocks.range(..=address).next_back().map(|(_, block)| block);
+    below.is_some_and(|block| block.kind != Kind::Device && address < block.address + block.len)
+}
+
+/// Ends an allocation, or a registration; executions that still use it keep their part.
+///
+/// # Errors
+/// An address that none of this kind begins at.
+pub fn free(address: usize, fits: impl Fn(Kind) -> bool) -> Result<(), String> {
+    let mut blocks = blocks();
+    match blocks.get(&address).is_some_and(|block| fits(block.kind)) {
         true => {
             let block = blocks.remove(&address).expect("it was found");
             life::died(block.life);
@@ -116,12 +149,17 @@ pub fn free(address: usize, device: bool) -> Result<(), String> {
 
 /// Part of a block, kept alive.
 pub struct Region {
-    _block: Arc<Block>,
+    block: Arc<Block>,
     start: usize,
     len: usize,
 }
 
 impl Region {
+    /// What kind of memory it is in.
+    pub fn memory(&self) -> &'static str {
+        self.block.kind.name()
+    }
+
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: within the block's second mapping, which the block keeps.
         unsafe { std::slice::from_raw_parts(self.start as *const u8, self.len) }
@@ -152,14 +190,14 @@ pub fn region(address: usize, len: usize, for_device: bool) -> Result<Region, St
     let block = below.filter(|block| address < block.address + block.len);
     let block =
         block.ok_or_else(|| format!("{address:#x} is not allocated by CUDA, or was freed"))?;
-    if for_device && block.kind == (Kind::Host { mapped: false }) {
+    if for_device && matches!(block.kind, Kind::Host { mapped: false } | Kind::Registered) {
         return Err("its pinned memory is not mapped for the device".into());
     }
     let offset = address - block.address;
     match block.len - offset {
         room if room < len => Err(format!("its buffer has {room} bytes instead of {len}")),
         _ => Ok(Region {
-            _block: block.clone(),
+            block: block.clone(),
             start: block.alias + offset,
             len,
         }),

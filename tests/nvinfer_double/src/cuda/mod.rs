@@ -1,11 +1,13 @@
 //! The CUDA runtime: those functions that the program loads. One that is missing here is an error when it is loaded.
 
+mod graph;
 mod memory;
 mod stream;
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 pub use memory::Region;
+pub use stream::Repeatable;
 
 use crate::{faults, journal, life};
 use memory::Kind;
@@ -14,6 +16,8 @@ const SUCCESS: c_int = 0;
 const INVALID_VALUE: c_int = 1;
 const OUT_OF_MEMORY: c_int = 2;
 const INVALID_HANDLE: c_int = 400;
+const NOT_READY: c_int = 600;
+const ALREADY_REGISTERED: c_int = 712;
 pub const LAUNCH_FAILURE: c_int = 719;
 
 /// `len` bytes that the device may use.
@@ -43,6 +47,22 @@ pub fn push(
             journal::violation(&text);
             Err(text)
         }
+    }
+}
+
+/// Whether a stream records its work instead of doing it.
+pub fn records(stream: usize) -> bool {
+    stream::records(stream)
+}
+
+/// Adds to what a stream records.
+///
+/// # Errors
+/// A stream that does not record.
+pub fn record(stream: usize, task: Repeatable) -> Result<(), String> {
+    match stream::record_work(stream, task) {
+        true => Ok(()),
+        false => Err(format!("{stream:#x} records nothing")),
     }
 }
 
@@ -81,6 +101,12 @@ extern "C" fn cudaGetErrorString(code: c_int) -> *const c_char {
         _ => c"unrecognized error code",
     };
     text.as_ptr()
+}
+
+/// The double keeps no last error: every call tells its own.
+#[no_mangle]
+extern "C" fn cudaGetLastError() -> c_int {
+    SUCCESS
 }
 
 #[no_mangle]
@@ -173,6 +199,34 @@ extern "C" fn cudaEventSynchronize(event: *mut c_void) -> c_int {
 }
 
 #[no_mangle]
+extern "C" fn cudaEventQuery(event: *mut c_void) -> c_int {
+    match stream::marked(event as usize) {
+        Some(Some(mark)) => mark
+            .reached()
+            .map_or(NOT_READY, |how| how.err().unwrap_or(SUCCESS)),
+        Some(None) => SUCCESS,
+        None => known(false, "cudaEventQuery"),
+    }
+}
+
+#[no_mangle]
+extern "C" fn cudaStreamWaitEvent(
+    stream: *mut c_void,
+    event: *mut c_void,
+    _flags: c_uint,
+) -> c_int {
+    let known_event = stream::marked(event as usize);
+    let mark = match known_event {
+        Some(mark) => mark,
+        None => return known(false, "cudaStreamWaitEvent"),
+    };
+    known(
+        stream::wait_for(stream as usize, mark),
+        "cudaStreamWaitEvent",
+    )
+}
+
+#[no_mangle]
 extern "C" fn cudaEventDestroy(event: *mut c_void) -> c_int {
     known(stream::destroy_event(event as usize), "cudaEventDestroy")
 }
@@ -217,12 +271,12 @@ unsafe extern "C" fn cudaHostGetDevicePointer(
     }
 }
 
-fn free(address: *mut c_void, device: bool) -> c_int {
+fn free(address: *mut c_void, fits: impl Fn(Kind) -> bool) -> c_int {
     if address.is_null() {
         return SUCCESS;
     }
     stream::settle();
-    match memory::free(address as usize, device) {
+    match memory::free(address as usize, fits) {
         Ok(()) => SUCCESS,
         Err(reason) => wrong(INVALID_VALUE, &format!("free: {reason}")),
     }
@@ -230,12 +284,36 @@ fn free(address: *mut c_void, device: bool) -> c_int {
 
 #[no_mangle]
 extern "C" fn cudaFree(address: *mut c_void) -> c_int {
-    free(address, true)
+    free(address, |kind| kind == Kind::Device)
 }
 
 #[no_mangle]
 extern "C" fn cudaFreeHost(address: *mut c_void) -> c_int {
-    free(address, false)
+    free(address, |kind| matches!(kind, Kind::Host { .. }))
+}
+
+#[no_mangle]
+extern "C" fn cudaHostRegister(address: *mut c_void, len: usize, _flags: c_uint) -> c_int {
+    match memory::register(address as usize, len) {
+        Ok(()) => SUCCESS,
+        Err(reason) => wrong(ALREADY_REGISTERED, &format!("cudaHostRegister: {reason}")),
+    }
+}
+
+#[no_mangle]
+extern "C" fn cudaHostUnregister(address: *mut c_void) -> c_int {
+    free(address, |kind| kind == Kind::Registered)
+}
+
+/// The first member of `cudaPointerAttributes` is the kind of memory: 0 nobody's, 1 page-locked, 2 the device's.
+#[no_mangle]
+unsafe extern "C" fn cudaPointerGetAttributes(
+    attributes: *mut c_void,
+    address: *const c_void,
+) -> c_int {
+    let kind = c_int::from(memory::is_page_locked(address as usize));
+    // SAFETY: as CUDA demands.
+    unsafe { give(attributes.cast(), kind) }
 }
 
 #[no_mangle]
@@ -253,6 +331,8 @@ extern "C" fn cudaMemcpyAsync(
         Ok(regions) => regions,
         Err(reason) => return wrong(INVALID_VALUE, &format!("cudaMemcpyAsync: {reason}")),
     };
+    let event = serde_json::json!({"event": "copy", "from": from.memory(), "to": to.memory()});
+    journal::event(&event.to_string());
     let copied = push(stream as usize, move || {
         to.bytes_mut().copy_from_slice(from.bytes());
         Ok(())

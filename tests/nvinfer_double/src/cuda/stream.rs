@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::life;
 
 type Task = Box<dyn FnOnce() -> Result<(), i32> + Send>;
+/// Work that can be recorded and done again.
+pub type Repeatable = Arc<dyn Fn() -> Result<(), i32> + Send + Sync>;
 
 /// A point that work reaches, and how that work went.
 pub struct Mark {
@@ -27,6 +29,11 @@ impl Mark {
         self.changed.notify_all();
     }
 
+    /// How the work before it went, once it was reached.
+    pub fn reached(&self) -> Option<Result<(), i32>> {
+        *lock(&self.reached)
+    }
+
     pub fn wait(&self) -> Result<(), i32> {
         let mut reached = lock(&self.reached);
         loop {
@@ -44,10 +51,14 @@ impl Mark {
 enum Order {
     Task(Task),
     Mark(Arc<Mark>),
+    /// What follows begins after this mark of another stream.
+    Wait(Arc<Mark>),
 }
 
 struct Stream {
     orders: Sender<Order>,
+    /// What it records instead of doing it.
+    recorded: Option<Vec<Repeatable>>,
     life: u64,
 }
 
@@ -78,6 +89,7 @@ pub fn create_stream() -> usize {
             match order {
                 Order::Task(task) => state = state.and_then(|()| task()),
                 Order::Mark(mark) => mark.reach(state),
+                Order::Wait(mark) => drop(mark.wait()),
             }
         }
     };
@@ -88,9 +100,12 @@ pub fn create_stream() -> usize {
     with(|handles| {
         handles.last += 16;
         let life = life::born("cudaStream_t", 0);
-        handles
-            .streams
-            .insert(handles.last, Stream { orders, life });
+        let stream = Stream {
+            orders,
+            recorded: None,
+            life,
+        };
+        handles.streams.insert(handles.last, stream);
         handles.last
     })
 }
@@ -105,7 +120,49 @@ pub fn destroy_stream(stream: usize) -> bool {
 pub fn push(stream: usize, task: Task) -> bool {
     with(|handles| {
         let stream = handles.streams.get(&stream);
+        let stream = stream.filter(|stream| stream.recorded.is_none());
         stream.is_some_and(|s| s.orders.send(Order::Task(task)).is_ok())
+    })
+}
+
+/// From here on it records. `false` when there is no such stream, or it does so already.
+pub fn begin_recording(stream: usize) -> bool {
+    with(|handles| {
+        let stream = handles.streams.get_mut(&stream);
+        let idle = stream.filter(|stream| stream.recorded.is_none());
+        idle.map(|stream| stream.recorded = Some(Vec::new()))
+            .is_some()
+    })
+}
+
+/// What was recorded; `None` when it did not.
+pub fn end_recording(stream: usize) -> Option<Vec<Repeatable>> {
+    with(|handles| handles.streams.get_mut(&stream)?.recorded.take())
+}
+
+/// Whether the stream records.
+pub fn records(stream: usize) -> bool {
+    with(|handles| {
+        let stream = handles.streams.get(&stream);
+        stream.is_some_and(|stream| stream.recorded.is_some())
+    })
+}
+
+/// Adds to what the stream records. `false` when it does not.
+pub fn record_work(stream: usize, task: Repeatable) -> bool {
+    with(|handles| {
+        let stream = handles.streams.get_mut(&stream);
+        let recorded = stream.and_then(|stream| stream.recorded.as_mut());
+        recorded.map(|recorded| recorded.push(task)).is_some()
+    })
+}
+
+/// What the stream is given from here on begins after `mark`. `false` when there is no such stream.
+pub fn wait_for(stream: usize, mark: Option<Arc<Mark>>) -> bool {
+    with(|handles| match (handles.streams.get(&stream), mark) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(stream), Some(mark)) => stream.orders.send(Order::Wait(mark)).is_ok(),
     })
 }
 
