@@ -51,6 +51,19 @@ pub(super) fn zeros(b: &mut GraphBuilder, x: TensorId, value: f32) -> TensorId {
     b.node("pad", op, &[x]).unwrap()
 }
 
+fn pool(b: &mut GraphBuilder, x: TensorId, kind: PoolKind) -> TensorId {
+    let op = Op::Pool2d(Pool2d {
+        kind,
+        window: [3, 3],
+        stride: [2, 2],
+        padding: Padding2d::uniform(1),
+        dilation: [1, 1],
+        ceil_mode: false,
+        count_include_pad: true,
+    });
+    b.node("pool", op, &[x]).unwrap()
+}
+
 pub(super) type Build = fn(&mut GraphBuilder, TensorId) -> Vec<TensorId>;
 
 pub(super) fn network(build: Build) -> Graph {
@@ -74,6 +87,22 @@ fn rewritten_networks_compute_the_same() {
             let (y, c) = (conv(b, x, 4, 3, 1), constant(b, &[1, 4, 1, 1]));
             vec![binary(b, BinaryKind::Add, c, y)]
         }),
+        (
+            "zeros that are more than what a maximum is taken of",
+            |b, x| {
+                let y = conv(b, x, 4, 3, 1);
+                let y = zeros(b, y, 0.0);
+                vec![pool(b, y, PoolKind::Max)]
+            },
+        ),
+        (
+            "as many zeros before a mean as its window is wide",
+            |b, x| {
+                let y = conv(b, x, 4, 3, 1);
+                let y = zeros(b, y, 0.0);
+                vec![pool(b, y, PoolKind::Average)]
+            },
+        ),
         ("convolution and a scalar", |b, x| {
             let (y, c) = (conv(b, x, 4, 3, 0), constant(b, &[]));
             vec![binary(b, BinaryKind::Add, y, c)]
