@@ -102,7 +102,7 @@ class _Reader:
 
     def _prelu(self, node: Any, _: dict[str, Any]) -> tuple[str, str] | None:
         slope, shape = self._weights.get(node.input[1]), self._shapes.get(node.input[0], [])
-        if self._early and slope is not None and len(shape) > 2:
+        if slope is not None and len(shape) > 2:
             dims = list(slope.dims)
             if len(dims) == 1 and dims[0] > 1:
                 return (
@@ -113,7 +113,7 @@ class _Reader:
 
     def _reducesum(self, node: Any, _: dict[str, Any]) -> tuple[str, str] | None:
         axes = self._weights.get(node.input[1]) if len(node.input) > 1 else None
-        if self._early and self._opset >= 13 and axes is not None and math.prod(axes.dims) > 1:
+        if self._opset >= 13 and axes is not None and math.prod(axes.dims) > 1:
             return (
                 "over the first of its axes alone",
                 "sum over one axis after the other, or export with opset 11",
