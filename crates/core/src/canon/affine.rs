@@ -10,10 +10,7 @@ pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
     let Some((kind, between, b)) = with_constant(edit, node) else {
         return false;
     };
-    let Some(first) = edit
-        .producer(between)
-        .filter(|_| edit.only_reader(between) == Some(node))
-    else {
+    let Some(first) = edit.producer_for(between, node) else {
         return false;
     };
     let Some((before, x, a)) = with_constant(edit, first) else {
@@ -48,10 +45,7 @@ pub(super) fn biases(edit: &mut Edit, node: usize) -> bool {
     let Some(between) = edit.node(node).inputs.first().copied() else {
         return false;
     };
-    let Some(first) = edit
-        .producer(between)
-        .filter(|_| edit.only_reader(between) == Some(node))
-    else {
+    let Some(first) = edit.producer_for(between, node) else {
         return false;
     };
     let axis = [node, first].iter().find_map(|node| match edit.op(*node) {
@@ -77,10 +71,7 @@ pub(super) fn scaled_bias(edit: &mut Edit, node: usize) -> bool {
     let Some((BinaryKind::Mul, between, c)) = with_constant(edit, node) else {
         return false;
     };
-    let Some(first) = edit
-        .producer(between)
-        .filter(|_| edit.only_reader(between) == Some(node))
-    else {
+    let Some(first) = edit.producer_for(between, node) else {
         return false;
     };
     let Op::BiasAdd { axis } = *edit.op(first) else {

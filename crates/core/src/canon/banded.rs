@@ -30,9 +30,7 @@ pub(super) fn dense(edit: &mut Edit, node: usize) -> bool {
     let band = edit.weight(&name, &[outputs, inputs], &band);
     let flat = reshape(edit.shape(x), &[output[0], inputs]);
     let flat = edit.add(node, flat, &[x]);
-    let product = edit.add(node, Op::Dense, &[flat, band]);
-    let back = reshape(edit.shape(product), &output);
-    edit.set(node, back, &[product]);
+    edit.set_reshaped(node, Op::Dense, &[flat, band]);
     true
 }
 

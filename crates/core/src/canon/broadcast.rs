@@ -7,7 +7,7 @@
 
 use super::Edit;
 use crate::graph::{
-    BinaryKind, Coordinates, Node, Op, PaddingNd, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding,
+    BinaryKind, Coordinates, Op, PaddingNd, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding,
     TensorId,
 };
 
@@ -35,9 +35,13 @@ pub(super) fn unrepeat(edit: &mut Edit, node: usize) -> bool {
     let shape = edit.shape(edit.node(node).output);
     for (place, other) in [(0, *b), (1, *a)] {
         let mut inputs = [*a, *b];
-        let before = repeated(edit, inputs[place]).filter(|before| {
+        let repeated = edit
+            .producer(inputs[place])
+            .and_then(|producer| by_ones(edit, producer));
+        let before = repeated.filter(|before| {
+            let same_rank = edit.shape(*before).len() == edit.shape(inputs[place]).len();
             let full = edit.shape(other) == shape && !edit.is_weight(other);
-            full && !edit.loses_range(inputs[place], &[*before])
+            same_rank && full && !edit.loses_range(inputs[place], &[*before])
         });
         if let Some(before) = before {
             inputs[place] = before;
@@ -49,14 +53,13 @@ pub(super) fn unrepeat(edit: &mut Edit, node: usize) -> bool {
     false
 }
 
-/// What a product with ones repeats, of the same rank.
-fn repeated(edit: &Edit, id: TensorId) -> Option<TensorId> {
-    let Node { op, inputs, .. } = edit.node(edit.producer(id)?);
-    let (Op::Binary(BinaryKind::Mul), [x, ones]) = (op, &inputs[..]) else {
+/// What a product with ones repeats.
+pub(super) fn by_ones(edit: &Edit, node: usize) -> Option<TensorId> {
+    let (Op::Binary(BinaryKind::Mul), [x, ones]) = (edit.op(node), &edit.node(node).inputs[..])
+    else {
         return None;
     };
-    let same_rank = edit.shape(*x).len() == edit.shape(id).len() && !edit.is_weight(*x);
-    (same_rank && edit.uniform(*ones) == Some(1.0)).then_some(*x)
+    (!edit.is_weight(*x) && edit.uniform(*ones) == Some(1.0)).then_some(*x)
 }
 
 /// Spreads the values of the operand that is smaller than the result.
@@ -159,15 +162,20 @@ fn divisor(a: usize, b: usize) -> usize {
     }
 }
 
+/// Nearest neighbours: every element of a map repeated.
+pub(super) fn nearest(output: [usize; 2]) -> Op {
+    Op::Resize2d(Resize2d {
+        output,
+        mode: ResizeMode::Nearest(Rounding::Floor),
+        coordinates: Coordinates::Asymmetric,
+    })
+}
+
 impl Copy {
     /// The layer that makes a map of equal values another.
     fn layer(self, [height, width]: [usize; 2]) -> Op {
         match self {
-            Copy::Scale(scale) => Op::Resize2d(Resize2d {
-                output: [height * scale, width * scale],
-                mode: ResizeMode::Nearest(Rounding::Floor),
-                coordinates: Coordinates::Asymmetric,
-            }),
+            Copy::Scale(scale) => nearest([height * scale, width * scale]),
             Copy::Pool(to) => {
                 let sides = [(height, to[0]), (width, to[1])]
                     .map(|(from, to)| windows(from, to).expect("copies are poolings"));

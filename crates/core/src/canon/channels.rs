@@ -5,7 +5,7 @@
 //! of ones and zeros is exact as well, since the largest weight of a channel is a whole number of steps.
 
 use super::Edit;
-use crate::graph::{Conv2d, Op, Pad, Padding2d, TensorId};
+use crate::graph::{Conv2d, Op, Pad, TensorId};
 
 /// The part of a network's multiplications that its identities may come to.
 pub(super) const SHARE: u64 = 4;
@@ -29,12 +29,7 @@ pub(super) fn pad(edit: &mut Edit, node: usize) -> bool {
         return false;
     }
     let kernel = identity(edit, node, [outputs, channels], *front);
-    let conv = Op::Conv2d(Conv2d {
-        stride: [1; 2],
-        padding: Padding2d::default(),
-        dilation: [1; 2],
-        groups: 1,
-    });
+    let conv = Op::Conv2d(Conv2d::plain([1; 2]));
     if [top, left, bottom, right].iter().all(|side| **side == 0) {
         edit.set(node, conv, &[x, kernel]);
         return true;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::links::Links;
+use super::reshapes::reshape;
 use crate::graph::{infer_shape, Bounds, DType, Graph, Node, Op, Tensor, TensorId};
 
 /// A network under rewriting. Nodes are known by a number that stays theirs, tensors by their id; both are valid as long as
@@ -102,6 +103,12 @@ impl Edit {
         }
     }
 
+    /// The node that computes a tensor which nothing but `reader` reads.
+    pub fn producer_for(&self, id: TensorId, reader: usize) -> Option<usize> {
+        let producer = self.producer(id);
+        producer.filter(|_| self.only_reader(id) == Some(reader))
+    }
+
     /// Between which values the elements of a tensor lie.
     pub fn bounds(&self, id: TensorId) -> Bounds {
         let producer = |id| self.producer(id).map(|node| self.node(node));
@@ -167,6 +174,17 @@ impl Edit {
         self.links.unread(node, &self.graph.nodes[node]);
         (self.graph.nodes[node].op, self.graph.nodes[node].inputs) = (op, inputs.to_vec());
         self.links.read(node, &self.graph.nodes[node]);
+    }
+
+    /// [`Edit::set`] for a result that may have the output's elements in another shape: a reshape brings them back.
+    pub fn set_reshaped(&mut self, node: usize, op: Op, inputs: &[TensorId]) {
+        let to = self.shape(self.node(node).output).to_vec();
+        if self.inferred(&op, inputs) == to {
+            return self.set(node, op, inputs);
+        }
+        let result = self.add(node, op, inputs);
+        let back = reshape(self.shape(result), &to);
+        self.set(node, back, &[result]);
     }
 
     /// Lets every reader of `old`, the network's outputs included, read `new` in its place. The two hold the same elements.

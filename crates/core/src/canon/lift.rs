@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::reshapes::{reshape, runs};
 use super::Edit;
-use crate::graph::{Conv2d, Node, Op, Padding2d, Range, TensorId};
+use crate::graph::{Conv2d, Node, Op, Range, TensorId};
 
 /// How many operators are looked through.
 const DEPTH: usize = 32;
@@ -215,12 +215,7 @@ impl Lift {
     fn op(&self, op: &Op) -> Op {
         let shapes = &self.shapes;
         match op {
-            Op::Dense => Op::Conv2d(Conv2d {
-                stride: [1; 2],
-                padding: Padding2d::default(),
-                dilation: [1; 2],
-                groups: 1,
-            }),
+            Op::Dense => Op::Conv2d(Conv2d::plain([1; 2])),
             Op::BiasAdd { axis } => Op::BiasAdd {
                 axis: shapes.place(*axis),
             },

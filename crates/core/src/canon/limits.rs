@@ -44,10 +44,7 @@ pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let between = edit.node(node).inputs[0];
-    let Some(first) = edit
-        .producer(between)
-        .filter(|_| edit.only_reader(between) == Some(node))
-    else {
+    let Some(first) = edit.producer_for(between, node) else {
         return false;
     };
     let Some((low, high)) = limits(edit, first) else {
@@ -110,8 +107,7 @@ pub(super) fn shifted(edit: &mut Edit, node: usize) -> bool {
 
 /// What computes `id`, which nothing but `node` knows.
 fn inner(edit: &Edit, node: usize, id: TensorId) -> Option<usize> {
-    let alone = edit.only_reader(id) == Some(node) && !edit.is_ranged(id);
-    edit.producer(id).filter(|_| alone)
+    edit.producer_for(id, node).filter(|_| !edit.is_ranged(id))
 }
 
 /// Between which values a node cuts its operand.

@@ -1,6 +1,5 @@
 //! Pooling of a whole map: reductions over both map axes are it, and windows larger than a DLA takes are several in a row.
 
-use super::reshapes::reshape;
 use super::Edit;
 use crate::graph::{Op, Padding2d, Pool2d, PoolKind, ReduceKind};
 
@@ -21,14 +20,7 @@ pub(super) fn reduction(edit: &mut Edit, node: usize) -> bool {
     if !whole_map(axes, edit.shape(x)) {
         return false;
     }
-    let to = edit.shape(edit.node(node).output).to_vec();
-    if to.len() == 4 {
-        edit.set(node, Op::GlobalPool(kind), &[x]);
-    } else {
-        let pooled = edit.add(node, Op::GlobalPool(kind), &[x]);
-        let reshape = reshape(edit.shape(pooled), &to);
-        edit.set(node, reshape, &[pooled]);
-    }
+    edit.set_reshaped(node, Op::GlobalPool(kind), &[x]);
     true
 }
 
@@ -93,7 +85,8 @@ pub(super) fn largest_part(side: usize) -> Option<usize> {
     whole.find(|part| largest_part(side / part).is_some())
 }
 
-fn equal_windows(kind: PoolKind, window: [usize; 2]) -> Op {
+/// Windows that touch.
+pub(super) fn equal_windows(kind: PoolKind, window: [usize; 2]) -> Op {
     Op::Pool2d(Pool2d {
         kind,
         window,

@@ -35,36 +35,38 @@ pub(super) fn unflatten(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let shape = edit.shape(x).to_vec();
-    if let Slopes::PerElement(values) = &slopes {
-        if values.iter().all(|slope| slope.abs() <= STEEP) {
-            let y = per_element(edit, node, x, values);
-            let dims = vec![edit.shape(edit.node(node).output)[0] as i64];
-            edit.set(node, Op::Reshape { dims }, &[y]);
-            return true;
+    let gentle = |values: &[f32]| values.iter().all(|slope| slope.abs() <= STEEP);
+    let y = match slopes {
+        Slopes::PerElement(values) if gentle(&values) => per_element(edit, node, x, &values),
+        Slopes::PerElement(values) => {
+            let layers = vec![
+                (Op::Flatten, None),
+                (Op::PRelu, Some(values)),
+                (reshape(&shape), None),
+            ];
+            in_a_row(edit, node, x, layers)
         }
-    }
-    let steps = match slopes {
-        Slopes::One(alpha) => vec![(Op::Activation(Activation::LeakyRelu { alpha }), None)],
-        Slopes::Along(axis, values) => along(axis, shape.len(), values),
-        Slopes::PerElement(values) => vec![
-            (Op::Flatten, None),
-            (Op::PRelu, Some(values)),
-            (reshape(&shape), None),
-        ],
+        Slopes::One(alpha) => edit.add(node, Op::Activation(Activation::LeakyRelu { alpha }), &[x]),
+        Slopes::Along(axis, values) => in_a_row(edit, node, x, along(axis, shape.len(), values)),
     };
-    let name = edit.node(node).name.clone();
-    let mut y = x;
-    for (op, values) in steps {
-        let mut inputs = vec![y];
-        if let Some(values) = values {
-            inputs.push(edit.weight(&format!("{name}_slopes"), &[values.len()], &values));
-        }
-        y = edit.add(node, op, &inputs);
-    }
-    let elements = edit.shape(edit.node(node).output)[0] as i64;
-    let dims = vec![elements];
+    let dims = vec![edit.shape(edit.node(node).output)[0] as i64];
     edit.set(node, Op::Reshape { dims }, &[y]);
     true
+}
+
+/// One operator after the other, some with slopes.
+fn in_a_row(
+    edit: &mut Edit,
+    node: usize,
+    x: TensorId,
+    layers: Vec<(Op, Option<Vec<f32>>)>,
+) -> TensorId {
+    let name = format!("{}_slopes", edit.node(node).name);
+    layers.into_iter().fold(x, |y, (op, values)| {
+        let mut inputs = vec![y];
+        inputs.extend(values.map(|values| edit.weight(&name, &[values.len()], &values)));
+        edit.add(node, op, &inputs)
+    })
 }
 
 /// `a * x + (1 - a) * relu(x)`: scales by element, which a DLA has, where it has one slope per channel only.

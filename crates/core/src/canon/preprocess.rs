@@ -13,10 +13,7 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let between = edit.node(node).inputs[0];
-    let Some(first) = edit
-        .producer(between)
-        .filter(|_| edit.only_reader(between) == Some(node))
-    else {
+    let Some(first) = edit.producer_for(between, node) else {
         return false;
     };
     let Some((kind, x, c)) = with_constant(edit, first) else {

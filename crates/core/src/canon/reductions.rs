@@ -2,10 +2,10 @@
 //! that are divided. Each becomes the reduction over rows and columns that is a pooling.
 
 use super::arithmetic::MUL;
-use super::means::largest_part;
-use super::reshapes::{reshape, runs};
+use super::means::{equal_windows, largest_part};
+use super::reshapes::runs;
 use super::Edit;
-use crate::graph::{Op, Padding2d, Pool2d, PoolKind, ReduceKind, TensorId};
+use crate::graph::{Op, PoolKind, ReduceKind, TensorId};
 
 /// The axes of rows and columns.
 const MAP: [usize; 2] = [2, 3];
@@ -15,10 +15,7 @@ pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
     let Some((kind, outer, between)) = reduction(edit, node) else {
         return false;
     };
-    let Some(first) = edit
-        .producer(between)
-        .filter(|_| edit.only_reader(between) == Some(node))
-    else {
+    let Some(first) = edit.producer_for(between, node) else {
         return false;
     };
     let Some((same, inner, x)) = reduction(edit, first).filter(|(same, ..)| *same == kind) else {
@@ -110,23 +107,7 @@ pub(super) fn line(edit: &mut Edit, node: usize) -> bool {
     if largest_part(window[axis - 2]).is_none() {
         return false;
     }
-    let pool = Op::Pool2d(Pool2d {
-        kind: PoolKind::Average,
-        window,
-        stride: window,
-        padding: Padding2d::default(),
-        dilation: [1; 2],
-        ceil_mode: false,
-        count_include_pad: false,
-    });
-    let to = edit.shape(edit.node(node).output).to_vec();
-    if to.len() == 4 {
-        edit.set(node, pool, &[x]);
-    } else {
-        let pooled = edit.add(node, pool, &[x]);
-        let reshape = reshape(edit.shape(pooled), &to);
-        edit.set(node, reshape, &[pooled]);
-    }
+    edit.set_reshaped(node, equal_windows(PoolKind::Average, window), &[x]);
     true
 }
 
@@ -139,22 +120,10 @@ fn reduction(edit: &Edit, node: usize) -> Option<(ReduceKind, Vec<usize>, Tensor
 
 /// Has `node` reduce `x` over `axes`, in the shape that it has.
 fn reduce(edit: &mut Edit, node: usize, kind: ReduceKind, axes: Vec<usize>, x: TensorId) {
-    let to = edit.shape(edit.node(node).output).to_vec();
-    let over = |keepdims| Op::Reduce {
+    let over = Op::Reduce {
         kind,
-        axes: axes.clone(),
-        keepdims,
+        axes,
+        keepdims: true,
     };
-    let kept: Vec<usize> = edit
-        .shape(x)
-        .iter()
-        .enumerate()
-        .map(|(axis, size)| if axes.contains(&axis) { 1 } else { *size })
-        .collect();
-    if to == kept {
-        return edit.set(node, over(true), &[x]);
-    }
-    let reduced = edit.add(node, over(true), &[x]);
-    let reshape = reshape(edit.shape(reduced), &to);
-    edit.set(node, reshape, &[reduced]);
+    edit.set_reshaped(node, over, &[x]);
 }

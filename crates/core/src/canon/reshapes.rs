@@ -59,10 +59,7 @@ pub(super) fn pads(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let (between, output) = (edit.node(node).inputs[0], edit.node(node).output);
-    let Some(first) = edit
-        .producer(between)
-        .filter(|_| edit.only_reader(between) == Some(node))
-    else {
+    let Some(first) = edit.producer_for(between, node) else {
         return false;
     };
     let Op::Pad(inner) = edit.op(first) else {

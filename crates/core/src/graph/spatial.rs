@@ -107,6 +107,18 @@ impl From<PaddingNd<2>> for Padding2d {
     }
 }
 
+impl Conv2d {
+    /// Dense, ungrouped and without padding, with windows `stride` apart.
+    pub fn plain(stride: [usize; 2]) -> Conv2d {
+        Conv2d {
+            stride,
+            padding: Padding2d::default(),
+            dilation: [1; 2],
+            groups: 1,
+        }
+    }
+}
+
 /// A convolution over 1 or 3 axes: `x[N,C,..], w[O,C/groups,..]` -> `[N,O,..]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(

@@ -6,8 +6,9 @@ mod chain;
 mod read;
 mod write;
 
+use super::broadcast::{by_ones, nearest};
 use super::Edit;
-use crate::graph::{BinaryKind, Op, Range};
+use crate::graph::{Op, PaddingNd, Range};
 use chain::Chain;
 
 /// The chain of moves that ends in a node.
@@ -69,26 +70,18 @@ pub(super) fn repeats(edit: &mut Edit, node: usize) -> bool {
     };
     let alone = deconv.groups == channels && per_group == 1 && edit.shape(x)[1] == channels;
     let touch = deconv.stride == [height, width] && deconv.overhang() == [0; 2];
-    let plain = deconv.padding == crate::graph::PaddingNd::uniform(0);
+    let plain = deconv.padding == PaddingNd::uniform(0);
     if !(alone && touch && plain) || edit.uniform(w) != Some(1.0) {
         return false;
     }
     let output = edit.shape(edit.node(node).output);
-    let resize = write::repeat([output[2], output[3]]);
+    let resize = nearest([output[2], output[3]]);
     edit.set(node, resize, &[x]);
     true
 }
 
 /// Whether the node only puts elements elsewhere, some of them several times.
 fn is_move(edit: &Edit, node: usize) -> bool {
-    match edit.op(node) {
-        Op::Binary(BinaryKind::Mul) => {
-            let [x, ones] = edit.node(node).inputs[..] else {
-                return false;
-            };
-            let broadcast = edit.shape(x) != edit.shape(edit.node(node).output);
-            broadcast && !edit.is_weight(x) && edit.uniform(ones) == Some(1.0)
-        }
-        op => op.only_moves(),
-    }
+    let spreads = |x| edit.shape(x) != edit.shape(edit.node(node).output);
+    edit.op(node).only_moves() || by_ones(edit, node).is_some_and(spreads)
 }

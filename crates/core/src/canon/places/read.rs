@@ -14,17 +14,20 @@ pub enum Form {
     /// Blocks of this size out of channels: by channel of the map, the channel of the result and the place in the block.
     Blocks {
         size: [usize; 2],
-        places: Vec<(usize, [usize; 2])>,
+        places: Vec<Place>,
     },
     /// Channels out of blocks of this size: by channel of the result, the channel of the map and the place in the block.
     Deep {
         size: [usize; 2],
-        places: Vec<(usize, [usize; 2])>,
+        places: Vec<Place>,
     },
 }
 
+/// A channel, and a place in a block.
+pub type Place = (usize, [usize; 2]);
+
 /// Channel, row and column.
-type Place = [usize; 3];
+type Element = [usize; 3];
 
 /// The form of moves from `[N, C, H, W]` to another map, if it has one; `places` are those of one row.
 pub fn form(from: &[usize], to: &[usize], places: &[usize]) -> Option<Form> {
@@ -40,20 +43,20 @@ pub fn form(from: &[usize], to: &[usize], places: &[usize]) -> Option<Form> {
 }
 
 struct Maps<'a> {
-    from: Place,
-    to: Place,
+    from: Element,
+    to: Element,
     places: &'a [usize],
 }
 
 impl Maps<'_> {
-    fn source(&self, [c, h, w]: Place) -> Place {
+    fn source(&self, [c, h, w]: Element) -> Element {
         let place = self.places[(c * self.to[1] + h) * self.to[2] + w];
         let row = place / self.from[2];
         [row / self.from[1], row % self.from[1], place % self.from[2]]
     }
 
     /// Whether every element comes from where `of` says.
-    fn holds(&self, of: impl Fn(Place) -> Place) -> bool {
+    fn holds(&self, of: impl Fn(Element) -> Element) -> bool {
         let [channels, height, width] = self.to;
         (0..channels).all(|c| {
             (0..height).all(|h| (0..width).all(|w| self.source([c, h, w]) == of([c, h, w])))
@@ -135,7 +138,7 @@ impl Maps<'_> {
 
     fn deep(&self) -> Option<Form> {
         let size = self.scale(self.from, self.to)?;
-        let places: Vec<(usize, [usize; 2])> = (0..self.to[0])
+        let places: Vec<Place> = (0..self.to[0])
             .map(|c| {
                 let [channel, i, j] = self.source([c, 0, 0]);
                 (channel, [i, j])
@@ -152,7 +155,7 @@ impl Maps<'_> {
     }
 
     /// How many times larger the sides of one map are than another's, if not all are equal.
-    fn scale(&self, large: Place, small: Place) -> Option<[usize; 2]> {
+    fn scale(&self, large: Element, small: Element) -> Option<[usize; 2]> {
         let whole = (1..3).all(|side| large[side].is_multiple_of(small[side]));
         let scale = [large[1] / small[1], large[2] / small[2]];
         (whole && scale != [1; 2]).then_some(scale)

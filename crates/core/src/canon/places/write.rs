@@ -1,12 +1,12 @@
 //! The layer that has a form.
 
 use super::chain::Chain;
-use super::read::Form;
+use super::read::{Form, Place};
+use crate::canon::broadcast::nearest;
 use crate::canon::channels::SHARE;
 use crate::canon::Edit;
 use crate::graph::{
-    Conv2d, Coordinates, DeconvNd, Node, Op, Padding2d, PaddingNd, Pool2d, PoolKind, Range,
-    Resize2d, ResizeMode, Rounding, TensorId,
+    Conv2d, DeconvNd, Node, Op, Padding2d, PaddingNd, Pool2d, PoolKind, Range, TensorId,
 };
 
 /// Has `node` compute `form` of the chain's sources; false where it does already, or where that would be dear.
@@ -17,7 +17,7 @@ pub fn write(edit: &mut Edit, node: usize, chain: &Chain, form: Form) -> bool {
         Form::Part(ranges) => part(edit, node, chain, ranges),
         Form::Repeated(_) => {
             let shape = edit.shape(edit.node(node).output);
-            let resize = repeat([shape[2], shape[3]]);
+            let resize = nearest([shape[2], shape[3]]);
             single(chain).is_some_and(|x| set(edit, node, resize, x))
         }
         Form::Blocks { size, places } => {
@@ -50,15 +50,6 @@ fn set(edit: &mut Edit, node: usize, op: Op, x: TensorId) -> bool {
         edit.set(node, op, &[x]);
     }
     another
-}
-
-/// Nearest neighbours: every element of a map repeated.
-pub fn repeat(output: [usize; 2]) -> Op {
-    Op::Resize2d(Resize2d {
-        output,
-        mode: ResizeMode::Nearest(Rounding::Floor),
-        coordinates: Coordinates::Asymmetric,
-    })
 }
 
 /// Every so many rows and columns one, from the first on.
@@ -117,10 +108,10 @@ fn picked(edit: &mut Edit, node: usize, chain: &Chain, channels: &[usize]) -> bo
     if unread || chain.plain || !edit.spend(cost, SHARE) {
         return changed;
     }
-    let places: Vec<(usize, [usize; 2])> = channels.iter().map(|c| (*c, [0; 2])).collect();
+    let places: Vec<Place> = channels.iter().map(|c| (*c, [0; 2])).collect();
     let kernel = one_hot(edit, node, shape[1], [1; 2], &places);
     let from = joined(edit, node, chain, &mut x);
-    edit.set(node, conv([1; 2]), &[from, kernel]);
+    edit.set(node, Op::Conv2d(Conv2d::plain([1; 2])), &[from, kernel]);
     true
 }
 
@@ -166,54 +157,47 @@ fn reads(edit: &mut Edit, node: usize, x: TensorId, channels: &[usize], all: usi
 }
 
 /// Blocks out of channels: a deconvolution whose windows touch.
-fn blocks(
-    edit: &mut Edit,
-    node: usize,
-    x: TensorId,
-    size: [usize; 2],
-    places: &[(usize, [usize; 2])],
-) -> bool {
+fn blocks(edit: &mut Edit, node: usize, x: TensorId, size: [usize; 2], places: &[Place]) -> bool {
     let outputs = edit.shape(edit.node(node).output)[1];
-    let map: usize = edit.shape(x)[1..].iter().product();
-    if !edit.spend((map * outputs * size[0] * size[1]) as u64, SHARE) {
-        return false;
-    }
-    let kernel = one_hot(edit, node, outputs, size, places);
     let deconv = Op::Deconv2d(DeconvNd {
         stride: size,
         padding: PaddingNd::uniform(0),
         output_padding: [0; 2],
         groups: 1,
     });
-    edit.set(node, deconv, &[x, kernel]);
-    true
+    let windows = row(edit, x);
+    placed(edit, node, (deconv, x), [windows, outputs], size, places)
 }
 
 /// Channels out of blocks: a convolution whose windows touch.
-fn deep(
-    edit: &mut Edit,
-    node: usize,
-    x: TensorId,
-    size: [usize; 2],
-    places: &[(usize, [usize; 2])],
-) -> bool {
+fn deep(edit: &mut Edit, node: usize, x: TensorId, size: [usize; 2], places: &[Place]) -> bool {
     let inputs = edit.shape(x)[1];
-    let output: usize = edit.shape(edit.node(node).output)[1..].iter().product();
-    if !edit.spend((output * inputs * size[0] * size[1]) as u64, SHARE) {
-        return false;
-    }
-    let kernel = one_hot(edit, node, inputs, size, places);
-    edit.set(node, conv(size), &[x, kernel]);
-    true
+    let conv = Op::Conv2d(Conv2d::plain(size));
+    let windows = row(edit, edit.node(node).output);
+    placed(edit, node, (conv, x), [windows, inputs], size, places)
 }
 
-fn conv(stride: [usize; 2]) -> Op {
-    Op::Conv2d(Conv2d {
-        stride,
-        padding: Padding2d::default(),
-        dilation: [1; 2],
-        groups: 1,
-    })
+/// Elements of a row.
+fn row(edit: &Edit, id: TensorId) -> usize {
+    edit.shape(id)[1..].iter().product()
+}
+
+/// Has `node` be that layer over windows of `size` with a kernel of ones, of which each takes or gives `inner` channels.
+fn placed(
+    edit: &mut Edit,
+    node: usize,
+    (layer, x): (Op, TensorId),
+    [windows, inner]: [usize; 2],
+    size: [usize; 2],
+    places: &[Place],
+) -> bool {
+    let cost = (windows * inner * size[0] * size[1]) as u64;
+    let affordable = edit.spend(cost, SHARE);
+    if affordable {
+        let kernel = one_hot(edit, node, inner, size, places);
+        edit.set(node, layer, &[x, kernel]);
+    }
+    affordable
 }
 
 /// A kernel `[places, inner, size]` that has a one per first channel: at a channel of the second axis and a place in the
@@ -223,7 +207,7 @@ fn one_hot(
     node: usize,
     inner: usize,
     size: [usize; 2],
-    places: &[(usize, [usize; 2])],
+    places: &[Place],
 ) -> TensorId {
     let [height, width] = size;
     let mut values = vec![0.0; places.len() * inner * height * width];
