@@ -59,12 +59,9 @@ fn plain(engines: &mut [Box<dyn Engine>], batch: &Batch) -> f64 {
         for engine in engines {
             scope.spawn(move || {
                 for _ in 0..each {
-                    let rows = batch.iter().map(|x| Rows {
-                        data: x.data.clone(),
-                        offset: 0,
-                        len: x.data.len(),
-                    });
-                    engine.enqueue(rows.collect()).unwrap();
+                    engine
+                        .enqueue(batch.iter().map(Rows::from).collect())
+                        .unwrap();
                     engine.wait().unwrap();
                 }
             });

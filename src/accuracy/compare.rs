@@ -196,11 +196,6 @@ impl Reference {
 }
 
 fn outputs(engine: &mut dyn Engine, inputs: &[Array]) -> Result<Vec<Vec<f32>>, AccuracyError> {
-    let rows = inputs.iter().map(|x| Rows {
-        data: x.data.clone(),
-        offset: 0,
-        len: x.data.len(),
-    });
-    engine.enqueue(rows.collect())?;
+    engine.enqueue(inputs.iter().map(Rows::from).collect())?;
     Ok(engine.wait()?)
 }

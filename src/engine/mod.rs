@@ -26,6 +26,17 @@ pub struct Rows {
     pub len: usize,
 }
 
+/// All of an array.
+impl From<&Array> for Rows {
+    fn from(array: &Array) -> Rows {
+        Rows {
+            data: array.data.clone(),
+            offset: 0,
+            len: array.data.len(),
+        }
+    }
+}
+
 impl Rows {
     pub fn as_slice(&self) -> &[f32] {
         &self.data[self.offset..self.offset + self.len]

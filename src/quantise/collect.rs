@@ -245,11 +245,7 @@ impl Counting {
         let rows = batch[0].shape[0];
         self.tally.begin(rows, batch);
         let full = batch.iter().map(|x| x.padded(self.engine.batch()));
-        let full = full.map(|x| Rows {
-            offset: 0,
-            len: x.data.len(),
-            data: x.data,
-        });
+        let full = full.map(|x| Rows::from(&x));
         self.engine.enqueue(full.collect())?;
         self.engine.wait()?;
         self.tally.end(first)?;

@@ -1,6 +1,6 @@
 //! The engine's contract: what it takes, what it refuses, and what it says then.
 
-use super::{backend, engine, inputs_of, library, noise, rows, spec};
+use super::{backend, engine, inputs_of, library, noise, spec};
 use crate::engine::cpu::{
     find_library, onnx_model, CpuBackend, CpuOptions, LibraryError, SearchPaths,
 };
@@ -169,7 +169,9 @@ fn engines_run_side_by_side() {
             ..spec(&graph)
         };
         let mut engine = backend().build(&graph, &spec).unwrap();
-        engine.enqueue(inputs.iter().map(rows).collect()).unwrap();
+        engine
+            .enqueue(inputs.iter().map(Rows::from).collect())
+            .unwrap();
         engine.wait().unwrap()
     };
     let results: Vec<_> = std::thread::scope(|scope| {

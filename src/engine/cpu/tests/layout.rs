@@ -23,7 +23,7 @@ fn outputs(form: &Form, inputs: &[Array]) -> Vec<Array> {
         let (shape, data) = ported(axes).into_network(&x.shape, &x.data);
         array(&shape, data)
     });
-    let inputs: Vec<Rows> = inputs.map(|x| rows(&x)).collect();
+    let inputs: Vec<Rows> = inputs.map(|x| Rows::from(&x)).collect();
     let mut engine = engine(&form.graph);
     engine.enqueue(inputs).unwrap();
     let outputs = engine.wait().unwrap();

@@ -51,14 +51,6 @@ fn engine(graph: &Graph) -> Box<dyn Engine> {
     backend().build(graph, &spec(graph)).unwrap()
 }
 
-fn rows(x: &Array) -> Rows {
-    Rows {
-        data: x.data.clone(),
-        offset: 0,
-        len: x.data.len(),
-    }
-}
-
 fn inputs_of(graph: &Graph) -> Vec<Array> {
     let input = |(seed, id): (usize, &crate::graph::TensorId)| {
         let shape = &graph.tensor(*id).shape;
@@ -77,7 +69,9 @@ fn compare(graph: &Graph, why: &str) {
 fn compute(graph: &Graph, why: &str) {
     let inputs = inputs_of(graph);
     let mut engine = engine(graph);
-    engine.enqueue(inputs.iter().map(rows).collect()).unwrap();
+    engine
+        .enqueue(inputs.iter().map(Rows::from).collect())
+        .unwrap();
     let got = engine.wait().unwrap();
     let want = evaluate(graph, &inputs);
     assert_eq!(got.len(), want.len(), "{why}: number of outputs");

@@ -3,12 +3,12 @@
 use half::f16;
 
 use super::networks::{binary, constant, conv, network, relu, zeros, Build};
-use super::{inputs_of, library, rows, spec};
+use super::{inputs_of, library, spec};
 use crate::engine::cpu::{CpuBackend, CpuOptions};
 use crate::engine::precision::{
     assign, folded, has_kernel, stored, Format, Numerics, Precision, Ranges,
 };
-use crate::engine::{Array, Backend};
+use crate::engine::{Array, Backend, Rows};
 use crate::graph::cases::all;
 use crate::graph::reference::{apply, array, evaluate, floats};
 use crate::graph::{
@@ -25,7 +25,9 @@ fn run(graph: &Graph, numerics: &Numerics, inputs: &[Array]) -> Vec<Vec<f32>> {
     });
     let backend = backend.unwrap().with_numerics(numerics.clone());
     let mut engine = backend.build(graph, &spec(graph)).unwrap();
-    engine.enqueue(inputs.iter().map(rows).collect()).unwrap();
+    engine
+        .enqueue(inputs.iter().map(Rows::from).collect())
+        .unwrap();
     engine.wait().unwrap()
 }
 
