@@ -1,7 +1,6 @@
 //! One engine with its execution context and the slots of two executions, all made before the first one: while the device
 //! computes one, the rows of the next are packed and copied.
 
-use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 
 use super::cuda::{Buffer, Cuda, Recording};
@@ -28,10 +27,9 @@ pub(super) struct TrtEngine {
     /// Which buffer each of the plan's tensors has.
     places: Vec<Place>,
     slots: [Slot; SLOTS],
-    /// The slots that were started, oldest first.
-    running: VecDeque<usize>,
-    /// The slot that is started next.
-    next: usize,
+    /// The slot of the oldest execution in flight, and how many there are: the others have the slots that follow.
+    oldest: usize,
+    running: usize,
     /// The slot whose addresses the context has.
     bound: Option<usize>,
     recording: Record,
@@ -99,8 +97,8 @@ impl TrtEngine {
             ports,
             places,
             slots,
-            running: VecDeque::new(),
-            next: 0,
+            oldest: 0,
+            running: 0,
             bound: None,
             recording: match spec.device {
                 Device::Gpu => Record::AfterFirst,
@@ -130,9 +128,9 @@ impl TrtEngine {
 
     fn start(&mut self, inputs: Vec<Rows>) -> Result<(), TrtError> {
         self.cuda.bind()?;
-        let (at, before) = (self.next, (self.next + SLOTS - 1) % SLOTS);
-        self.running.push_back(at);
-        self.next = (at + 1) % SLOTS;
+        let at = (self.oldest + self.running) % SLOTS;
+        let before = (at + SLOTS - 1) % SLOTS;
+        self.running += 1;
         self.slots[at].upload(&self.cuda, &self.ports.inputs, inputs)?;
         // A context does one execution after the other.
         self.slots[at].after(&self.slots[before])?;
@@ -188,21 +186,11 @@ fn places(
 ) -> Result<Vec<Place>, TrtError> {
     // SAFETY: the engine lives.
     let count = unsafe { (library.table.engine_ports)(engine) };
-    let mut ours: Vec<(bool, usize, &Port)> = Vec::new();
-    ours.extend(
-        ports
-            .inputs
-            .iter()
-            .enumerate()
-            .map(|(at, port)| (true, at, port)),
-    );
-    ours.extend(
-        ports
-            .outputs
-            .iter()
-            .enumerate()
-            .map(|(at, port)| (false, at, port)),
-    );
+    let inputs = ports.inputs.iter().enumerate();
+    let inputs = inputs.map(|(at, port)| (true, at, port));
+    let outputs = ports.outputs.iter().enumerate();
+    let outputs = outputs.map(|(at, port)| (false, at, port));
+    let mut ours: Vec<(bool, usize, &Port)> = inputs.chain(outputs).collect();
     let foreign = |what: String| TrtError::Call {
         call: "deserializeCudaEngine",
         reason: format!("the plan is another engine's: it has {what}"),
@@ -318,7 +306,7 @@ impl Engine for TrtEngine {
     }
 
     fn enqueue(&mut self, inputs: Vec<Rows>) -> Result<(), EngineError> {
-        if self.running.len() == SLOTS {
+        if self.running == SLOTS {
             let waiting = format!("{SLOTS} executions are still waiting for their results");
             return Err(self.spec.error(waiting));
         }
@@ -333,19 +321,20 @@ impl Engine for TrtEngine {
     }
 
     fn is_done(&self) -> bool {
-        let oldest = self.running.front();
-        oldest.is_none_or(|at| self.slots[*at].is_done())
+        self.running == 0 || self.slots[self.oldest].is_done()
     }
 
     fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
-        let Some(at) = self.running.front().copied() else {
+        if self.running == 0 {
             return Err(self.spec.error("no execution was started".into()));
-        };
-        let slot = &mut self.slots[at];
+        }
+        let slot = &mut self.slots[self.oldest];
         let waited = self.cuda.bind().and_then(|()| slot.wait());
         waited.map_err(|e| self.spec.error(e.to_string()))?;
-        self.running.pop_front();
-        Ok(self.slots[at].results(&self.ports.outputs))
+        let results = slot.results(&self.ports.outputs);
+        self.oldest = (self.oldest + 1) % SLOTS;
+        self.running -= 1;
+        Ok(results)
     }
 }
 
@@ -353,8 +342,8 @@ impl Engine for TrtEngine {
 impl Drop for TrtEngine {
     fn drop(&mut self) {
         let _ = self.cuda.bind();
-        for at in std::mem::take(&mut self.running) {
-            self.slots[at].settle();
+        for at in 0..self.running {
+            self.slots[(self.oldest + at) % SLOTS].settle();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How elements lie in an engine's buffers: TensorRT's vector formats, packed and unpacked on the host.
 
+use std::ops::Range;
+
 use half::f16;
 
 use super::spread::spread;
@@ -61,96 +63,129 @@ impl Layout {
 
     /// Writes `values` (row-major, of `shape`) as this layout. What fills the last group of channels up stays as it is.
     pub fn pack(self, shape: &[usize], values: &[f32], to: &mut [u8]) {
-        let Some((rows, [channels, map])) = self.rows(shape) else {
-            return spread(values, 1, to, 4, |values, to| {
-                for (value, bytes) in values.iter().zip(to.chunks_exact_mut(4)) {
-                    bytes.copy_from_slice(&value.to_le_bytes());
-                }
-            });
-        };
-        let (unit, bytes) = (values.len() / rows, to.len() / rows);
-        spread(values, unit, to, bytes, |values, to| {
-            for (values, to) in values.chunks_exact(unit).zip(to.chunks_exact_mut(bytes)) {
-                self.pack_row(values, channels, map, to);
-            }
-        });
+        match self {
+            Layout::Plain => spread(bytes_of(values), 1, to, 1, |from, to| {
+                to.copy_from_slice(from);
+            }),
+            Layout::Half16 => pack(self.group(), shape, values, to, |value| {
+                f16::from_f32(value).to_le_bytes()
+            }),
+            Layout::Int32 { scale } => pack(self.group(), shape, values, to, |value| {
+                quantized(value, scale).to_le_bytes()
+            }),
+        }
     }
 
     /// The other way round.
     pub fn unpack(self, shape: &[usize], from: &[u8]) -> Vec<f32> {
         let mut values = vec![0.0; shape.iter().product()];
-        let Some((rows, [channels, map])) = self.rows(shape) else {
-            spread(from, 4, &mut values, 1, |from, values| {
-                for (value, bytes) in values.iter_mut().zip(from.chunks_exact(4)) {
-                    *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                }
-            });
-            return values;
-        };
-        let (unit, bytes) = (values.len() / rows, from.len() / rows);
-        spread(from, bytes, &mut values, unit, |from, values| {
-            for (from, values) in from.chunks_exact(bytes).zip(values.chunks_exact_mut(unit)) {
-                self.unpack_row(from, channels, map, values);
-            }
-        });
+        match self {
+            Layout::Plain => spread(from, 1, bytes_of_mut(&mut values), 1, |from, to| {
+                to.copy_from_slice(from);
+            }),
+            Layout::Half16 => unpack(self.group(), shape, from, &mut values, |bytes| {
+                f16::from_le_bytes(bytes).to_f32()
+            }),
+            Layout::Int32 { scale } => unpack(self.group(), shape, from, &mut values, |bytes| {
+                f32::from(i8::from_le_bytes(bytes)) * scale
+            }),
+        }
         values
     }
+}
 
-    /// For a vector format the rows of `shape`, with the channels and the elements of a map; `None` where elements lie in
-    /// row-major order, or there are none.
-    fn rows(self, shape: &[usize]) -> Option<(usize, [usize; 2])> {
-        match (self, shape) {
-            (Layout::Plain, _) => None,
-            (_, shape) if shape.contains(&0) => None,
-            (_, [n, c, rest @ ..]) => Some((*n, [*c, rest.iter().product()])),
-            (_, _) => None,
-        }
+/// The bytes of float32 as a device reads them: every device here has them in the order of the host.
+fn bytes_of(values: &[f32]) -> &[u8] {
+    // SAFETY: as many bytes, for which any alignment and any content will do.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+fn bytes_of_mut(values: &mut [f32]) -> &mut [u8] {
+    // SAFETY: as above; any four bytes are a float32.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
+}
+
+/// One row of `[N, C, ...]` in a vector format of elements of `W` bytes: of each group of channels, place after place, the
+/// group's channels side by side.
+struct Row<const W: usize> {
+    /// Elements in row-major order, and bytes in the vector format.
+    elements: usize,
+    bytes: usize,
+    map: usize,
+    group: usize,
+}
+
+impl<const W: usize> Row<W> {
+    /// `None` where there are no elements.
+    fn of(group: usize, shape: &[usize]) -> Option<Row<W>> {
+        let [_, channels, rest @ ..] = shape else {
+            return None;
+        };
+        let map: usize = rest.iter().product();
+        (!shape.contains(&0)).then_some(Row {
+            elements: channels * map,
+            bytes: channels.next_multiple_of(group) * map * W,
+            map,
+            group,
+        })
     }
 
-    /// One row in a vector format: of each group of channels, place after place, the group's channels side by side.
-    fn pack_row(self, values: &[f32], channels: usize, map: usize, to: &mut [u8]) {
-        let (group, width) = (self.group(), self.bytes(&[1, self.group()]));
-        for (channel, values) in values.chunks_exact(map).enumerate().take(channels) {
-            let (start, lane) = (channel / group * map * width, channel % group);
-            let places = to[start..start + map * width].chunks_exact_mut(width);
-            match self {
-                Layout::Plain => {}
-                Layout::Half16 => {
-                    for (place, value) in places.zip(values) {
-                        let half = f16::from_f32(*value).to_le_bytes();
-                        place[lane * 2..lane * 2 + 2].copy_from_slice(&half);
-                    }
-                }
-                Layout::Int32 { scale } => {
-                    for (place, value) in places.zip(values) {
-                        place[lane] = quantized(*value, scale) as u8;
-                    }
+    /// The bytes of a channel's group, and where in each place of it the channel's element is.
+    fn lane(&self, channel: usize) -> (Range<usize>, Range<usize>) {
+        let size = self.map * self.group * W;
+        let (start, lane) = (channel / self.group * size, channel % self.group * W);
+        (start..start + size, lane..lane + W)
+    }
+}
+
+fn pack<const W: usize>(
+    group: usize,
+    shape: &[usize],
+    values: &[f32],
+    to: &mut [u8],
+    encoded: impl Fn(f32) -> [u8; W] + Sync,
+) {
+    let Some(row) = Row::<W>::of(group, shape) else {
+        return;
+    };
+    spread(values, row.elements, to, row.bytes, |values, to| {
+        let rows = values.chunks_exact(row.elements);
+        for (values, to) in rows.zip(to.chunks_exact_mut(row.bytes)) {
+            for (channel, values) in values.chunks_exact(row.map).enumerate() {
+                let (bytes, lane) = row.lane(channel);
+                let places = to[bytes].chunks_exact_mut(group * W);
+                for (place, value) in places.zip(values) {
+                    place[lane.clone()].copy_from_slice(&encoded(*value));
                 }
             }
         }
-    }
+    });
+}
 
-    fn unpack_row(self, from: &[u8], channels: usize, map: usize, values: &mut [f32]) {
-        let (group, width) = (self.group(), self.bytes(&[1, self.group()]));
-        for (channel, values) in values.chunks_exact_mut(map).enumerate().take(channels) {
-            let (start, lane) = (channel / group * map * width, channel % group);
-            let places = from[start..start + map * width].chunks_exact(width);
-            match self {
-                Layout::Plain => {}
-                Layout::Half16 => {
-                    for (place, value) in places.zip(values) {
-                        *value =
-                            f16::from_le_bytes([place[lane * 2], place[lane * 2 + 1]]).to_f32();
-                    }
-                }
-                Layout::Int32 { scale } => {
-                    for (place, value) in places.zip(values) {
-                        *value = f32::from(place[lane] as i8) * scale;
-                    }
+fn unpack<const W: usize>(
+    group: usize,
+    shape: &[usize],
+    from: &[u8],
+    values: &mut [f32],
+    decoded: impl Fn([u8; W]) -> f32 + Sync,
+) {
+    let Some(row) = Row::<W>::of(group, shape) else {
+        return;
+    };
+    spread(from, row.bytes, values, row.elements, |from, values| {
+        let rows = values.chunks_exact_mut(row.elements);
+        for (values, from) in rows.zip(from.chunks_exact(row.bytes)) {
+            for (channel, values) in values.chunks_exact_mut(row.map).enumerate() {
+                let (bytes, lane) = row.lane(channel);
+                let places = from[bytes].chunks_exact(group * W);
+                for (place, value) in places.zip(values) {
+                    let mut element = [0; W];
+                    element.copy_from_slice(&place[lane.clone()]);
+                    *value = decoded(element);
                 }
             }
         }
-    }
+    });
 }
 
 /// TensorRT's rounding: to the nearest step, halves to the even one, and never beyond the range.

@@ -56,12 +56,7 @@ impl Slot {
                 self.held.push(rows);
                 continue;
             }
-            match port.layout {
-                Layout::Plain => copy(values, buffer.floats_mut()),
-                Layout::Half16 | Layout::Int32 { .. } => {
-                    port.layout.pack(&port.shape, values, buffer.bytes_mut());
-                }
-            }
+            port.layout.pack(&port.shape, values, buffer.bytes_mut());
             buffer.to_device(&self.stream)?;
         }
         Ok(())
@@ -101,16 +96,8 @@ impl Slot {
     /// One array per output.
     pub fn results(&self, ports: &[Port]) -> Vec<Vec<f32>> {
         let outputs = ports.iter().zip(&self.outputs);
-        let result = |(port, buffer): (&Port, &Buffer)| match port.layout {
-            Layout::Plain => buffer.floats().to_vec(),
-            Layout::Half16 | Layout::Int32 { .. } => {
-                port.layout.unpack(&port.shape, buffer.bytes())
-            }
-        };
-        outputs.map(result).collect()
+        outputs
+            .map(|(port, buffer)| port.layout.unpack(&port.shape, buffer.bytes()))
+            .collect()
     }
-}
-
-fn copy(from: &[f32], to: &mut [f32]) {
-    super::spread::spread(from, 1, to, 1, |from, to| to.copy_from_slice(from));
 }

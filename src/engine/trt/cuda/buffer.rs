@@ -76,20 +76,6 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts_mut(self.host.as_ptr(), self.len) }
     }
 
-    /// [`Buffer::bytes`] of a buffer of float32.
-    pub fn floats(&self) -> &[f32] {
-        let len = self.len / size_of::<f32>();
-        // SAFETY: as there; CUDA's allocations are aligned for every type.
-        unsafe { std::slice::from_raw_parts(self.host.as_ptr().cast(), len) }
-    }
-
-    /// [`Buffer::bytes_mut`] of a buffer of float32.
-    pub fn floats_mut(&mut self) -> &mut [f32] {
-        let len = self.len / size_of::<f32>();
-        // SAFETY: as there; CUDA's allocations are aligned for every type.
-        unsafe { std::slice::from_raw_parts_mut(self.host.as_ptr().cast(), len) }
-    }
-
     /// Puts what the host wrote where the device reads, in the order of `stream`.
     pub fn to_device(&self, stream: &Stream) -> Result<(), TrtError> {
         self.copy(
