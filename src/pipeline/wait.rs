@@ -21,11 +21,20 @@ pub(super) fn window(expected: Duration) -> (Duration, Duration) {
 
 /// Looks out until `end`, letting other threads run in between. `None` when nothing has come.
 pub(super) fn poll<T>(channel: &Receiver<T>, end: Instant) -> Option<Result<T, RecvError>> {
+    poll_unless(channel, end, || false)
+}
+
+/// [`poll`] that ends once `over` says so.
+pub(super) fn poll_unless<T>(
+    channel: &Receiver<T>,
+    end: Instant,
+    over: impl Fn() -> bool,
+) -> Option<Result<T, RecvError>> {
     loop {
         match channel.try_recv() {
             Ok(message) => return Some(Ok(message)),
             Err(TryRecvError::Disconnected) => return Some(Err(RecvError)),
-            Err(TryRecvError::Empty) if Instant::now() >= end => return None,
+            Err(TryRecvError::Empty) if over() || Instant::now() >= end => return None,
             Err(TryRecvError::Empty) => yield_now(),
         }
     }

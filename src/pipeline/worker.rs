@@ -5,7 +5,6 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::thread::yield_now;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -113,17 +112,10 @@ impl Worker {
     /// The next order, if it comes before the execution of `oldest` has ended: its rows are best packed while the device
     /// computes. Awake for a while, so that a short execution's end is seen at once; a long one is left to a sleeping wait.
     fn order_before(&self, oldest: EngineKey, orders: &Receiver<Order>) -> Option<Order> {
-        let end = Instant::now() + wait::SHORT_EXECUTION;
         let engine = self.engines.get(&oldest);
-        loop {
-            if let Ok(order) = orders.try_recv() {
-                return Some(order);
-            }
-            if engine.is_none_or(|engine| engine.is_done()) || Instant::now() >= end {
-                return None;
-            }
-            yield_now();
-        }
+        let done = || engine.is_none_or(|engine| engine.is_done());
+        let soon = wait::poll_unless(orders, Instant::now() + wait::SHORT_EXECUTION, done);
+        soon.and_then(Result::ok)
     }
 
     /// Waits for the oldest executions until at most `left` run.

@@ -138,12 +138,16 @@ impl Session {
         let (groups, inbox) = bounded(config.capacity.max(1));
         let (outbox, answers) = bounded(0);
         let watch = StreamWatch(Arc::default());
+        let unit = self.item_rows();
+        let [alone, shared] =
+            [&self.alone, self.longest()].map(|way| way.route.clone().of_units(unit));
+        let input = StreamInput::new(&alone.inputs, groups);
         let job = StreamJob {
             stream: Stream::new(&rules)?,
             bound: config.max_latency,
-            unit: self.item_rows(),
-            alone: self.alone.route.clone(),
-            shared: self.longest().route.clone(),
+            unit,
+            alone,
+            shared,
             groups: inbox,
             answers: outbox,
             stats: watch.0.clone(),
@@ -164,10 +168,7 @@ impl Session {
         let thread = thread.map_err(|error| SessionError::Thread(error.to_string()))?;
         let _ = begun.recv();
         Ok(SessionStream {
-            input: StreamInput::new(
-                &self.alone.route.clone().of_units(self.item_rows()).inputs,
-                groups,
-            ),
+            input,
             answers,
             engines,
             origin,

@@ -22,7 +22,7 @@ use crate::schedule::{
 pub struct StreamJob<T> {
     pub stream: Stream,
     pub bound: Option<Duration>,
-    /// Rows of an item.
+    /// Rows of an item, which the routes count as one.
     pub unit: usize,
     /// Of the GPU, which runs the network uncut.
     pub alone: Route,
@@ -44,7 +44,7 @@ pub(in crate::pipeline) fn drive<T>(workers: &mut Workers, id: u64, job: StreamJ
         stream: job.stream,
         bound: job.bound,
         unit: job.unit,
-        slots: Slots::new(job.alone.of_units(job.unit), job.shared.of_units(job.unit)),
+        slots: Slots::new(job.alone, job.shared),
         groups: job.groups,
         pending: VecDeque::new(),
         closed: false,
