@@ -1,7 +1,6 @@
 //! Memory for a session's inputs.
 
 use super::{Session, SessionError};
-use crate::bundle::{Origin, Port};
 use crate::engine::{Array, HostBuffer};
 
 /// Inputs to fill again and again: with TensorRT in page-locked memory, from which the device reads by itself.
@@ -23,15 +22,13 @@ pub struct Buffers {
 }
 
 impl Session {
-    /// Buffers for `rows` rows of every input of the network, in the model's order of axes; zeros.
+    /// Buffers for `rows` rows of every input of the model, in its order of axes; zeros.
     ///
     /// # Errors
     /// [`SessionError::Memory`] when the system has no more page-locked memory.
     pub fn buffers(&self, rows: usize) -> Result<Buffers, SessionError> {
-        let shapes = self.input_shapes(rows).into_iter().enumerate();
-        let inputs = shapes.map(|(at, shape)| {
-            let port: &Port = Origin::input(self.origin(), at);
-            let shape = port.declared(&shape);
+        let inputs = self.inputs().into_iter().map(|end| {
+            let shape = end.port.declared(&end.rows.of(rows));
             let memory = self.backend().host_buffer(shape.iter().product());
             let memory = memory.map_err(|reason| SessionError::Memory { rows, reason })?;
             Ok((shape, memory))

@@ -2,27 +2,21 @@
 
 use std::sync::Arc;
 
-use tvm_dla::bundle::{Bundle, Options};
 use tvm_dla::engine::{Array, Precision};
 use tvm_dla::graph::cases::noise;
-use tvm_dla::graph::{Activation, GraphBuilder, Op, PoolKind};
+use tvm_dla::graph::{Activation, Graph, GraphBuilder, Op, PoolKind};
 use tvm_dla::session::{Session, SessionConfig};
 
+use super::cli_support::bundle;
 use super::operators::backend_or_skip;
 
-fn bundle() -> Bundle {
+fn network() -> Graph {
     let mut b = GraphBuilder::new("pool");
     let x = b.input("x", &[1, 4, 8, 8]);
     let y = b.node("y", Op::Activation(Activation::Relu), &[x]).unwrap();
     let y = b.node("pool", Op::GlobalPool(PoolKind::Max), &[y]).unwrap();
     b.output(y);
-    Bundle {
-        graph: b.finish().unwrap(),
-        options: Options::default(),
-        plan: None,
-        origin: None,
-        kept: Vec::new(),
-    }
+    b.finish().unwrap()
 }
 
 /// The maximum of each map, or 0: exact in any precision for halves.
@@ -38,7 +32,11 @@ fn buffers_and_arrays_give_every_row_its_own_result() {
         return;
     };
     let discrete = !backend.gpu().integrated;
-    let session = Session::from_bundle(bundle(), Arc::new(backend), SessionConfig::default());
+    let session = Session::from_bundle(
+        bundle(network(), "none"),
+        Arc::new(backend),
+        SessionConfig::default(),
+    );
     let session = session.unwrap();
     let plan = "gpu=2x7".parse().unwrap();
     let mut buffers = session.buffers(14).unwrap();
