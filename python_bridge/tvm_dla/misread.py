@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import tvm
@@ -51,12 +52,12 @@ class _Reader:
     def __init__(self, model: Any) -> None:
         import onnx
 
+        self._model = model
         self._attribute = onnx.helper.get_attribute_value
         opsets = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
         self._opset = max(opsets, default=1)
         self._early = tvm.__version__.startswith("0.9")
         self._weights = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._shapes = _shapes(model, onnx)
 
     def wrong(self, node: Any) -> tuple[str, str] | None:
         """How TVM reads the node, and what to do; None where it reads it right."""
@@ -65,6 +66,10 @@ class _Reader:
         result: tuple[str, str] | None = check(node, attributes) if check else None
         return result
 
+    @cached_property
+    def _shapes(self) -> dict[str, list[int]]:
+        return _shapes(self._model)
+
     def _clip(self, node: Any, _: dict[str, Any]) -> tuple[str, str] | None:
         given = [bool(name) for name in node.input[1:]] + [False, False]
         if self._early and given[:2] == [True, False]:
@@ -72,8 +77,8 @@ class _Reader:
         return None
 
     def _softmax(self, node: Any, attributes: dict[str, Any]) -> tuple[str, str] | None:
-        shape = self._shapes.get(node.input[0])
-        if self._opset >= 13 or not shape:
+        shape = [] if self._opset >= 13 else self._shapes.get(node.input[0])
+        if not shape:
             return None
         behind = shape[attributes.get("axis", 1) % len(shape) + 1 :]
         if math.prod(behind) > 1:
@@ -101,14 +106,14 @@ class _Reader:
         return None
 
     def _prelu(self, node: Any, _: dict[str, Any]) -> tuple[str, str] | None:
-        slope, shape = self._weights.get(node.input[1]), self._shapes.get(node.input[0], [])
-        if slope is not None and len(shape) > 2:
-            dims = list(slope.dims)
-            if len(dims) == 1 and dims[0] > 1:
-                return (
-                    "with slopes by channel, where they are by element of the last axis",
-                    "give the slopes all axes but the first ([C, 1, 1] by channel)",
-                )
+        slope = self._weights.get(node.input[1])
+        dims = [] if slope is None else list(slope.dims)
+        vector = len(dims) == 1 and dims[0] > 1
+        if vector and len(self._shapes.get(node.input[0], [])) > 2:
+            return (
+                "with slopes by channel, where they are by element of the last axis",
+                "give the slopes all axes but the first ([C, 1, 1] by channel)",
+            )
         return None
 
     def _reducesum(self, node: Any, _: dict[str, Any]) -> tuple[str, str] | None:
@@ -121,8 +126,10 @@ class _Reader:
         return None
 
 
-def _shapes(model: Any, onnx: Any) -> dict[str, list[int]]:
+def _shapes(model: Any) -> dict[str, list[int]]:
     """Of every tensor whose shape is known without running the model."""
+    import onnx
+
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:  # a model that ONNX cannot follow is the front end's to refuse
