@@ -35,10 +35,15 @@ impl Element {
     /// the nearest would hide.
     pub fn whole(value: i64) -> f32 {
         let near = value as f32;
-        match value.unsigned_abs() > Element::MOST as u64 && near.abs() <= Element::MOST {
+        match Element::hides(near, value as f64) {
             true => near.signum() * (Element::MOST + 2.0),
             false => near,
         }
+    }
+
+    /// Whether `value` is beyond [`Element::MOST`] and the float32 nearest to it is not.
+    pub fn hides(near: f32, value: f64) -> bool {
+        value.abs() > f64::from(Element::MOST) && near.abs() <= Element::MOST
     }
 
     /// Whether a value is one of this type: integers are whole, and small enough for float32 to count to.

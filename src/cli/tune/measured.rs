@@ -112,6 +112,7 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
     let mut bench = confirm.bench(&session, &network, meter)?;
     let limits = arguments.limits(memory(Path::new("/")));
     let sizes = sites.space(&Nothing, [&Nothing as &dyn Costs], &session.devices());
+    let unit = session.unit();
     let fits = |device: Device, stage: StageKind, batch: usize| {
         let most = match (device, sizes.ways.first()) {
             (Device::Dla(_), Some(way)) => way.dla_rows,
@@ -124,7 +125,7 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
                 sizes.whole_bytes.engine(batch)
             }
         };
-        let whole = session.unit().is_none_or(|unit| batch == unit);
+        let whole = unit.is_none_or(|unit| batch == unit);
         whole && batch <= most && limits.memory.is_none_or(|memory| bytes <= memory)
     };
     bench.profile(arguments.most_rows(), fits)?;

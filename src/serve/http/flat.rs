@@ -18,7 +18,7 @@ pub(super) struct Flat {
 
 impl Flat {
     fn push(&mut self, near: f32, value: f64) {
-        if value.abs() > f64::from(Element::MOST) && near.abs() <= Element::MOST {
+        if Element::hides(near, value) {
             self.beyond.get_or_insert(value);
         }
         self.values.push(near);
