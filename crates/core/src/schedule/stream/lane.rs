@@ -35,12 +35,21 @@ enum Out {
 const PAUSE: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 6;
 
+/// An execution that is off by more than this is a change of the device's speed, if the next one is too.
+const JUMP: f64 = 0.25;
+
+/// Executions after which a batch's time is known well enough to tell that.
+const KNOWN: u32 = 4;
+
 /// An engine's batch with the time of its executions.
 #[derive(Debug)]
 pub(super) struct Sized {
     pub batch: usize,
     mean: Duration,
     deviation: Duration,
+    executions: u32,
+    /// How far the last execution was off, as a factor; 1 where that was no jump.
+    strike: f64,
 }
 
 impl Sized {
@@ -49,6 +58,8 @@ impl Sized {
             batch: timed.batch,
             mean: timed.expected,
             deviation: timed.expected / 16,
+            executions: 0,
+            strike: 1.0,
         }
     }
 
@@ -57,10 +68,32 @@ impl Sized {
         self.mean + 4 * self.deviation
     }
 
-    /// Moving averages with the gains of RFC 6298, which estimates the same for a network connection.
-    fn learn(&mut self, took: Duration) {
+    /// Takes in an execution; by which factor the device's speed has changed, if two in a row show it.
+    fn learn(&mut self, took: Duration) -> Option<f64> {
+        let off = took.as_secs_f64() / self.mean.as_secs_f64();
+        let jump = off.is_normal() && !(1.0 / (1.0 + JUMP)..=1.0 + JUMP).contains(&off);
+        let before = std::mem::replace(&mut self.strike, if jump { off } else { 1.0 });
+        let again = jump && before != 1.0 && (before > 1.0) == (off > 1.0);
+        self.executions = self.executions.saturating_add(1);
+        if again && self.executions > KNOWN {
+            let factor = if off > 1.0 {
+                off.min(before)
+            } else {
+                off.max(before)
+            };
+            self.scale(factor);
+            return Some(factor);
+        }
+        // The gains of RFC 6298, which estimates the same for a network connection.
         self.deviation = (3 * self.deviation + self.mean.abs_diff(took)) / 4;
         self.mean = (7 * self.mean + took) / 8;
+        None
+    }
+
+    fn scale(&mut self, factor: f64) {
+        self.mean = self.mean.mul_f64(factor);
+        self.deviation = self.mean / 16;
+        self.strike = 1.0;
     }
 }
 
@@ -117,15 +150,29 @@ impl Lane {
         self.failures = 0;
         let took = now.saturating_sub(self.since);
         self.since = now;
+        self.learn(&task, took);
+        Some(task)
+    }
+
+    /// What a device is slower or faster by, it is in batches of every size.
+    fn learn(&mut self, task: &StreamTask, took: Duration) {
         let sizes = match task.phase {
             Phase::Prefix => &mut self.first,
             Phase::Suffix => &mut self.suffix,
         };
         let size = sizes.iter_mut().find(|s| s.batch == task.batch);
-        if let Some(size) = size {
-            size.learn(took);
-        }
-        Some(task)
+        let Some(factor) = size.and_then(|size| size.learn(took)) else {
+            return;
+        };
+        let (phase, batch) = (task.phase, task.batch);
+        let prefixes = self.first.iter_mut().map(|s| (Phase::Prefix, s));
+        let all = prefixes.chain(self.suffix.iter_mut().map(|s| (Phase::Suffix, s)));
+        let others = all.filter(|(other, s)| (*other, s.batch) != (phase, batch));
+        others.for_each(|(_, size)| {
+            size.scale(factor);
+            // It may have learned a part of that by itself, and is not to be taken for another change.
+            size.executions = 0;
+        });
     }
 }
 

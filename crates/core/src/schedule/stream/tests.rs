@@ -461,6 +461,7 @@ fn a_slower_machine_is_noticed_within_ten_executions_of_each_device() {
     let lanes = vec![gpu(), dla(0), dla(1)];
     for (slower, bound, why) in [
         (1.5, 45.0, "another power mode"),
+        (2.5, 75.0, "one that is far slower"),
         (0.5, 30.0, "a board that is free again"),
     ] {
         let rate = 0.8 * capacity(&lanes) / f64::max(slower, 1.0);
