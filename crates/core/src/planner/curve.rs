@@ -20,6 +20,9 @@ const OVERHEAD_US: f64 = 100.0;
 /// Difference of two DLA cores, as a logarithm, besides what noise explains, from which on each is only like itself.
 const ALIKE: f64 = 0.1;
 
+/// How many times as long as its model says the GPU takes, or as short, where the model is of another machine.
+const FOREIGN: f64 = 2.0;
+
 /// Standard errors that noise explains.
 const NOISE: f64 = 2.0;
 
@@ -99,8 +102,15 @@ impl Rates {
             None => Expected::Law(more(kind)),
         };
         let factors = self.factors(expected, kind);
-        let unknown = model.is_none() && factors.is_empty();
-        (!unknown).then_some(Curve::Known(expected, factors))
+        let told = model.is_some_and(|_| !self.is_foreign(expected, kind.device));
+        (told || !factors.is_empty()).then_some(Curve::Known(expected, factors))
+    }
+
+    /// Whether the GPU shows that the model is of another machine: then it says nothing of DLAs that nobody saw.
+    fn is_foreign(&self, model: Expected<'_>, device: Device) -> bool {
+        let seen = self.factors_of(model, Kind::whole());
+        let near = 1.0 / FOREIGN..=FOREIGN;
+        device != Device::Gpu && !seen.is_empty() && !seen.iter().any(|f| near.contains(&f.factor))
     }
 
     /// By how much the device was slower than expected, else a device of its kind.

@@ -89,7 +89,7 @@ fn a_slow_down_is_balanced_within_ten_runs_and_nothing_oscillates() {
             let mut drive = Drive::new(Planner::new(terms(false), None), plan, grows);
             let early = (0..10).filter(|_| drive.step(512, &fast).1).count();
             assert!(
-                early <= 1 + usize::from(grows),
+                early <= 2 * usize::from(grows),
                 "{why}: noise alone settles, and larger executions are looked at once: {early}, grows: {grows}"
             );
             let changes = (0..10).filter(|_| drive.step(512, &slow).1).count();

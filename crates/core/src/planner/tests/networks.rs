@@ -6,8 +6,8 @@ use crate::board::{named, BoardCosts, Constants, Framework, Machine, Setting};
 use crate::bundle::Options;
 use crate::calibrate;
 use crate::graph::Graph;
-use crate::plan::{Mode, Plan};
-use crate::planner::{Forecast, Frame, Offer, Planner, Source, Terms};
+use crate::plan::{Device, Mode, Plan, StageKind};
+use crate::planner::{Forecast, Frame, Kind, Offer, Planner, Source, Terms};
 use crate::sim::{Costs, Noise, Off};
 use crate::split::{cut, DlaTarget, Precision, Stages, Version};
 use crate::tune::search::{gpu_only, paper};
@@ -259,6 +259,28 @@ fn first_plans_follow_the_boards_model() {
         assert!(!shared || gain > 1.0 + error, "{gain:.3}: {case}");
         let board = modelled.machine.title();
         assert_eq!(source, Source::Simulated { board, error });
+    }
+}
+
+#[test]
+fn a_model_that_is_far_off_for_the_gpu_says_nothing_of_dlas() {
+    let modelled = Modelled::new("vgg16", "agx-orin-32gb", Precision::Int8);
+    for (gpu, shared) in [(0.2, false), (0.7, true), (1.5, true), (100.0, false)] {
+        let mut planner = modelled.planner(true);
+        let told = planner.rates.us(Kind::whole(), 16).unwrap();
+        planner.note(Kind::whole(), 16, told * gpu);
+        let (plan, source) = planner.plan(66).unwrap();
+        assert_eq!(!plan.gpu_alone(), shared, "GPU x{gpu}: {plan}");
+        assert_eq!(source, Source::Measured, "GPU x{gpu}");
+        // Once a DLA was seen, it is known however far the model is off.
+        let kind = Kind {
+            way: 0,
+            stage: StageKind::Prefix,
+            device: Device::Dla(0),
+        };
+        planner.note(kind, 8, told / 4.0);
+        let seen = planner.rates.us(kind, 8).unwrap();
+        assert!((seen / (told / 4.0) - 1.0).abs() < 0.01, "GPU x{gpu}");
     }
 }
 
