@@ -15,8 +15,8 @@ use crate::cli::{Answer, Outcome};
 use crate::plan::{counted, Device, Plan};
 use crate::sim::{best, simulate, Choice, Noise};
 
-/// Part of the GPU's rate that a plan may lose before it is marked: rounding, not a loss.
-const EQUAL: f64 = 1e-6;
+/// Part of the GPU's rate that a plan may lose before it is marked: what is printed of it is rounded as much.
+const EQUAL: f64 = 5e-4;
 
 #[derive(Serialize)]
 struct Judged {
@@ -160,7 +160,7 @@ fn human(judged: &Judged) -> String {
         false => "not slower than the GPU alone",
     };
     format!(
-        "simulated, not measured: {} in mode {}, {}\n\n{}\n\nthis plan reaches {:.2} of the GPU alone and {:.2} of the best found: {verdict}\n\n{}",
+        "simulated, not measured: {} in mode {}, {}\n\n{}\n\nthis plan reaches {:.3} of the GPU alone and {:.3} of the best found: {verdict}\n\n{}",
         judged.board,
         judged.power_mode,
         counted(judged.rows, "row"),
