@@ -451,7 +451,13 @@ proptest! {
         let free = Fake { bandwidth: f64::INFINITY, ..costs };
         let tight = simulate(&plan, Flow::PrefixSuffix, &costs, Noise::NONE).unwrap();
         let loose = simulate(&plan, Flow::PrefixSuffix, &free, Noise::NONE).unwrap();
-        prop_assert!(tight.makespan_us + 1e-3 >= loose.makespan_us);
+        for (device, loose) in &loose.devices {
+            let tight = tight.devices[device].busy_us;
+            prop_assert!(tight * (1.0 + 1e-9) + 1e-3 >= loose.busy_us, "{device}: {tight} {}", loose.busy_us);
+        }
+        // Where suffixes run between prefixes, maps that come later may let the GPU take them in a better order.
+        let ordered = plan.mode == Mode::Merged;
+        prop_assert!(!ordered || tight.makespan_us + 1e-3 >= loose.makespan_us);
         let traffic = tight.bytes() as f64 / 1e3 / costs.bandwidth;
         prop_assert!(tight.makespan_us + 1e-3 * tight.makespan_us >= traffic, "faster than the memory");
     }
