@@ -191,7 +191,7 @@ impl Engines {
             (Some(_), true) | (None, _) => config,
         };
         let session = Session::from_bundle(bundle, backend, config)?;
-        session.remark().iter().for_each(|text| output.say(text));
+        session.remarks().iter().for_each(|text| output.say(text));
         Ok(session)
     }
 

@@ -194,11 +194,11 @@ impl Session {
         }
     }
 
-    /// What is not as it should be, in words: devices of a board that are emulated, or rates that were kept and cannot be
-    /// used.
-    pub fn remark(&self) -> Option<String> {
-        let kept = || self.learning.as_ref().and_then(Learning::remark);
-        self.emulated.clone().or_else(kept)
+    /// What is not as it should be, each in words: devices of a board that are emulated, a board or power mode that is not
+    /// known, or rates that were kept and cannot be read.
+    pub fn remarks(&self) -> Vec<String> {
+        let kept = self.learning.as_ref().and_then(Learning::remark);
+        self.remarks.iter().cloned().chain(kept).collect()
     }
 }
 

@@ -14,7 +14,8 @@ use crate::quantise::numerics;
 impl Session {
     /// Loads an artifact onto what this machine has: TensorRT where its library and a GPU are, in the artifact's precision
     /// (its engines are not kept: a [`TrtBackend`] with a cache does that), else the CPU backend, as
-    /// [`Session::load_emulated`]. [`Session::backend`] says which; [`Session::remark`] why a board is emulated.
+    /// [`Session::load_emulated`]. [`Session::backend`] says which; [`Session::remarks`] why a board is emulated,
+    /// or what of it is not known.
     ///
     /// # Errors
     /// [`SessionError`] when the artifact is damaged or not whole, or what computes cannot be loaded.
@@ -27,7 +28,7 @@ impl Session {
             Taken::Cpu => Session::load_emulated(path),
             Taken::Emulated(reason) => {
                 let mut session = Session::load_emulated(path)?;
-                session.emulated = Some(reason);
+                session.remarks.push(reason);
                 Ok(session)
             }
             Taken::TensorRt => {
@@ -38,6 +39,7 @@ impl Session {
                 let numerics = numerics(&bundle, target.precision.into(), None, &[]);
                 let (numerics, _) = numerics.map_err(|e| SessionError::Backend(e.to_string()))?;
                 let reading = Reading::of(root);
+                let remarks = reading.remarks;
                 let place = |machine| Place::new(machine, numerics.precision, &target);
                 let config = SessionConfig {
                     place: reading.machine.map(place),
@@ -51,7 +53,8 @@ impl Session {
                     recipe: Recipe::new(numerics, target),
                 });
                 let backend = Arc::new(backend.map_err(failed)?);
-                Ok(Session::from_bundle(bundle, backend, config)?.within(around))
+                let session = Session::from_bundle(bundle, backend, config)?;
+                Ok(Session { remarks, ..session }.within(around))
             }
         }
     }

@@ -66,8 +66,8 @@ pub struct Session {
     learning: Option<Learning>,
     /// Why the network runs only in executions as compiled.
     fixed: Option<String>,
-    /// Why devices are emulated although this is a board.
-    emulated: Option<String>,
+    /// What was not as it should be when it was loaded.
+    remarks: Vec<String>,
     devices: Vec<Device>,
     config: SessionConfig,
     backend: Arc<dyn Backend>,
@@ -127,7 +127,7 @@ impl Session {
             cuts: Mutex::default(),
             learning,
             fixed,
-            emulated: None,
+            remarks: Vec::new(),
             config,
             pipeline: Mutex::new(Pipeline::new(backend.clone(), &devices, limit, cancel)?),
             backend,

@@ -162,7 +162,7 @@ impl Settings {
             (config.plan, config.tuned) = (given.plan, given.tuned);
         }
         let session = Session::from_bundle(bundle, backend, config)?;
-        if let Some(text) = session.remark() {
+        for text in session.remarks() {
             say_once(&text);
         }
         say_plans(&session.plans());
