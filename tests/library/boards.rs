@@ -31,13 +31,19 @@ fn a_bad_board_file_is_refused_with_line_and_field() {
             "\"gpu_mhz\": 803.25",
             "\"gpu_mhz\": -1",
             "modes[3].gpu_mhz",
-            "-1 is not between 0 and 10^7",
+            "-1 MHz is not between 1 and 100000",
         ),
         (
             "\"gpu_mhz\": 803.25",
             "\"gpu_mhz\": 1e9",
             "modes[3].gpu_mhz",
-            "1000000000 is not between 0 and 10^7",
+            "1000000000 MHz is not between 1 and 100000",
+        ),
+        (
+            "\"gpu_mhz\": 803.25",
+            "\"gpu_mhz\": 1e-9",
+            "modes[3].gpu_mhz",
+            "0.000000001 MHz is not between 1 and 100000",
         ),
         (
             "\"sms\": 6",

@@ -77,10 +77,10 @@ pub struct Memory {
 #[serde(deny_unknown_fields)]
 pub struct Mode {
     pub name: Name,
-    pub gpu_mhz: Positive,
-    pub dla_mhz: Positive,
+    pub gpu_mhz: Megahertz,
+    pub dla_mhz: Megahertz,
     /// Memory clock; two transfers per cycle.
-    pub emc_mhz: Positive,
+    pub emc_mhz: Megahertz,
     /// SMs that this mode leaves on, where it switches some off.
     #[serde(default)]
     pub gpu_sms: Option<Count>,
@@ -191,6 +191,22 @@ impl TryFrom<f64> for Positive {
         match value.is_finite() && value > 0.0 && value < 1e7 {
             true => Ok(Positive(value)),
             false => Err(format!("{value} is not between 0 and 10^7")),
+        }
+    }
+}
+
+/// A clock in MHz: 1 to 100 000.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Megahertz(pub f64);
+
+impl TryFrom<f64> for Megahertz {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Megahertz, String> {
+        match (1.0..=1e5).contains(&value) {
+            true => Ok(Megahertz(value)),
+            false => Err(format!("{value} MHz is not between 1 and 100000")),
         }
     }
 }

@@ -23,6 +23,6 @@ pub use file::{builtin, named, BoardError};
 pub use framework::Framework;
 pub use gpu::Gpu;
 pub use hardware::{
-    Architecture, Arithmetic, Board, DlaHardware, GpuHardware, Machine, Mode, Positive,
+    Architecture, Arithmetic, Board, DlaHardware, GpuHardware, Machine, Megahertz, Mode, Positive,
 };
 pub use work::{layers, Geometry, Kind, Layer, Target};

@@ -2,7 +2,7 @@
 
 use super::profile::moved;
 use super::rows::Row;
-use crate::board::{named, Arithmetic, Layer, Machine, Positive, Processor};
+use crate::board::{named, Arithmetic, Layer, Machine, Megahertz, Processor};
 
 pub(super) fn arithmetic(row: &Row) -> Result<Arithmetic, String> {
     match row.precision.as_str() {
@@ -79,7 +79,7 @@ pub(super) fn machine(row: &Row) -> Result<Machine, String> {
     let board = named(board).map_err(|e| e.to_string())?;
     let mut machine = board.machine(Some(mode)).map_err(|e| e.to_string())?;
     if let Some(mhz) = row.dla_mhz {
-        machine.mode.dla_mhz = Positive(mhz);
+        machine.mode.dla_mhz = Megahertz(mhz);
     }
     Ok(machine)
 }
