@@ -7,8 +7,8 @@ use tvm_dla::engine::StageKind;
 use tvm_dla::plan::Device;
 use tvm_dla::schedule::{Fate, Order, Overflow, Pace, StreamRules};
 use tvm_dla::sim::{
-    best, simulate_stream, stream_lanes, Choice, Costs, ExecutionCost, Flow, HostCosts, Load,
-    Network, Noise, SimulatedStream,
+    best, simulate_stream, stream_lanes, Costs, ExecutionCost, Flow, HostCosts, Load, Network,
+    Noise, SimulatedStream,
 };
 
 const GPU: Device = Device::Gpu;
@@ -73,11 +73,11 @@ fn run(
     arrivals: &[Duration],
     noise: Noise,
 ) -> SimulatedStream {
-    let choice = match network.prefix {
-        true => Choice::Shared,
-        false => Choice::GpuOnly,
+    let flow = match (network.prefix, network.suffix) {
+        (false, _) => Flow::Whole,
+        (true, true) => Flow::PrefixSuffix,
+        (true, false) => Flow::Prefix,
     };
-    let flow = network.flow(choice);
     let batches = |device: &Device| (*device, vec![1, 2, 4, 8, 16]);
     let devices = [GPU].iter().chain(&network.dlas);
     let batches: Vec<(Device, Vec<usize>)> = devices.map(batches).collect();

@@ -13,10 +13,7 @@ use crate::cli::helped;
 use crate::cli::output::{table, Output};
 use crate::cli::{Answer, Outcome};
 use crate::plan::{counted, Device, Plan};
-use crate::sim::{best, simulate, Choice, Noise};
-
-/// Part of the GPU's rate that a plan may lose before it is marked: what is printed of it is rounded as much.
-const EQUAL: f64 = 5e-4;
+use crate::sim::{best, simulate, Choice, Noise, EQUAL};
 
 #[derive(Serialize)]
 struct Judged {
@@ -128,11 +125,7 @@ fn check(plan: &Plan, boarded: &Boarded) -> Result<(), Box<dyn Error>> {
 }
 
 fn figure(plan: &Plan, boarded: &Boarded, noise: Noise) -> Result<Figure, Box<dyn Error>> {
-    let choice = match plan.gpu_alone() {
-        true => Choice::GpuOnly,
-        false => Choice::Shared,
-    };
-    let flow = boarded.network.flow(choice);
+    let flow = boarded.network.flow(plan);
     let run = simulate(plan, flow, &boarded.costs, noise)?;
     Ok(Figure {
         plan: plan.to_string(),

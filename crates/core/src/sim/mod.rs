@@ -25,4 +25,4 @@ pub use noise::Noise;
 pub use off::Off;
 pub use online::{simulate_stream, stream_lanes, Answered, SimulatedStream};
 pub use stream::{arrivals, crossover, Arrival, Arriving};
-pub use sweep::{best, sweep, Choice, DevicePoint, Network, Point};
+pub use sweep::{best, sweep, Choice, DevicePoint, Network, Point, EQUAL};

@@ -80,10 +80,10 @@ impl Search<'_> {
 
     fn dlas(&self) -> Result<Estimated, SimError> {
         let cores = self.network.dlas.len();
-        let mut plans = Vec::new();
         if !self.batch.is_multiple_of(cores) {
-            return Ok(plans);
+            return self.uneven_dlas();
         }
+        let mut plans = Vec::new();
         let each = self.batch / cores;
         for rows in divisors(each, self.network.dla_rows) {
             let rounds = each / rows;
@@ -91,6 +91,39 @@ impl Search<'_> {
             plans.push((time * rounds as f64, self.plan(rows, rounds, 0, 0)));
         }
         Ok(plans)
+    }
+
+    /// Each core in its own best rounds, the first ones with a row more.
+    fn uneven_dlas(&self) -> Result<Estimated, SimError> {
+        let cores = self.network.dlas.len();
+        let (mut shares, mut slowest) = (Vec::new(), 0f64);
+        for (at, device) in self.network.dlas.iter().enumerate() {
+            let rows = self.batch / cores + usize::from(at < self.batch % cores);
+            let mut best: Option<(f64, Share)> = None;
+            for batch in divisors(rows, self.network.dla_rows) {
+                let rounds = rows / batch;
+                let time = self.time(StageKind::Prefix, *device, batch)? * rounds as f64;
+                if best.as_ref().is_none_or(|(least, _)| time < *least) {
+                    best = Some((
+                        time,
+                        Share {
+                            device: *device,
+                            batch,
+                            rounds,
+                        },
+                    ));
+                }
+            }
+            match best {
+                Some((time, share)) => {
+                    slowest = slowest.max(time);
+                    shares.push(share);
+                }
+                None if rows > 0 => return Ok(Vec::new()),
+                None => {}
+            }
+        }
+        Ok(vec![(slowest, Plan::new(shares, self.batch))])
     }
 
     fn shared(&self) -> Result<Estimated, SimError> {

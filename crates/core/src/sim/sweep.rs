@@ -9,6 +9,9 @@ use super::search::candidates;
 use super::{Costs, Noise, SimError};
 use crate::plan::{Device, Plan};
 
+/// Part of the GPU's rate that a plan may lose before it is marked: what is printed of it is rounded as much.
+pub const EQUAL: f64 = 5e-4;
+
 /// Who runs the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,12 +47,12 @@ impl Network {
         }
     }
 
-    /// The stages that rows flow through.
-    pub fn flow(&self, choice: Choice) -> Flow {
-        match (choice, self.suffix) {
-            (Choice::GpuOnly, _) => Flow::Whole,
-            (Choice::DlaOnly | Choice::Shared, true) => Flow::PrefixSuffix,
-            (Choice::DlaOnly | Choice::Shared, false) => Flow::Prefix,
+    /// The stages that the rows of `plan` flow through: a plan of the GPU alone runs the network uncut.
+    pub fn flow(&self, plan: &Plan) -> Flow {
+        match (plan.gpu_alone(), self.suffix) {
+            (true, _) => Flow::Whole,
+            (false, true) => Flow::PrefixSuffix,
+            (false, false) => Flow::Prefix,
         }
     }
 }
@@ -60,6 +63,8 @@ pub struct Point {
     pub batch: usize,
     pub choice: Choice,
     pub plan: String,
+    /// GPU and DLAs together are slower than the GPU alone.
+    pub loses: bool,
     pub images_per_second: f64,
     /// Milliseconds from the call to the last row.
     pub latency_ms: f64,
@@ -92,9 +97,16 @@ pub fn sweep(
 ) -> Result<Vec<Point>, SimError> {
     let mut points = Vec::new();
     for &batch in batches {
+        let mut alone = 0.0;
         for choice in network.choices() {
             let (plan, run) = best(network, choice, batch, costs, noise)?;
-            points.push(point(choice, &plan, &run));
+            let mut point = point(choice, &plan, &run);
+            match choice {
+                Choice::GpuOnly => alone = point.images_per_second,
+                Choice::Shared => point.loses = point.images_per_second < alone * (1.0 - EQUAL),
+                Choice::DlaOnly => {}
+            }
+            points.push(point);
         }
     }
     Ok(points)
@@ -111,16 +123,16 @@ pub fn best(
     costs: &dyn Costs,
     noise: Noise,
 ) -> Result<(Plan, Simulated), SimError> {
-    let flow = network.flow(choice);
     let mut found: Option<(Plan, f64)> = None;
     for plan in candidates(network, choice, batch, costs)? {
+        let flow = network.flow(&plan);
         let time = simulate(&plan, flow, costs, Noise::NONE)?.makespan_us;
         if found.as_ref().is_none_or(|(_, least)| time < *least) {
             found = Some((plan, time));
         }
     }
     let (plan, _) = found.ok_or(SimError::NoProgress)?;
-    let run = simulate(&plan, flow, costs, noise)?;
+    let run = simulate(&plan, network.flow(&plan), costs, noise)?;
     Ok((plan, run))
 }
 
@@ -138,9 +150,78 @@ fn point(choice: Choice, plan: &Plan, run: &Simulated) -> Point {
         batch: run.rows,
         choice,
         plan: plan.to_string(),
+        loses: false,
         images_per_second: run.rate(),
         latency_ms: run.makespan_us / 1e3,
         traffic_mb: run.bytes() as f64 / 1e6,
         devices: devices.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::StageKind;
+    use crate::sim::ExecutionCost;
+
+    /// A GPU that does a row in 10 us and 2 us of that uncut only, DLAs in `dla` us; executions cost 5 us more.
+    struct Board {
+        dla: f64,
+    }
+
+    impl Costs for Board {
+        fn execution(
+            &self,
+            stage: StageKind,
+            device: Device,
+            batch: usize,
+        ) -> Result<ExecutionCost, String> {
+            let row = match (stage, device) {
+                (StageKind::Suffix, _) => 4.0,
+                (StageKind::Whole, _) => 12.0,
+                (StageKind::Prefix, Device::Gpu) => 10.0,
+                (StageKind::Prefix, Device::Dla(_)) => self.dla,
+            };
+            Ok(ExecutionCost::time(5.0 + row * batch as f64))
+        }
+    }
+
+    fn points(dla: f64, batches: &[usize]) -> Vec<Point> {
+        let network = Network {
+            prefix: true,
+            suffix: true,
+            dlas: vec![Device::Dla(0), Device::Dla(1)],
+            dla_rows: 64,
+            unit: None,
+        };
+        sweep(&network, batches, &Board { dla }, Noise::NONE).unwrap()
+    }
+
+    #[test]
+    fn dlas_share_an_odd_batch() {
+        for (batch, want) in [
+            (1, "dla0=1x1,suffix=1"),
+            (5, "dla0=3x1,dla1=2x1,suffix=5"),
+            (7, "dla0=4x1,dla1=3x1,suffix=7"),
+            (6, "dla0=3x1,dla1=3x1,suffix=6"),
+        ] {
+            let points = points(20.0, &[batch]);
+            let dlas = points.iter().find(|p| p.choice == Choice::DlaOnly).unwrap();
+            assert_eq!(dlas.plan, want, "{batch} rows");
+        }
+    }
+
+    #[test]
+    fn one_plan_is_one_run_and_losses_are_marked() {
+        for (dla, batch, loses) in [(20.0, 1, false), (500.0, 5, true), (20.0, 64, false)] {
+            let points = points(dla, &[batch]);
+            let [alone, _, shared] = &points[..] else {
+                panic!("{points:?}")
+            };
+            let same = alone.plan == shared.plan;
+            assert_eq!(same, batch == 1, "{} and {}", alone.plan, shared.plan);
+            assert!(!same || alone.latency_ms == shared.latency_ms, "{shared:?}");
+            assert_eq!(shared.loses, loses, "{shared:?}");
+        }
     }
 }
