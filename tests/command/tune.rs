@@ -274,6 +274,29 @@ fn logs_and_goals_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn batches_that_keep_a_bound_have_a_plan_where_others_have_none() {
+    let folder = Folder::new();
+    let tune = "tune net.dla --board xavier-nx --batch 1,2000 --json";
+    let json = folder.run(tune).json();
+    let ms = |at: usize| json["points"][at]["latency_ms"].as_f64().unwrap();
+    assert!(ms(1) > 2.5 * ms(0), "{json}");
+    let between = 1.5 * ms(0);
+    let bounded = folder.run(&format!("{tune} --goal latency:{between}ms"));
+    let json = bounded.json();
+    let batches: Vec<_> = json["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| &p["batch"])
+        .collect();
+    assert_eq!(batches, [1], "{json}");
+    let reasons = json["infeasible"].as_array().unwrap();
+    assert_eq!(reasons.len(), 1, "{json}");
+    assert!(reasons[0].as_str().unwrap().contains("2000 rows"), "{json}");
+    assert!(bounded.expect(0).stderr.contains("no plan for 2000 rows"));
+}
+
+#[test]
 fn plans_for_a_board_are_simulated_and_never_worse_than_the_gpu_alone() {
     let folder = Folder::new();
     let line = "tune net.dla --board xavier-nx --power-mode 15W --batch 1-9,64 --strategy search,paper,kcc2020,single --json";

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::found::Tuned;
 use super::measured::Confirm;
-use super::searched::{picture, searched};
+use super::searched::{picture, searched, Searched};
 use crate::board::{BoardCosts, Constants};
 use crate::bundle::{digest, Bundle, Options};
 use crate::cli::board::{DlaPrecision, FrameworkName, GpuPrecision, Where};
@@ -117,7 +117,7 @@ pub fn tuned(confirm: &Confirm<'_>, place: &Where) -> Result<Tuned, Box<dyn Erro
     if space.dlas.is_empty() {
         space.ways.clear();
     }
-    let points = searched(arguments, &space, &goal)?;
+    let Searched { points, infeasible } = searched(arguments, &space, &goal, confirm.output)?;
     let tuned = Tuned {
         artifact: confirm.path.to_path_buf(),
         network: digest(&bundle.graph),
@@ -125,6 +125,7 @@ pub fn tuned(confirm: &Confirm<'_>, place: &Where) -> Result<Tuned, Box<dyn Erro
         timeline: picture(&space, &points)?,
         origin: format!("simulated, not measured: {}", modelled.title),
         points,
+        infeasible,
         goal,
         file: None,
     };

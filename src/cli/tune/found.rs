@@ -21,6 +21,8 @@ pub struct Tuned {
     pub origin: String,
     pub goal: Goal,
     pub points: Vec<Point>,
+    /// Why some of the batches that were asked for have no plan.
+    pub infeasible: Vec<String>,
     /// The plan file that was written.
     pub file: Option<PathBuf>,
     /// The chosen plan of the largest batch in virtual time.

@@ -142,7 +142,8 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
     let costs = bench.costs(0, 0);
     let space = field.space(&costs, &session);
     let mut points: Vec<Point> = Vec::new();
-    for point in searched(arguments, &space, &goal)? {
+    let found = searched(arguments, &space, &goal, confirm.output)?;
+    for point in found.points {
         points.push(match point.strategy == Strategy::Search.name() {
             true => {
                 let first = bench.best(&space, point, &goal, field.count)?;
@@ -159,6 +160,7 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
         origin: format!("measured; devices {}", session.backend().describe()),
         goal,
         points,
+        infeasible: found.infeasible,
         file: None,
     })
 }

@@ -7,18 +7,27 @@ use super::found::Point;
 use super::values::{Batch, Strategy};
 use super::Arguments;
 use crate::cli::helped;
-use crate::cli::output::counted;
+use crate::cli::output::{counted, Output};
 use crate::sim::Noise;
 use crate::trace::Timeline;
-use crate::tune::search::{self, Found, Goal, SearchError, Space};
+use crate::tune::search::{self, Found, Goal, Infeasible, SearchError, Space};
 
-/// Every batch with every strategy, by simulation.
+/// What a search found, and why it has no plan for some batches.
+pub struct Searched {
+    /// By batch.
+    pub points: Vec<Point>,
+    pub infeasible: Vec<String>,
+}
+
+/// Every batch with every strategy, by simulation. A batch for which no plan reaches the goal is left out where others have one.
 pub fn searched(
     arguments: &Arguments,
     space: &Space<'_>,
     goal: &Goal,
-) -> Result<Vec<Point>, Box<dyn Error>> {
-    let mut points = Vec::new();
+    output: &Output,
+) -> Result<Searched, Box<dyn Error>> {
+    let (mut points, mut infeasible) = (Vec::new(), Vec::new());
+    let mut first = None;
     for &strategy in &arguments.strategy {
         match (&arguments.batch, strategy) {
             (Batch::Any, Strategy::Search) => {
@@ -36,14 +45,25 @@ pub fn searched(
             (Batch::Of(batches), _) => {
                 for &batch in batches {
                     let start = Instant::now();
-                    let found = strategic(space, strategy, batch, goal)?;
-                    points.push(Point::new(space, strategy, found, start.elapsed())?);
+                    match strategic(space, strategy, batch, goal)? {
+                        Ok(found) => {
+                            points.push(Point::new(space, strategy, found, start.elapsed())?);
+                        }
+                        Err(reason) => {
+                            infeasible.push(reason.to_string());
+                            first.get_or_insert(reason);
+                        }
+                    }
                 }
             }
         }
     }
+    if let (true, Some(reason)) = (points.is_empty(), first) {
+        return Err(helped(reason.to_string(), reason.help()));
+    }
+    infeasible.iter().for_each(|reason| output.say(reason));
     points.sort_by_key(|point| point.batch);
-    Ok(points)
+    Ok(Searched { points, infeasible })
 }
 
 fn strategic(
@@ -51,16 +71,20 @@ fn strategic(
     strategy: Strategy,
     batch: usize,
     goal: &Goal,
-) -> Result<Found, Box<dyn Error>> {
+) -> Result<Result<Found, Infeasible>, Box<dyn Error>> {
     let found = match strategy {
         Strategy::Exhaustive => search::exhaustive(space, batch, goal),
         Strategy::Search | Strategy::Kcc2020 | Strategy::Paper | Strategy::Single => {
             search::search(space, batch, goal)
         }
     };
-    let found = found.map_err(refusal)?;
+    let found = match found {
+        Ok(found) => found,
+        Err(SearchError::Infeasible(reason)) => return Ok(Err(reason)),
+        Err(SearchError::Sim(error)) => return Err(error.into()),
+    };
     let plan = match strategy {
-        Strategy::Search | Strategy::Exhaustive => return Ok(found),
+        Strategy::Search | Strategy::Exhaustive => return Ok(Ok(found)),
         Strategy::Kcc2020 => search::kcc(space, batch)?,
         Strategy::Paper => search::paper(space, batch)?,
         Strategy::Single => search::gpu_only(space, batch)?,
@@ -69,10 +93,10 @@ fn strategic(
         Goal::Energy(power) => Some(*power),
         Goal::Throughput | Goal::Latency { .. } => None,
     };
-    Ok(Found {
+    Ok(Ok(Found {
         best: vec![space.figures(&plan, power)?],
         ..found
-    })
+    }))
 }
 
 fn refusal(error: SearchError) -> Box<dyn Error> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::found::Tuned;
 use super::measured::Confirm;
 use super::read_text;
-use super::searched::{picture, searched};
+use super::searched::{picture, searched, Searched};
 use super::table::{measure, profile};
 use crate::bundle::digest;
 use crate::cli::helped;
@@ -50,7 +50,7 @@ pub fn tuned(confirm: &Confirm<'_>, table: &Path) -> Result<Tuned, Box<dyn Error
     let mut space = sites.space(&costs, [&costs as &dyn Costs], &devices);
     space.limits = arguments.limits(None);
     let goal = arguments.goal()?;
-    let points = searched(arguments, &space, &goal)?;
+    let Searched { points, infeasible } = searched(arguments, &space, &goal, confirm.output)?;
     let oracle = format!("the times in {}", table.display());
     let tuned = Tuned {
         artifact: confirm.path.to_path_buf(),
@@ -59,6 +59,7 @@ pub fn tuned(confirm: &Confirm<'_>, table: &Path) -> Result<Tuned, Box<dyn Error
         timeline: picture(&space, &points)?,
         origin: format!("by {oracle}, nothing ran; devices in each other's way are not in a table"),
         points,
+        infeasible,
         goal,
         file: None,
     };
