@@ -79,8 +79,9 @@ impl Reference {
         let outputs: Option<Vec<usize>> = graph.outputs.iter().map(place).collect();
         let outputs = outputs.ok_or(AccuracyError::Output)?;
         let shape = &graph.tensor(graph.outputs[0]).shape;
+        let by_row = graph.row_shapes(&graph.outputs[..1])[0].batched;
         let scores = match shape[..] {
-            [_, classes] | [_, classes, 1, 1] if classes > 1 => Some(classes),
+            [_, classes] | [_, classes, 1, 1] if classes > 1 && by_row => Some(classes),
             _ => None,
         };
         if labelled && scores.is_none() {
@@ -151,7 +152,7 @@ impl Reference {
             let got = outputs(&mut *candidate.engine, &full)?;
             let pairs = want.iter().zip(&got);
             for (noise, (want, got)) in candidate.noises.iter_mut().zip(pairs) {
-                let kept = want.len() / self.size * count;
+                let kept = want.len() * count / self.size;
                 noise.add(&want[..kept], &got[..kept]);
             }
             if self.classes.is_none() {
@@ -170,11 +171,11 @@ impl Reference {
 
     fn finite(&self, outputs: &[Vec<f32>], rows: usize) -> Result<(), AccuracyError> {
         for (id, values) in self.probe.outputs.iter().zip(outputs) {
-            let kept = values.len() / self.size * rows;
+            let kept = values.len() * rows / self.size;
             if let Some(at) = values[..kept].iter().position(|v| !v.is_finite()) {
                 return Err(AccuracyError::NotFinite {
                     tensor: self.probe.tensor(*id).name.clone(),
-                    row: at / (values.len() / self.size),
+                    row: at * self.size / values.len(),
                 });
             }
         }

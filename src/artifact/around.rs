@@ -66,7 +66,7 @@ impl Around {
     }
 
     /// Why rows cannot come and go one by one; `None` when they can.
-    pub fn not_by_row(&self) -> Option<String> {
+    pub(super) fn not_by_row(&self) -> Option<String> {
         let compiled = self.compiled();
         let enters = self.layout.enters.iter();
         let computed = enters.filter(|e| matches!(e.source, Source::Part(_)));
@@ -95,11 +95,8 @@ impl Around {
         }
     }
 
-    /// The network's inputs for these of the model.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Input`] naming an input that is not what the model takes; TVM's own errors.
-    pub fn enter(
+    /// The network's inputs for these of the model, with the model's rows.
+    pub(super) fn enter_rows(
         &self,
         inputs: &[Array],
         origin: Option<&Origin>,
@@ -179,7 +176,7 @@ impl Around {
     }
 
     /// The batch that the model was compiled for.
-    fn compiled(&self) -> usize {
+    pub fn compiled(&self) -> usize {
         let first = self.layout.inputs.first();
         first
             .and_then(|input| input.shape.first())

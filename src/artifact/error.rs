@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::machine::Machine;
 use crate::bundle::BundleError;
+use crate::plan::counted;
 use crate::tvm::TvmError;
 
 /// Names the file, what is wrong with it, and what to do.
@@ -29,10 +30,22 @@ pub enum ArtifactError {
     },
     #[error("{}: TVM computes {what}, and its runtime was not found: give its libtvm_runtime.so", path.display())]
     NoRuntime { path: PathBuf, what: String },
-    #[error("output `{name}` {shape:?} has no rows of the batch, so the model runs {compiled} at a time, not {rows}")]
+    #[error("output `{name}` {shape:?} has no rows of the batch, so the model runs only in batches of {compiled}, and {rows} rows are no multiple of that")]
     NoRows {
         name: String,
         shape: Vec<usize>,
+        compiled: usize,
+        rows: usize,
+    },
+    #[error("this model runs only in batches of {compiled}, and a batch of {} is no multiple of that: {reason}", counted(*rows, "row"))]
+    Executions {
+        compiled: usize,
+        rows: usize,
+        reason: String,
+    },
+    #[error("TVM computes `{name}` from all rows of a batch together, so the model runs only in batches of {compiled}: {} cannot be filled up to one", counted(*rows, "row"))]
+    Mixed {
+        name: String,
         compiled: usize,
         rows: usize,
     },

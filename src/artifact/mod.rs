@@ -6,6 +6,7 @@
 mod around;
 mod element;
 mod error;
+mod executions;
 mod executor;
 mod graph_json;
 mod layout;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 pub use around::Around;
 pub use element::Element;
 pub use error::ArtifactError;
+pub use executions::Execution;
 pub use executor::Executor;
 pub use graph_json::Declared;
 pub use layout::{Layout, Placed, Source};

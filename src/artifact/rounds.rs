@@ -8,6 +8,7 @@ use super::graph_json::Declared;
 use super::layout::Feed;
 use super::part::Part;
 use crate::engine::Array;
+use crate::graph::RowShape;
 
 /// Rows of a batch, dealt to executions of a fixed batch.
 #[derive(Clone, Copy)]
@@ -54,14 +55,23 @@ impl Piece {
         let executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
         let mut whole: Vec<Array> = Vec::new();
         for round in 0..deal.rounds() {
-            let feeds = self.inputs.iter().zip(&self.feeds);
-            let arrays: Vec<Array> = feeds
-                .map(|(declared, source)| match source {
-                    Feed::Network(at) => chunk(&network[*at], declared, round),
-                    Feed::Input(at) => chunk(&inputs[*at], declared, round),
-                })
-                .collect();
-            for (at, result) in executor.run(&arrays)?.into_iter().enumerate() {
+            let arrays = |fill| -> Vec<Array> {
+                let feeds = self.inputs.iter().zip(&self.feeds);
+                let array = |(declared, source): (&Declared, &Feed)| match source {
+                    Feed::Network(at) => chunk(&network[*at], declared, round, fill),
+                    Feed::Input(at) => chunk(&inputs[*at], declared, round, fill),
+                };
+                feeds.map(array).collect()
+            };
+            let results = executor.run(&arrays(Fill::Last))?;
+            let rest = deal.rows - round * deal.compiled;
+            if rest < deal.compiled {
+                // Nothing says of TVM's functions whether they keep rows apart; what fills up shows it.
+                let others = executor.run(&arrays(Fill::Zeros))?;
+                let deal = Deal { rows: rest, ..deal };
+                apart(executor.outputs(), &results, &others, deal)?;
+            }
+            for (at, result) in results.into_iter().enumerate() {
                 match whole.get_mut(at) {
                     None => whole.push(result),
                     Some(array) => Arc::make_mut(&mut array.data).extend_from_slice(&result.data),
@@ -72,14 +82,46 @@ impl Piece {
     }
 }
 
-/// What execution number `round` takes of an array; the last is filled up with its last element's row.
-fn chunk(array: &Array, declared: &Declared, round: usize) -> Array {
+/// What an execution is filled up with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    /// Its last row.
+    Last,
+    Zeros,
+}
+
+/// Whether the first rows of an execution are the same whatever fills it up.
+fn apart(
+    outputs: &[Declared],
+    one: &[Array],
+    other: &[Array],
+    deal: Deal,
+) -> Result<(), ArtifactError> {
+    for (declared, (one, other)) in outputs.iter().zip(one.iter().zip(other)) {
+        if declared.shape.first() != Some(&deal.compiled) {
+            continue;
+        }
+        let count = one.data.len() / deal.compiled * deal.rows;
+        let pairs = one.data.iter().zip(other.data.iter()).take(count);
+        if pairs.into_iter().any(|(a, b)| a.to_bits() != b.to_bits()) {
+            return Err(ArtifactError::Mixed {
+                name: declared.name.clone(),
+                compiled: deal.compiled,
+                rows: deal.rows,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What execution number `round` takes of an array; the last is filled up.
+fn chunk(array: &Array, declared: &Declared, round: usize, fill: Fill) -> Array {
     let len: usize = declared.shape.iter().product();
     let start = (round * len).min(array.data.len());
     let end = (start + len).min(array.data.len());
     let mut data = array.data[start..end].to_vec();
     let row = len / declared.shape.first().copied().unwrap_or(1).max(1);
-    while data.len() < len && !data.is_empty() {
+    while fill == Fill::Last && data.len() < len && !data.is_empty() {
         let last = data.len().saturating_sub(row);
         data.extend_from_within(last..);
     }
@@ -90,27 +132,24 @@ fn chunk(array: &Array, declared: &Declared, round: usize) -> Array {
     }
 }
 
-/// The rows that were asked for, of what all executions gave.
+/// The rows that were asked for, of what all executions gave. What has no rows lies as often along a first axis as there were
+/// executions.
 pub(super) fn cut(array: Array, declared: &Declared, deal: Deal) -> Result<Array, ArtifactError> {
     let Deal { rows, compiled } = deal;
-    if rows == compiled {
-        return Ok(array);
-    }
-    let mut shape = declared.shape.clone();
-    match shape.first_mut() {
-        Some(first) if *first % compiled == 0 && *first > 0 => {
-            let per_row = array.data.len() / (deal.rounds() * compiled);
-            *first = *first / compiled * rows;
-            let mut data = array.data.to_vec();
-            data.truncate(per_row * rows);
-            let data = data.into();
-            Ok(Array { shape, data })
-        }
-        _ => Err(ArtifactError::NoRows {
+    let shape = RowShape::declared(&declared.shape, compiled);
+    if !shape.batched && !rows.is_multiple_of(compiled) {
+        return Err(ArtifactError::NoRows {
             name: declared.name.clone(),
             shape: declared.shape.clone(),
             compiled,
             rows,
-        }),
+        });
     }
+    let shape = shape.of(rows);
+    let mut data = array.data;
+    let count = shape.iter().product();
+    if count < data.len() {
+        Arc::make_mut(&mut data).truncate(count);
+    }
+    Ok(Array { shape, data })
 }

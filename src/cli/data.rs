@@ -9,9 +9,10 @@ use clap::Args;
 use super::images::{row, Frame};
 use super::inputs::{self, picture_frame, Input};
 use super::output::{counted, Output};
-use crate::artifact::Around;
+use crate::artifact::{Around, Execution};
 use crate::bundle::{Bundle, Origin, Preprocess};
 use crate::engine::Array;
+use crate::graph::Graph;
 
 /// Where rows come from.
 #[derive(Args, Clone)]
@@ -33,10 +34,16 @@ pub struct DataOptions {
 /// Rows that are read when they are asked for.
 pub struct Data {
     rows: Rows,
-    /// What is in front of the network, and how the network takes what comes from there.
-    front: Option<(Around, Option<Origin>)>,
+    front: Option<Front>,
     /// One per row: the picture's file, or its number in an array.
     pub names: Vec<String>,
+}
+
+/// What is in front of the network, and how the network takes what comes from there.
+struct Front {
+    around: Around,
+    origin: Option<Origin>,
+    graph: Graph,
 }
 
 enum Rows {
@@ -121,7 +128,11 @@ impl Data {
     /// The same rows as the network of `bundle` takes them, which has `around` it what the rows are for.
     pub fn entering(self, around: Option<Around>, bundle: &Bundle) -> Data {
         Data {
-            front: around.map(|around| (around, bundle.origin.clone())),
+            front: around.map(|around| Front {
+                around,
+                origin: bundle.origin.clone(),
+                graph: bundle.graph.clone(),
+            }),
             ..self
         }
     }
@@ -130,9 +141,29 @@ impl Data {
     pub fn rows(&self, start: usize, count: usize) -> Result<Vec<Array>, Box<dyn Error>> {
         let given = self.given(start, count)?;
         match &self.front {
-            Some((around, origin)) => Ok(around.enter(&given, origin.as_ref())?),
+            Some(Front {
+                around,
+                origin,
+                graph,
+            }) => {
+                let mut entered = around.enter(&given, origin.as_ref(), graph)?;
+                // What is one row as a whole comes as an array of one.
+                let shapes = graph.row_shapes(&graph.inputs);
+                for (array, shape) in entered.iter_mut().zip(shapes) {
+                    if array.shape.len() == shape.row.len() {
+                        array.shape.insert(0, 1);
+                    }
+                }
+                Ok(entered)
+            }
             None => Ok(given),
         }
+    }
+
+    /// How rows enter the network where they do so only in whole executions.
+    pub fn by_execution(&self) -> Option<Execution> {
+        let Front { around, graph, .. } = self.front.as_ref()?;
+        around.by_execution(graph.batch())
     }
 
     fn given(&self, start: usize, count: usize) -> Result<Vec<Array>, Box<dyn Error>> {

@@ -8,12 +8,14 @@ use std::time::Instant;
 
 use super::around::TvmRuntime;
 use super::engines::Engines;
+use super::helped;
 use super::inputs::{of_session, Input};
+use super::output::{counted, Output};
 use super::precision::Report;
-use super::{helped, output::Output};
 use crate::artifact::{Artifact, ArtifactError, Declared, Element, Executor};
 use crate::bundle::{Bundle, Preprocess};
 use crate::engine::Array;
+use crate::graph::RowShape;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
 use crate::session::{PlanOrigin, Session};
@@ -201,26 +203,24 @@ fn chunks(executor: &Executor, arrays: &[Array]) -> Result<Done, Box<dyn Error>>
     })
 }
 
-/// The results of all chunks as one array of `rows` rows; an output without a dimension for them is given one in front
-/// where there are several.
+/// The results of all chunks as one array of `rows` rows; of an output without a dimension for them, one entry per chunk
+/// along a new first axis.
 fn joined(
-    mut shape: Vec<usize>,
+    shape: Vec<usize>,
     mut data: Vec<f32>,
     rows: usize,
     compiled: usize,
 ) -> Result<Array, Box<dyn Error>> {
-    if shape.first() == Some(&compiled) {
-        data.truncate(data.len() / rows.next_multiple_of(compiled) * rows);
-        shape[0] = rows;
-    } else if rows != compiled {
-        if compiled > 1 {
-            return Err(format!(
-                "an output of the shape {shape:?} is no row for each of the {compiled} rows of the model: give {compiled} rows"
-            )
-            .into());
-        }
-        shape.insert(0, rows);
+    let end = RowShape::declared(&shape, compiled);
+    if !end.batched && !rows.is_multiple_of(compiled) {
+        return Err(format!(
+            "an output of the shape {shape:?} is no row for each of the {compiled} rows of the model, which runs only in batches of {compiled}: {} are no multiple of that",
+            counted(rows, "row")
+        )
+        .into());
     }
+    let shape = end.of(rows);
+    data.truncate(shape.iter().product());
     Ok(Array {
         shape,
         data: Arc::new(data),

@@ -113,24 +113,25 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let backend = emulated(arguments.onnxruntime.as_deref(), 1, Numerics::default())?;
     let started = Instant::now();
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
+    let steps = Steps::of(&data, &bundle.graph, arguments.batch as usize)?;
     let runs = Runs {
-        rows: batch_of(&bundle.graph, arguments.batch as usize),
+        rows: steps.network,
         engines: arguments.threads.map_or_else(cores, usize::from),
     };
     let graph = probed(&bundle.graph, &crossing(bundle)?);
-    let found = distributions(&data, &graph, &*backend, runs, output, &cancel);
-    let found = found.map_err(|e| named(e, &data))?;
+    let found = distributions(&data, &graph, &*backend, (steps, runs), output, &cancel);
+    let found = found.map_err(|e| named(e, &data, steps))?;
     let Chosen { ranges, remarks } = found.choose(arguments.method)?;
     said(&remarks).iter().for_each(|line| output.say(line));
     let seconds = started.elapsed().as_secs_f64();
-    let calibration = Calibration::new(&bundle.graph, arguments.method, found.rows, &ranges);
+    let calibration = Calibration::new(&bundle.graph, arguments.method, data.len(), &ranges);
     cache_file.write(&cache::write(&ranges, bundle.options.target.tensorrt))?;
     json_file.write(&serde_json::to_string_pretty(&calibration)?)?;
     let answer = Calibrated {
         artifact: arguments.artifact.clone(),
         network: calibration.network,
         method: arguments.method.to_string(),
-        rows: found.rows,
+        rows: data.len(),
         seconds,
         cache: cache_path,
         file: json_path,
@@ -150,28 +151,47 @@ fn paths(arguments: &Arguments) -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
     Ok((cache, json.into()))
 }
 
-/// Rows to compute at a time where all tensors are looked at: as asked where every one holds its rows one after the other,
-/// else one by one, else as compiled.
-pub fn batch_of(graph: &Graph, asked: usize) -> usize {
-    let watched = Graph {
-        outputs: graph.nodes.iter().map(|node| node.output).collect(),
-        ..graph.clone()
-    };
-    match (watched.apart(), graph.with_batch(graph.batch() + 1)) {
-        (Ok(()), _) => asked,
-        (Err(_), Ok(_)) => 1,
-        (Err(_), Err(_)) => graph.batch(),
-    }
+/// Rows that are computed at a time.
+#[derive(Clone, Copy)]
+pub struct Steps {
+    /// Of the model: as `data` has them.
+    pub model: usize,
+    /// Of its network.
+    pub network: usize,
 }
 
-/// Rows beyond the last whole batch cannot be computed where rows depend on each other.
-fn whole_batches(graph: &Graph, rows: usize, batch: usize) -> Result<(), CalibrateError> {
-    match graph.with_batch(batch + 1) {
-        Err(error) if !rows.is_multiple_of(batch) => Err(CalibrateError::Batch(format!(
-            "{} do not fill batches of {batch}; rows depend on each other ({error}); --limit takes the first rows only",
-            counted(rows, "row")
-        ))),
-        _ => Ok(()),
+impl Steps {
+    /// Where all tensors are looked at: as asked where every one holds its rows one after the other, else one by one, else
+    /// as compiled.
+    ///
+    /// # Errors
+    /// Rows beyond the last whole batch, which cannot be computed where rows depend on each other.
+    pub fn of(data: &Data, graph: &Graph, asked: usize) -> Result<Steps, CalibrateError> {
+        let watched = Graph {
+            outputs: graph.nodes.iter().map(|node| node.output).collect(),
+            ..graph.clone()
+        };
+        let followed = graph.with_batch(graph.batch() + 1);
+        let (network, reason) = match (data.by_execution(), watched.apart(), followed) {
+            (Some(execution), ..) => (graph.batch(), Some((execution.rows, execution.reason))),
+            (None, Ok(()), _) => (asked, None),
+            (None, Err(_), Ok(_)) => (1, None),
+            (None, Err(_), Err(error)) => {
+                let rows = graph.batch();
+                (rows, Some((rows, error.to_string())))
+            }
+        };
+        let Some((model, reason)) = reason else {
+            let model = network;
+            return Ok(Steps { model, network });
+        };
+        match data.len().is_multiple_of(model) {
+            true => Ok(Steps { model, network }),
+            false => Err(CalibrateError::Batch(format!(
+                "{} do not fill batches of {model}; rows depend on each other ({reason}); --limit takes the first rows only",
+                counted(data.len(), "row")
+            ))),
+        }
     }
 }
 
@@ -180,11 +200,10 @@ pub fn distributions(
     data: &Data,
     graph: &Graph,
     backend: &dyn Watching,
-    runs: Runs,
+    (steps, runs): (Steps, Runs),
     output: &Output,
     cancel: &AtomicBool,
 ) -> Result<Distributions, CalibrateError> {
-    whole_batches(graph, data.len(), runs.rows)?;
     let bar = output.progress(data.len(), "calibrating");
     let mut start = 0;
     let next = || {
@@ -194,23 +213,27 @@ pub fn distributions(
         if start >= data.len() {
             return Ok(None);
         }
-        let rows = data.rows(start, runs.rows);
-        start += runs.rows;
+        let rows = data.rows(start, steps.model);
+        start += steps.model;
         rows.map(Some)
             .map_err(|e| CalibrateError::Data(e.to_string()))
     };
-    let found = collect(backend, graph, runs, next, |rows| bar.inc(rows as u64));
+    let found = collect(backend, graph, runs, next, |rows| {
+        bar.inc((rows * steps.model / steps.network) as u64);
+    });
     bar.finish_and_clear();
     found
 }
 
 /// The same error with the name of its image.
-pub fn named(error: CalibrateError, data: &Data) -> Box<dyn Error> {
+pub fn named(error: CalibrateError, data: &Data, steps: Steps) -> Box<dyn Error> {
     match &error {
-        CalibrateError::NotFinite { row, .. } => match data.names.get(*row) {
-            Some(name) => format!("{name}: {error}").into(),
-            None => error.into(),
-        },
+        CalibrateError::NotFinite { row, .. } => {
+            match data.names.get(row * steps.model / steps.network) {
+                Some(name) => format!("{name}: {error}").into(),
+                None => error.into(),
+            }
+        }
         _ => error.into(),
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::route::Size;
 use crate::plan::counted;
 use crate::schedule::Task;
 
@@ -14,8 +15,7 @@ pub(super) struct Gather {
 }
 
 struct Buffer {
-    /// Elements per row.
-    row: usize,
+    size: Size,
     /// One per group.
     parts: Vec<Part>,
 }
@@ -28,11 +28,11 @@ enum Part {
 }
 
 impl Gather {
-    /// `rows` are the elements per row of each output.
-    pub fn new(total: usize, group: usize, rows: &[usize]) -> Gather {
+    /// `sizes` are those of the outputs.
+    pub fn new(total: usize, group: usize, sizes: &[Size]) -> Gather {
         let group = group.max(1);
-        let buffer = |row: &usize| Buffer {
-            row: *row,
+        let buffer = |size: &Size| Buffer {
+            size: *size,
             parts: (0..total.div_ceil(group).max(1))
                 .map(|_| Part::Open(Vec::new()))
                 .collect(),
@@ -40,7 +40,7 @@ impl Gather {
         Gather {
             total,
             group,
-            buffers: rows.iter().map(buffer).collect(),
+            buffers: sizes.iter().map(buffer).collect(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Gather {
             return Err(format!("the engine gave {got} instead of {want}"));
         }
         for (index, (buffer, output)) in self.buffers.iter().zip(outputs).enumerate() {
-            let (got, want) = (output.len(), buffer.row * task.window.len());
+            let (got, want) = (output.len(), buffer.size.of(task.window.len()));
             if got != want {
                 return Err(format!(
                     "the engine gave {got} elements in output {index} instead of {want}"
@@ -100,17 +100,19 @@ fn span(at: usize, group: usize, total: usize) -> Range<usize> {
 impl Buffer {
     /// Copies what `output`, the result of `task`, has for the rows `span` of one group.
     fn copy(&mut self, at: usize, span: Range<usize>, task: &Task, output: &[f32]) {
-        let row = self.row;
         let Part::Open(data) = &mut self.parts[at] else {
             return;
         };
         if data.is_empty() {
-            *data = vec![0.0; span.len() * row];
+            *data = vec![0.0; self.size.of(span.len())];
         }
         let rows = task.rows.start.max(span.start)..task.rows.end.min(span.end);
-        let from = (rows.start - task.window.start) * row;
-        let to = (rows.start - span.start) * row;
-        let len = rows.len() * row;
+        let [from, to, len] = [
+            rows.start - task.window.start,
+            rows.start - span.start,
+            rows.len(),
+        ]
+        .map(|rows| self.size.of(rows));
         data[to..to + len].copy_from_slice(&output[from..from + len]);
     }
 

@@ -17,7 +17,7 @@ mod workers;
 
 pub use error::PipelineError;
 pub use order::EngineKey;
-pub use route::{Output, Route, SuffixRoute};
+pub use route::{Output, Route, Size, SuffixRoute};
 pub use stats::{DeviceStats, Stats};
 pub use stream::{
     Refused, StreamAnswer, StreamError, StreamInput, StreamItem, StreamJob, StreamStats,

@@ -4,15 +4,35 @@ use crate::engine::StageKind;
 use crate::graph::{Graph, RowShape, TensorId};
 use crate::split::{OutputSource, Stages, SuffixInput};
 
-/// One way through a network. Sizes are float32 elements per row.
+/// How many float32 elements rows have in a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    elements: usize,
+    /// As many rows have them. They need not be a number per row: a sum over all rows has none.
+    rows: usize,
+}
+
+impl Size {
+    /// A tensor that has `elements` for `rows` rows.
+    pub fn new(elements: usize, rows: usize) -> Size {
+        Size { elements, rows }
+    }
+
+    /// Of as many rows; of whole executions where rows are computed only as compiled.
+    pub fn of(self, rows: usize) -> usize {
+        self.elements * rows / self.rows
+    }
+}
+
+/// One way through a network.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Tells the routes of a pipeline apart: engines are built per route.
     pub id: u32,
     /// The stage whose rows are dealt to devices; it reads all inputs of the network.
     pub first: StageKind,
-    pub inputs: Vec<usize>,
-    pub first_outputs: Vec<usize>,
+    pub inputs: Vec<Size>,
+    pub first_outputs: Vec<Size>,
     /// The stage over the merged rows, if there is one.
     pub suffix: Option<SuffixRoute>,
     pub outputs: Vec<Output>,
@@ -22,8 +42,8 @@ pub struct Route {
 #[derive(Debug, Clone)]
 pub struct SuffixRoute {
     /// Where each of its inputs comes from, and its size.
-    pub inputs: Vec<(SuffixInput, usize)>,
-    pub outputs: Vec<usize>,
+    pub inputs: Vec<(SuffixInput, Size)>,
+    pub outputs: Vec<Size>,
 }
 
 /// One output of the network.
@@ -47,14 +67,16 @@ impl Route {
         }
     }
 
-    /// The same way for `unit` rows at a time: sizes are of as many.
+    /// The same way for items of `unit` rows: sizes are of items.
     pub fn of_units(mut self, unit: usize) -> Route {
-        let sizes = self.inputs.iter_mut().chain(&mut self.first_outputs);
-        sizes.for_each(|size| *size *= unit);
+        let grow = |size: &mut Size| size.elements *= unit;
+        self.inputs
+            .iter_mut()
+            .chain(&mut self.first_outputs)
+            .for_each(grow);
         if let Some(suffix) = &mut self.suffix {
             let inputs = suffix.inputs.iter_mut().map(|(_, size)| size);
-            let sizes = inputs.chain(&mut suffix.outputs);
-            sizes.for_each(|size| *size *= unit);
+            inputs.chain(&mut suffix.outputs).for_each(grow);
         }
         self
     }
@@ -83,10 +105,10 @@ impl Route {
     }
 }
 
-/// Elements per row of each of these tensors, for a network that computes `rows` rows as compiled.
-fn sizes(graph: &Graph, ids: &[TensorId], rows: usize) -> Vec<usize> {
-    let elements = |id: &TensorId| graph.tensor(*id).shape.iter().product::<usize>() / rows;
-    ids.iter().map(elements).collect()
+/// The sizes of these tensors in a network that computes `rows` rows as compiled.
+fn sizes(graph: &Graph, ids: &[TensorId], rows: usize) -> Vec<Size> {
+    let elements = |id: &TensorId| graph.tensor(*id).shape.iter().product();
+    ids.iter().map(|id| Size::new(elements(id), rows)).collect()
 }
 
 fn outputs(graph: &Graph, sources: impl Iterator<Item = OutputSource>) -> Vec<Output> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::error::PipelineError;
 use super::gather::Gather;
 use super::order::{End, EngineKey, Report, Ticket};
+use super::route::Size;
 use super::stats::Stats;
 use super::workers::{Next, Workers};
 use super::Job;
@@ -237,7 +238,7 @@ impl<'a> Run<'a> {
     fn network_inputs(&self, task: &Task) -> Vec<Rows> {
         let inputs = self.job.inputs.iter().zip(&self.job.route.inputs);
         inputs
-            .map(|(array, row)| rows(&array.data, *row, task))
+            .map(|(array, size)| rows(&array.data, *size, task))
             .collect()
     }
 
@@ -245,13 +246,13 @@ impl<'a> Run<'a> {
         let (merged, first) = self.prefix.group(task.window.start);
         let route = self.job.route.suffix.iter().flat_map(|s| &s.inputs);
         route
-            .map(|(source, row)| match source {
+            .map(|(source, size)| match source {
                 SuffixInput::Cut(index) => Rows {
                     data: merged[*index].clone(),
-                    offset: (task.window.start - first) * row,
-                    len: task.window.len() * row,
+                    offset: size.of(task.window.start - first),
+                    len: size.of(task.window.len()),
                 },
-                SuffixInput::GraphInput(index) => rows(&self.job.inputs[*index].data, *row, task),
+                SuffixInput::GraphInput(index) => rows(&self.job.inputs[*index].data, *size, task),
             })
             .collect()
     }
@@ -328,10 +329,10 @@ impl<'a> Run<'a> {
     }
 }
 
-fn rows(data: &Arc<Vec<f32>>, row: usize, task: &Task) -> Rows {
+fn rows(data: &Arc<Vec<f32>>, size: Size, task: &Task) -> Rows {
     Rows {
         data: data.clone(),
-        offset: task.window.start * row,
-        len: task.window.len() * row,
+        offset: size.of(task.window.start),
+        len: size.of(task.window.len()),
     }
 }

@@ -80,7 +80,7 @@ impl State {
 impl Watcher for Tally {
     fn see(&self, output: usize, values: &[f32]) {
         let mut state = self.state();
-        let kept = values.len() / self.size * state.rows;
+        let kept = values.len() * state.rows / self.size;
         state.count(self.inputs + output, &values[..kept]);
     }
 }

@@ -24,17 +24,18 @@ use crate::session::{
 pub(super) struct Port {
     pub name: String,
     pub datatype: Datatype,
-    /// -1 for the rows; a constant output has none. As compiled where not every input and output of the model has a
-    /// dimension for them.
+    /// -1 for the rows; a constant output has none. As compiled where rows do not come and go one by one: where not every
+    /// input and output of the model has a dimension for them, or they are computed only as many at a time.
     pub shape: Vec<i64>,
     /// As compiled.
     compiled: Vec<usize>,
 }
 
 impl Port {
-    fn of(end: &End, batched: bool) -> Port {
+    /// `any` says whether a request may have any number of rows.
+    fn of(end: &End, any: bool) -> Port {
         let mut shape: Vec<i64> = end.shape.iter().map(|d| *d as i64).collect();
-        if let (true, Some(rows)) = (batched && !end.constant, shape.first_mut()) {
+        if let (true, Some(rows)) = (any && !end.constant, shape.first_mut()) {
             *rows = -1;
         }
         Port {
@@ -83,7 +84,9 @@ impl Model {
         let mut varying = ends.iter().flatten().filter(|end| !end.constant);
         let batched = varying.all(|end| end.rows.batched);
         let [inputs, outputs] = ends.map(|ends| {
-            let ports = ends.iter().map(|end| Port::of(end, batched));
+            let ports = ends
+                .iter()
+                .map(|end| Port::of(end, batched && session.item_rows() == 1));
             ports.collect()
         });
         let rows = Arc::new(AtomicUsize::new(0));

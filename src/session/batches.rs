@@ -6,7 +6,6 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::{Chosen, PlanOrigin, Session, SessionError, StreamConfig};
-use crate::artifact::Around;
 use crate::plan::{Cut, Device, Plan};
 
 /// Full batches that a plan is looked up for: enough that every device which helps has a share.
@@ -45,12 +44,6 @@ impl Session {
         &self,
         config: &StreamConfig,
     ) -> Result<(Batches, BatchOrigin), SessionError> {
-        if let Some(reason) = self.around().and_then(Around::not_by_row) {
-            return Err(SessionError::NoStream {
-                batch: self.graph.batch(),
-                reason,
-            });
-        }
         if let Some(plan) = config.plan.as_ref().or(self.config.plan.as_ref()) {
             self.check_plan(plan)?;
             if plan.cut != Cut::Longest {
@@ -65,9 +58,10 @@ impl Session {
             Device::Gpu => (config.max_batch / self.item_rows()).max(1),
             // Its rows also go through the suffix in its batches.
             Device::Dla(_) if self.longest().fixed() => 1,
-            Device::Dla(_) => config
-                .max_batch
-                .clamp(1, self.most_dla_rows(&self.longest().first)),
+            Device::Dla(_) => {
+                let rows = self.most_dla_rows(&self.longest().first) / self.network_rows();
+                (config.max_batch / self.item_rows()).clamp(1, rows.max(1))
+            }
         };
         let given = self.stream_plan().map(Ok);
         if let Some(chosen) = given.or_else(|| self.stream_by_rates(config.max_batch)) {
@@ -87,7 +81,7 @@ impl Session {
 
     /// The batches of every device in a plan, in items.
     fn shares(&self, plan: &Plan) -> Batches {
-        let unit = self.item_rows();
+        let unit = self.network_rows();
         let batches = |device| {
             let shares = plan.prefix.iter().filter(|s| s.device == device);
             shares.map(|s| (s.batch / unit).max(1)).collect()

@@ -1,7 +1,9 @@
 //! The model's inputs and outputs, where TVM computes something around the network or an output is not the network's.
 
+use std::borrow::Cow;
+
 use super::{Outcome, Session, SessionError};
-use crate::artifact::{Around, ArtifactError, Element, Source};
+use crate::artifact::{Around, ArtifactError, Element, Execution, Source};
 use crate::bundle::{Origin, Port};
 use crate::engine::Array;
 use crate::graph::{RowShape, TensorId};
@@ -48,11 +50,12 @@ impl Session {
             }
             Some(around) => {
                 let inputs = around.inputs(self.origin()).into_iter();
+                let rows = around.compiled();
                 inputs
                     .map(|(declared, port)| End {
                         dtype: declared.passed_as(&port),
                         name: declared.name,
-                        rows: RowShape::leading(&port.of_network(&declared.shape)),
+                        rows: RowShape::declared(&port.of_network(&declared.shape), rows),
                         shape: declared.shape,
                         port,
                         constant: false,
@@ -73,15 +76,16 @@ impl Session {
             None => (0..self.graph.outputs.len()).map(own).collect(),
             Some(around) => {
                 let placed = around.outputs().iter();
+                let (rows, by_row) = (around.compiled(), self.by_execution().is_none());
                 placed
                     .map(|placed| match placed.source {
-                        Source::Network(at) => End {
+                        Source::Network(at) if by_row => End {
                             name: placed.declared.name.clone(),
                             ..own(at)
                         },
-                        Source::Input(_) | Source::Part(_) | Source::Constant(_) => End {
+                        _ => End {
                             name: placed.declared.name.clone(),
-                            rows: RowShape::leading(&placed.declared.shape),
+                            rows: RowShape::declared(&placed.declared.shape, rows),
                             dtype: placed.declared.element(),
                             shape: placed.declared.shape.clone(),
                             port: Port::PLAIN,
@@ -116,8 +120,7 @@ impl Session {
         let Some(around) = &self.around else {
             return run(inputs);
         };
-        let entered = around.enter(inputs, self.origin())?;
-        let mut outcome = run(&entered)?;
+        let mut outcome = run(&self.entered(inputs)?)?;
         outcome.outputs = self.leave(around, inputs, &outcome.outputs, rows(inputs))?;
         Ok(outcome)
     }
@@ -129,7 +132,35 @@ impl Session {
         outputs: &[Array],
         rows: usize,
     ) -> Result<Vec<Array>, ArtifactError> {
-        around.leave(inputs, outputs, rows, self.origin())
+        let by_execution = self.by_execution().is_some();
+        let mut left = around.leave(inputs, outputs, rows, self.origin())?;
+        for (array, placed) in left.iter_mut().zip(around.outputs()) {
+            if by_execution && matches!(placed.source, Source::Network(_)) {
+                let shape = RowShape::declared(&placed.declared.shape, around.compiled());
+                array.shape = shape.of(rows);
+            }
+        }
+        Ok(left)
+    }
+
+    /// What enters the network for these inputs of the model.
+    pub(super) fn entered<'a>(
+        &self,
+        inputs: &'a [Array],
+    ) -> Result<Cow<'a, [Array]>, ArtifactError> {
+        match &self.around {
+            None => Ok(Cow::Borrowed(inputs)),
+            Some(around) => Ok(Cow::Owned(around.enter(
+                inputs,
+                self.origin(),
+                &self.graph,
+            )?)),
+        }
+    }
+
+    /// How rows go through the model where they do so only in whole executions of it, whatever its network's own do.
+    pub(super) fn by_execution(&self) -> Option<Execution> {
+        self.around.as_ref()?.by_execution(self.alone.unit)
     }
 }
 

@@ -50,10 +50,6 @@ pub enum SessionError {
         rows: usize,
         reason: String,
     },
-    #[error(
-        "this network cannot run as a stream of rows: it runs only in batches of {batch}: {reason}"
-    )]
-    NoStream { batch: usize, reason: String },
     #[error(transparent)]
     Infeasible(#[from] Infeasible),
     #[error(

@@ -48,7 +48,7 @@ impl Learning {
         config: &SessionConfig,
     ) -> Option<Learning> {
         let gpu = devices.first() == Some(&Device::Gpu);
-        graph.with_batch(graph.batch() + 1).ok().filter(|_| gpu)?;
+        graph.apart().ok().filter(|()| gpu)?;
         let element = options.target.precision.bytes();
         let sites = Sites::of(graph, options, element, false).ok()?;
         let terms = Terms::new(sites, devices, config.memory, backend.alike());

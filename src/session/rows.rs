@@ -9,7 +9,16 @@ use crate::engine::{Array, Rows};
 impl Session {
     /// Rows of an item in a stream: one, unless rows are computed only in executions as compiled.
     pub fn item_rows(&self) -> usize {
-        match self.fixed.is_some() || self.longest().fixed() {
+        match self.by_execution() {
+            Some(execution) => execution.rows,
+            None => self.network_rows(),
+        }
+    }
+
+    /// The network's own rows in an item of a stream.
+    pub(super) fn network_rows(&self) -> usize {
+        let fixed = self.fixed.is_some() || self.longest().fixed();
+        match fixed || self.by_execution().is_some() {
             true => self.alone.unit,
             false => 1,
         }
@@ -22,14 +31,10 @@ impl Session {
     /// # Errors
     /// Inputs that are not what the model takes, or rows that are no number of items, as [`Session::run`] says them.
     pub fn rows(&self, batch: &[Array]) -> Result<Vec<Vec<Rows>>, SessionError> {
-        let entered = match &self.around {
-            Some(around) => Some(around.enter(batch, self.origin())?),
-            None => None,
-        };
-        let batch = entered.as_deref().unwrap_or(batch);
-        let (rows, batch) = inputs::check(&self.graph, self.origin(), batch)?;
+        let entered = self.entered(batch)?;
+        let (rows, batch) = inputs::check(&self.graph, self.origin(), &entered)?;
         self.whole_units(rows)?;
-        let unit = self.item_rows();
+        let unit = self.network_rows();
         let row = |array: &Array, at: usize| {
             let len = array.data.len() / rows * unit;
             Rows {
@@ -75,7 +80,7 @@ impl Session {
                 let rows = answers.iter().map(|answer| answer[at].as_slice());
                 Array {
                     data: Arc::new(rows.collect::<Vec<_>>().concat()),
-                    shape: output.shape.of(answers.len() * self.item_rows()),
+                    shape: output.shape.of(answers.len() * self.network_rows()),
                 }
             })
             .collect();

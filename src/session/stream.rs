@@ -12,7 +12,7 @@ use super::batches::BatchOrigin;
 use super::{Session, SessionError};
 use crate::engine::{Rows, StageKind};
 use crate::pipeline::{
-    said, EngineKey, Pipeline, StreamAnswer, StreamInput, StreamJob, StreamStats,
+    said, EngineKey, Pipeline, Size, StreamAnswer, StreamInput, StreamJob, StreamStats,
 };
 use crate::plan::{Device, Plan};
 use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, Timed};
@@ -138,14 +138,16 @@ impl Session {
         let (groups, inbox) = bounded(config.capacity.max(1));
         let (outbox, answers) = bounded(0);
         let watch = StreamWatch(Arc::default());
-        let unit = self.item_rows();
+        let unit = self.network_rows();
         let [alone, shared] =
             [&self.alone, self.longest()].map(|way| way.route.clone().of_units(unit));
-        let input = StreamInput::new(&alone.inputs, groups);
+        let sizes: Vec<usize> = alone.inputs.iter().map(|size| size.of(1)).collect();
+        let input = StreamInput::new(&sizes, groups);
         let job = StreamJob {
             stream: Stream::new(&rules)?,
             bound: config.max_latency,
-            unit,
+            unit: self.item_rows(),
+            network_unit: unit,
             alone,
             shared,
             groups: inbox,
@@ -182,7 +184,7 @@ impl Session {
         pipeline: &mut Pipeline,
         batches: &[(Device, BTreeSet<usize>)],
     ) -> Result<Vec<StreamLane>, SessionError> {
-        let unit = self.item_rows();
+        let unit = self.network_rows();
         let suffix = self.shared.as_ref().is_ok_and(|way| way.suffix.is_some());
         let merges = |device: Device| suffix && device != Device::Gpu;
         let merging = batches.iter().filter(|(device, _)| merges(*device));
@@ -237,16 +239,18 @@ impl Session {
     /// Inputs of an engine, of zeros.
     pub(super) fn zeros(&self, key: EngineKey) -> Vec<Rows> {
         let suffix = self.longest().route.suffix.as_ref();
-        let sizes: Vec<usize> = match (key.stage, suffix) {
-            (StageKind::Suffix, Some(suffix)) => suffix.inputs.iter().map(|(_, n)| *n).collect(),
+        let sizes: Vec<Size> = match (key.stage, suffix) {
+            (StageKind::Suffix, Some(suffix)) => {
+                suffix.inputs.iter().map(|(_, size)| *size).collect()
+            }
             (StageKind::Suffix, None) | (StageKind::Prefix | StageKind::Whole, _) => {
                 self.alone.route.inputs.clone()
             }
         };
-        let zeros = |size: usize| Rows {
-            data: Arc::new(vec![0.0; size * key.batch]),
+        let zeros = |size: Size| Rows {
+            data: Arc::new(vec![0.0; size.of(key.batch)]),
             offset: 0,
-            len: size * key.batch,
+            len: size.of(key.batch),
         };
         sizes.into_iter().map(zeros).collect()
     }

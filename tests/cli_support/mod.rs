@@ -188,6 +188,58 @@ pub fn mixing() -> Graph {
     b.finish().unwrap()
 }
 
+/// Networks over two rows `x[2, 3, 6, 6]` whose outputs hold them elsewhere or not at all, with the shapes of the outputs: axis
+/// 0 moves away, ends another axis, is summed away, everything is; or one output of two has the rows.
+pub fn elsewhere() -> Vec<(&'static str, Graph, Vec<Vec<usize>>)> {
+    let transpose = |axes: &[usize]| Op::Transpose {
+        axes: axes.to_vec(),
+    };
+    let sum = |axes: &[usize]| Op::Reduce {
+        kind: ReduceKind::Sum,
+        axes: axes.to_vec(),
+        keepdims: false,
+    };
+    let merged = Op::Reshape { dims: vec![16, 36] };
+    let heads: [(&str, Vec<Op>, Vec<usize>); 6] = [
+        ("moved", vec![transpose(&[1, 0, 2, 3])], vec![8, 2, 6, 6]),
+        ("between", vec![transpose(&[2, 0, 1, 3])], vec![6, 2, 8, 6]),
+        (
+            "merged",
+            vec![transpose(&[1, 0, 2, 3]), merged],
+            vec![16, 36],
+        ),
+        ("summed", vec![sum(&[0])], vec![8, 6, 6]),
+        ("scalar", vec![sum(&[0, 1, 2, 3])], vec![]),
+        (
+            "shares",
+            vec![Op::Softmax { axis: 0 }, transpose(&[1, 0, 2, 3])],
+            vec![8, 2, 6, 6],
+        ),
+    ];
+    let two = |head: &[Op], both: bool| {
+        let mut b = GraphBuilder::new("net");
+        let x = b.input("x", &[2, 3, 6, 6]);
+        let c = convolution(&mut b, x, [8, 3], 1);
+        let mut y = c;
+        for (at, op) in head.iter().enumerate() {
+            y = b.node(&format!("head{at}"), op.clone(), &[y]).unwrap();
+        }
+        if both {
+            let relu = Op::Activation(Activation::Relu);
+            let rows = b.node("rows", relu, &[c]).unwrap();
+            b.output(rows);
+        }
+        b.output(y);
+        b.finish().unwrap()
+    };
+    let alone = heads
+        .into_iter()
+        .map(|(name, head, shape)| (name, two(&head, false), vec![shape]));
+    let beside = two(&[sum(&[0])], true);
+    let beside = ("beside", beside, vec![vec![2, 8, 6, 6], vec![8, 6, 6]]);
+    alone.chain([beside]).collect()
+}
+
 /// Some milliseconds of work per row, little memory: `x[1, 3, 48, 48]` to `[1, 64, 1, 1]`.
 pub fn slow() -> Graph {
     let mut b = GraphBuilder::new("slow");

@@ -30,6 +30,11 @@ body = {
     "constant": lambda: relay.Tuple([y, constant]),
     "through": lambda: relay.Tuple([x, y, constant, y]),
     "again": lambda: relay.less(stays(relay.nn.upsampling(y, 2, 2)), stays(x)),
+    "moved": lambda: stays(relay.transpose(y, (1, 0, 2, 3))),
+    "back": lambda: relay.transpose(stays(relay.transpose(y, (1, 0, 2, 3))), (1, 0, 2, 3)),
+    "front": lambda: ours(stays(relay.transpose(stays(x), (1, 0, 2, 3)))),
+    "sorted": lambda: relay.sort(y, axis=0),
+    "best": lambda: relay.argmax(y, axis=0),
     "middle": lambda: pool(relay.nn.relu(stays(ours(x)))),
 }[kind]()
 main = tvm.IRModule.from_expr(relay.Function([x], body))
@@ -40,6 +45,7 @@ with tvm.transform.PassContext(opt_level=3):
 tvm_dla.export_library(ours, folder + "/parts.so")
 rows = np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype("float32")
 np.save(folder + "/x.npy", rows)
+np.save(folder + "/four.npy", rows[:4])
 executor = graph_executor.GraphModule(tvms["default"](tvm.cpu()))
 results = []
 for start in (0, 2, 4):
@@ -47,6 +53,8 @@ for start in (0, 2, 4):
     executor.run(x=np.concatenate([part, part])[:2])
     outputs = [executor.get_output(i).numpy() for i in range(executor.get_num_outputs())]
     results.append([o[: len(part)] if len(o) == 2 else o for o in outputs])
+for name, parts in zip(["half0", "half1"], results):
+    np.save(folder + f"/{name}.npy", parts[0].astype("float32"))
 for i, parts in enumerate(zip(*results)):
     fixed = parts[0].shape == (1, 3, 2)
     whole = parts[0] if fixed else np.concatenate(parts)
@@ -278,4 +286,64 @@ fn parts_between_networks_are_driven_by_tvm_with_the_options_of_run() {
             assert!(!run.stderr.contains("libtvm_runtime"), "{}", run.stderr);
         }
     }
+}
+
+/// Where the network, or what TVM makes behind it, has not the rows of the model.
+#[test]
+fn what_has_no_rows_goes_in_whole_executions() {
+    for (kind, stacked, why) in [
+        ("moved", true, "the network's output moves axis 0 away"),
+        ("back", false, "and TVM moves it back"),
+        (
+            "front",
+            true,
+            "the network has three rows, which are channels",
+        ),
+        ("best", true, "TVM looks for the best row"),
+    ] {
+        let folder = compile("0.9", kind);
+        let halves = ["half0.npy", "half1.npy"].map(|half| folder.read(half));
+        for line in [
+            "run parts.so --input four.npy --output y.npy --precision fp32",
+            "stream parts.so --source four.npy --output y.npy --precision fp32",
+        ] {
+            folder.run(line).expect(0);
+            let have: ndarray::ArrayD<f32> = match kind {
+                "best" => in_its_type!("int32", ndarray_npy::read_npy(folder.path("y.npy"))),
+                _ => folder.read("y.npy"),
+            };
+            let one = halves[0].shape();
+            let shape = match stacked {
+                true => [&[2], one].concat(),
+                false => [&[4], &one[1..]].concat(),
+            };
+            assert_eq!(have.shape(), shape, "{why}: {line}");
+            let want = halves.iter().flat_map(|half| half.iter());
+            let near = have.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(near, "{why}: {line}");
+        }
+        for line in [
+            "bench parts.so --batch 12 --repeats 1",
+            "calibrate parts.so --npz four.npy --output t.calib",
+            "accuracy parts.so --npz four.npy",
+        ] {
+            folder.run(line).expect(0);
+        }
+        let run = folder.run("run parts.so --input x.npy --precision fp32");
+        let run = run.expect(2);
+        let said =
+            run.stderr.contains("runs only in batches of 2") && run.stderr.contains("5 rows");
+        assert!(said, "{why}: {}", run.stderr);
+    }
+}
+
+/// Nothing says whether TVM's functions keep rows apart, but their results do.
+#[test]
+fn a_batch_that_tvm_mixes_is_not_filled_up() {
+    let folder = compile("0.9", "sorted");
+    let line = "run parts.so --precision fp32 --output y.npy --input";
+    folder.run(&format!("{line} four.npy")).expect(0);
+    let run = folder.run(&format!("{line} x.npy")).expect(2);
+    let want = "runs only in batches of 2: 1 row cannot be filled up to one";
+    assert!(run.stderr.contains(want), "{}", run.stderr);
 }

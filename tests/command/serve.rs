@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::cli_support::{bundle, headed, mixing, slow, without_batch, Folder};
+use crate::cli_support::{bundle, elsewhere, headed, mixing, slow, without_batch, Folder};
 use serde_json::{json, Value};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -625,6 +625,11 @@ fn rows_that_depend_on_each_other_are_answered_in_whole_units() {
     let folder = Folder::new();
     folder.write("net.dla", &bundle(mixing(), "none").to_bytes());
     let served = Served::start(&folder, "net.dla --devices gpu,dla0");
+    let (_, metadata) = served.ask("GET /v2/models/net HTTP/1.1", b"");
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let shapes = ["inputs", "outputs"].map(|ends| metadata[ends][0]["shape"].clone());
+    let want = [json!([2, 3, 6, 6]), json!([2, 8, 6, 6])];
+    assert_eq!(shapes, want, "not any number of rows");
     let ask = |rows: usize| {
         let data: Vec<usize> = (0..rows * 108).map(|v| v % 5).collect();
         let input =
@@ -638,4 +643,30 @@ fn rows_that_depend_on_each_other_are_answered_in_whole_units() {
     let (status, text) = ask(3);
     assert_eq!(status, 400, "{text}");
     assert!(text.contains("runs only in batches of 2"), "{text}");
+}
+
+#[test]
+fn a_model_whose_outputs_have_no_rows_says_so_and_answers_its_own_shapes() {
+    for (name, graph, shapes) in elsewhere() {
+        let folder = Folder::new();
+        folder.write("net.dla", &bundle(graph, "none").to_bytes());
+        let served = Served::start(&folder, "net.dla");
+        let (_, metadata) = served.ask("GET /v2/models/net HTTP/1.1", b"");
+        let metadata: Value = serde_json::from_str(&metadata).unwrap();
+        assert_eq!(
+            metadata["inputs"][0]["shape"],
+            json!([2, 3, 6, 6]),
+            "{name}"
+        );
+        let (status, text) = served.infer(&json!({"inputs": [input(2)]}));
+        assert_eq!(status, 200, "{name}: {text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        for (at, shape) in shapes.iter().enumerate() {
+            assert_eq!(metadata["outputs"][at]["shape"], json!(shape), "{name}");
+            assert_eq!(answer["outputs"][at]["shape"], json!(shape), "{name}");
+        }
+        let (status, text) = served.infer(&json!({"inputs": [input(4)]}));
+        assert_eq!(status, 400, "{name}: {text}");
+        assert!(text.contains("must be [2, 3, 6, 6]"), "{name}: {text}");
+    }
 }

@@ -220,7 +220,7 @@ fn simulate_plans(options: &mut Options, graph: &Graph) -> Result<(), CallError>
     };
     let machine = named(&asked.name)?.machine(asked.power.as_deref())?;
     asked.title = machine.title();
-    if graph.with_batch(graph.batch() + 1).is_ok() {
+    if graph.apart().is_ok() {
         let precision = options.target.precision;
         let stages = split::cut(graph, &options.target, &options.gpu_only)?;
         let sites = Sites::of(graph, options, precision.bytes(), false)?;

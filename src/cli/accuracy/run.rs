@@ -10,7 +10,7 @@ use super::super::data::Data;
 use super::super::engines::emulated;
 use super::super::output::Output;
 use super::super::precision::Report;
-use super::super::quantise::{batch_of, distributions, named, said};
+use super::super::quantise::{distributions, named, said, Steps};
 use super::super::{helped, labels, truth};
 use super::Arguments;
 use crate::accuracy::{suggest, AccuracyError, Compared, Reference, Step};
@@ -18,7 +18,7 @@ use crate::bundle::Bundle;
 use crate::engine::cpu::CpuBackend;
 use crate::engine::{Numerics, Precision, Ranges};
 use crate::graph::Graph;
-use crate::quantise::{crossing, int8, probed, ranges, Chosen, Runs};
+use crate::quantise::{crossing, int8, probed, ranges, CalibrateError, Chosen, Runs};
 
 /// Images that suggestions are measured with.
 const SUGGESTED_WITH: usize = 16;
@@ -52,18 +52,19 @@ pub struct Found {
 impl Comparison<'_> {
     pub fn run(&self) -> Result<Found, Box<dyn Error>> {
         let graph = &self.bundle.graph;
-        let size = batch_of(graph, self.arguments.batch as usize);
+        let steps = self.steps()?;
+        let (size, unit) = (steps.network, steps.model);
         let probe = probed(graph, &crossing(self.bundle)?);
         let float = self.backend(Numerics::default())?;
         // Built first, so that labels without classes are refused before any work.
         let mut reference = Reference::new(&*float, graph, probe.clone(), size, self.labelled())?;
         let labels = self.labels(reference.classes())?;
         let outputs = reference.outputs();
-        let outputs = outputs
-            .iter()
-            .map(|t| (t.name.clone(), t.shape[1.min(t.shape.len())..].to_vec()));
+        let shapes = graph.row_shapes(&graph.outputs);
+        let outputs = outputs.iter().zip(shapes);
+        let outputs = outputs.map(|(tensor, shape)| (tensor.name.clone(), shape.row));
         let outputs = outputs.collect();
-        let (ranges, calibrated) = self.ranges(&probe, size)?;
+        let (ranges, calibrated) = self.ranges(&probe, steps)?;
         let (numerics, changes) = int8(self.bundle, &ranges, &self.arguments.fp16_nodes)?;
         let report = Report::of(self.bundle, &numerics, changes)?;
         let all = [Numerics::default(), Numerics::of(Precision::F16), numerics];
@@ -82,9 +83,14 @@ impl Comparison<'_> {
             half,
             int8: eight,
             before,
-            measured: count.min(SUGGESTED_WITH),
+            measured: count.min(SUGGESTED_WITH.next_multiple_of(unit)),
             steps,
         })
+    }
+
+    /// Rows that run at a time.
+    fn steps(&self) -> Result<Steps, CalibrateError> {
+        Steps::of(self.data, &self.bundle.graph, self.arguments.batch as usize)
     }
 
     fn backend(&self, numerics: Numerics) -> Result<Arc<CpuBackend>, Box<dyn Error>> {
@@ -115,7 +121,7 @@ impl Comparison<'_> {
     }
 
     /// From the calibration that was given, else from the images themselves.
-    fn ranges(&self, probe: &Graph, size: usize) -> Result<(Ranges, String), Box<dyn Error>> {
+    fn ranges(&self, probe: &Graph, steps: Steps) -> Result<(Ranges, String), Box<dyn Error>> {
         if let Some(path) = &self.arguments.calibration {
             let shown = path.display();
             let text = fs::read_to_string(path).map_err(|e| format!("cannot read {shown}: {e}"))?;
@@ -130,11 +136,12 @@ impl Comparison<'_> {
         let library = self.arguments.onnxruntime.as_deref();
         let float = emulated(library, 1, Numerics::default())?;
         let runs = Runs {
-            rows: size,
+            rows: steps.network,
             engines: self.arguments.threads.into(),
         };
+        let runs = (steps, runs);
         let found = distributions(self.data, probe, &*float, runs, self.output, self.cancel);
-        let found = found.map_err(|e| named(e, self.data))?;
+        let found = found.map_err(|e| named(e, self.data, steps))?;
         let method = self.arguments.method;
         let text = format!("ranges from these images, method {method}");
         let Chosen { ranges, remarks } = found.choose(method)?;
@@ -155,15 +162,21 @@ impl Comparison<'_> {
             let backend = self.backend(numerics.clone())?;
             candidates.push(reference.candidate(&*backend, numerics)?);
         }
-        let size = reference.size();
+        let Steps { model, network } = self.steps()?;
         let bar = self.output.progress(count, what);
-        for start in (0..count).step_by(size) {
+        for start in (0..count).step_by(model) {
             if self.cancel.load(Ordering::Relaxed) {
                 return Err("interrupted".into());
             }
-            let end = (start + size).min(count);
+            let end = (start + model).min(count);
             let rows = self.data.rows(start, end - start)?;
-            let done = reference.run(&rows, &labels[start..end], &mut candidates);
+            // Where these differ, whole executions run, and no label is given.
+            let unlabelled = vec![None; network];
+            let labels = match model == network {
+                true => &labels[start..end],
+                false => &unlabelled,
+            };
+            let done = reference.run(&rows, labels, &mut candidates);
             done.map_err(|e| self.named(e, start))?;
             bar.inc((end - start) as u64);
         }
@@ -192,8 +205,11 @@ impl Comparison<'_> {
         labels: &[Option<usize>],
     ) -> Result<(Compared, Vec<Step>), Box<dyn Error>> {
         let graph = &self.bundle.graph;
-        let size = batch_of(graph, self.arguments.batch as usize);
-        let count = self.data.len().min(SUGGESTED_WITH);
+        let Steps {
+            model,
+            network: size,
+        } = self.steps()?;
+        let count = self.data.len().min(SUGGESTED_WITH.next_multiple_of(model));
         let mut reference = Reference::new(float, graph, graph.clone(), size, self.labelled())?;
         let mut measure = |half: &BTreeSet<String>| -> Result<Compared, AccuracyError> {
             let data = |e: Box<dyn Error>| AccuracyError::Data(e.to_string());

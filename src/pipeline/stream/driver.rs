@@ -22,8 +22,9 @@ use crate::schedule::{
 pub struct StreamJob<T> {
     pub stream: Stream,
     pub bound: Option<Duration>,
-    /// Rows of an item, which the routes count as one.
+    /// Rows of an item, which the routes count as one: of the model, and of its network.
     pub unit: usize,
+    pub network_unit: usize,
     /// Of the GPU, which runs the network uncut.
     pub alone: Route,
     /// Of the DLAs; that of the GPU when there are none.
@@ -44,6 +45,7 @@ pub(in crate::pipeline) fn drive<T>(workers: &mut Workers, id: u64, job: StreamJ
         stream: job.stream,
         bound: job.bound,
         unit: job.unit,
+        network_unit: job.network_unit,
         slots: Slots::new(job.alone, job.shared),
         groups: job.groups,
         pending: VecDeque::new(),
@@ -70,8 +72,9 @@ pub(super) struct Driver<'a, T> {
     pub(super) id: u64,
     pub(super) stream: Stream,
     pub(super) bound: Option<Duration>,
-    /// Rows of an item.
+    /// Rows of an item, of the model and of its network.
     pub(super) unit: usize,
+    pub(super) network_unit: usize,
     pub(super) slots: Slots<T>,
     pub(super) groups: Receiver<Vec<StreamItem<T>>>,
     /// Came in, but the stream had no room for them yet.
@@ -172,7 +175,7 @@ impl<T> Driver<'_, T> {
             Phase::Prefix => self.slots.route(task.device).first,
             Phase::Suffix => StageKind::Suffix,
         };
-        let key = EngineKey::new(stage, task.batch * self.unit);
+        let key = EngineKey::new(stage, task.batch * self.network_unit);
         let ticket = Ticket {
             run: self.id,
             task: task.id,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::route::Route;
+use super::super::route::{Route, Size};
 use super::StreamItem;
 use crate::engine::Rows;
 use crate::plan::Device;
@@ -70,12 +70,12 @@ impl<T> Slots<T> {
     /// What the engine of `task` reads.
     pub fn inputs(&self, task: &StreamTask) -> Vec<Rows> {
         let slots = || task.items.iter().filter_map(|item| self.slots.get(item));
-        let gather = |rows: Vec<&Rows>, row: usize| batch(&rows, row, task.batch);
+        let gather = |rows: Vec<&Rows>, size: Size| batch(&rows, size.of(1), task.batch);
         match task.phase {
             Phase::Prefix => {
                 let sizes = self.route(task.device).inputs.iter().enumerate();
                 sizes
-                    .map(|(at, row)| gather(slots().map(|s| &s.item.inputs[at]).collect(), *row))
+                    .map(|(at, size)| gather(slots().map(|s| &s.item.inputs[at]).collect(), *size))
                     .collect()
             }
             Phase::Suffix => {
@@ -101,7 +101,7 @@ impl<T> Slots<T> {
             (Phase::Suffix, None) | (Phase::Prefix, _) => &self.route(task.device).first_outputs,
         };
         let got: Vec<usize> = outputs.iter().map(Vec::len).collect();
-        let want: Vec<usize> = sizes.iter().map(|row| row * task.batch).collect();
+        let want: Vec<usize> = sizes.iter().map(|size| size.of(task.batch)).collect();
         match got == want {
             true => Ok(()),
             false => Err(format!(
@@ -153,7 +153,8 @@ fn sources(route: &Route, first: &[Rows], suffix: &[Rows]) -> Vec<Rows> {
         .collect()
 }
 
-/// The rows one after the other, filled up with zeros to `batch`; uncopied when they already lie like that.
+/// The items one after the other, `row` elements each, filled up with zeros to `batch`; uncopied when they already lie like
+/// that.
 fn batch(rows: &[&Rows], row: usize, batch: usize) -> Rows {
     let follows = |pair: &[&Rows]| {
         Arc::ptr_eq(&pair[0].data, &pair[1].data) && pair[0].offset + row == pair[1].offset

@@ -76,21 +76,13 @@ fn inputs(graph: &Graph) -> Result<Found, GraphError> {
 }
 
 fn look(graph: &Graph, node: &Node, found: &Found) -> Result<Vec<Step>, GraphError> {
-    let tensors: Vec<&Tensor> = node.inputs.iter().map(|id| graph.tensor(*id)).collect();
-    let repeats: Vec<_> = tensors
-        .iter()
-        .map(|tensor| move |place: Place| repeats(tensor, place, found.rows))
-        .collect();
-    let operands: Vec<Operand<'_>> = (0..tensors.len())
-        .map(|at| Operand {
-            shape: &tensors[at].shape,
-            place: found.places[node.inputs[at].0 as usize],
-            repeats: &repeats[at],
-        })
-        .collect();
     let output = &graph.tensor(node.output).shape;
+    let place = |id: &TensorId| found.places[id.0 as usize];
     let (name, op) = (node.name.clone(), node.op.name());
-    steps(&node.op, &operands, output, found.rows).map_err(|mixed| match mixed {
+    let steps = operands_of(graph, node, place, found.rows, |operands| {
+        steps(&node.op, operands, output, found.rows)
+    });
+    steps.map_err(|mixed| match mixed {
         Mixed::Because(reason) => GraphError::NotRowIndependent {
             node: name,
             op,
@@ -102,6 +94,29 @@ fn look(graph: &Graph, node: &Node, found: &Found) -> Result<Vec<Step>, GraphErr
             reason,
         },
     })
+}
+
+/// What `look` sees in the operands of a node, of which `place` says where their rows lie.
+pub(super) fn operands_of<T>(
+    graph: &Graph,
+    node: &Node,
+    place: impl Fn(&TensorId) -> Option<Place>,
+    rows: usize,
+    look: impl FnOnce(&[Operand<'_>]) -> T,
+) -> T {
+    let tensors: Vec<&Tensor> = node.inputs.iter().map(|id| graph.tensor(*id)).collect();
+    let repeats: Vec<_> = tensors
+        .iter()
+        .map(|tensor| move |place: Place| repeats(tensor, place, rows))
+        .collect();
+    let operands: Vec<Operand<'_>> = (0..tensors.len())
+        .map(|at| Operand {
+            shape: &tensors[at].shape,
+            place: place(&node.inputs[at]),
+            repeats: &repeats[at],
+        })
+        .collect();
+    look(&operands)
 }
 
 /// Sees the last guess that `at` depends on in another way; gives the node to go on with.

@@ -389,3 +389,114 @@ fn rows_have_the_model_s_shapes_or_an_axis_of_their_own() {
     assert_eq!(input.rows(&[5, 6, 6, 9]), None);
     assert!(boxes.apart().is_ok() && scalar.apart().is_err());
 }
+
+/// A convolution over four rows and what follows it: the compiled batch stays the unit, whatever the outputs hold.
+#[test]
+fn a_batch_is_a_batch_wherever_the_outputs_hold_it() {
+    struct Case {
+        head: Vec<Op>,
+        /// For four rows and for eight.
+        want: [&'static [usize]; 2],
+        batched: bool,
+        why: &'static str,
+    }
+    let case = |head, want, batched, why| Case {
+        head,
+        want,
+        batched,
+        why,
+    };
+    for Case {
+        head,
+        want,
+        batched,
+        why,
+    } in [
+        case(
+            vec![transpose(&[1, 0, 2, 3])],
+            [&[8, 4, 2, 2], &[2, 8, 4, 2, 2]],
+            false,
+            "axis 0 moves away",
+        ),
+        case(
+            vec![transpose(&[2, 0, 1, 3])],
+            [&[2, 4, 8, 2], &[2, 2, 4, 8, 2]],
+            false,
+            "axis 0 moves between others",
+        ),
+        case(
+            vec![transpose(&[1, 0, 2, 3]), reshape(&[32, 4])],
+            [&[32, 4], &[2, 32, 4]],
+            false,
+            "it ends another axis",
+        ),
+        case(
+            vec![reshape(&[-1])],
+            [&[128], &[8, 32]],
+            false,
+            "it begins another axis",
+        ),
+        case(
+            vec![mean(&[0], false)],
+            [&[8, 2, 2], &[2, 8, 2, 2]],
+            false,
+            "a mean over the batch",
+        ),
+        case(
+            vec![mean(&[0], true)],
+            [&[1, 8, 2, 2], &[2, 1, 8, 2, 2]],
+            false,
+            "the same, and a dimension that is left",
+        ),
+        case(
+            vec![mean(&[0, 1, 2, 3], false)],
+            [&[], &[2]],
+            false,
+            "a number",
+        ),
+        case(
+            vec![mean(&[1, 2], false), softmax(0), transpose(&[1, 0])],
+            [&[2, 4], &[2, 2, 4]],
+            false,
+            "rows are mixed, and then move",
+        ),
+        case(
+            vec![softmax(0)],
+            [&[4, 8, 2, 2], &[8, 8, 2, 2]],
+            true,
+            "rows are mixed, and stay where they are",
+        ),
+        case(
+            vec![
+                softmax(0),
+                transpose(&[1, 0, 2, 3]),
+                transpose(&[1, 0, 2, 3]),
+            ],
+            [&[4, 8, 2, 2], &[8, 8, 2, 2]],
+            true,
+            "mixed, away and back",
+        ),
+    ] {
+        let mut b = GraphBuilder::new("four");
+        let x = b.input("x", &[4, 3, 2, 2]);
+        let w = b.weight("w", &[8, 3, 1, 1], vec![0.5; 24]);
+        let mut y = b.node("conv", conv(), &[x, w]).unwrap();
+        for (at, op) in head.into_iter().enumerate() {
+            y = b.node(&format!("n{at}"), op, &[y]).unwrap();
+        }
+        b.output(y);
+        let graph = b.finish().unwrap();
+        assert_eq!(graph.batch(), 4, "{why}");
+        let input = &graph.row_shapes(&graph.inputs)[0];
+        assert_eq!(input.rows(&[8, 3, 2, 2]), Some(8), "{why}");
+        let output = &graph.row_shapes(&graph.outputs)[0];
+        assert_eq!([output.of(4), output.of(8)], want, "{why}");
+        assert_eq!(output.batched, batched, "{why}");
+        for (rows, shape) in [(4, want[0]), (8, want[1])] {
+            assert_eq!(output.rows(shape), Some(rows), "{why}");
+        }
+    }
+    // Whatever has four places and no operator with a batch may be a picture without one.
+    let picture = chain(&[4, 6, 6], &[transpose(&[1, 2, 0])]);
+    assert_eq!(picture.rows(), None);
+}
