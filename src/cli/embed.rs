@@ -30,6 +30,9 @@ pub struct Arguments {
 struct Embedded {
     artifact: PathBuf,
     plan: Option<String>,
+    /// Of the batch that the plan is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<usize>,
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
@@ -59,11 +62,16 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     file.persist(path).map_err(|error| cannot(error.error))?;
     let embedded = Embedded {
         artifact: path.clone(),
+        rows: plan.as_ref().map(Plan::total),
         plan: plan.map(|plan| plan.to_string()),
     };
-    let text = || match &embedded.plan {
-        Some(plan) => format!("{} has the plan {plan}", path.display()),
-        None => format!("{} has no plan", path.display()),
+    let text = || match (&embedded.plan, embedded.rows) {
+        (Some(plan), Some(rows)) => format!(
+            "{} has the plan {plan}, for batches of {}",
+            path.display(),
+            counted(rows, "row")
+        ),
+        _ => format!("{} has no plan", path.display()),
     };
     output.answer(&embedded, text, Answer::Yes)
 }

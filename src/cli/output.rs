@@ -1,9 +1,10 @@
 //! Data on standard output, talk on standard error.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::thread::{sleep, Builder};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 
 use super::{Answer, Outcome};
@@ -58,17 +59,53 @@ impl Output {
         }
     }
 
-    /// Progress over `steps` steps, shown on a terminal only.
+    /// A remark at the start of what takes long: a terminal shows its progress anyway.
+    pub fn begin(&self, text: &str) {
+        if !io::stderr().is_terminal() {
+            self.say(text);
+        }
+    }
+
+    /// Whether what takes long says every [`PAUSE`] how far it is.
+    pub fn by_line(&self) -> bool {
+        !self.quiet && !io::stderr().is_terminal()
+    }
+
+    /// Progress over `steps` steps: a bar on a terminal, else a line now and then.
     pub fn progress(&self, steps: usize, what: &'static str) -> ProgressBar {
         let bar = ProgressBar::new(steps as u64);
-        if self.quiet || !io::stderr().is_terminal() {
+        if self.quiet || self.by_line() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if self.by_line() {
+            let bar = bar.downgrade();
+            // Without the thread there are no lines, and nothing else is lost.
+            let _ = Builder::new().spawn(move || tell(&bar, what));
         }
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
+    }
+}
+
+/// Between two lines about the progress of something.
+pub const PAUSE: Duration = Duration::from_secs(10);
+
+/// Says how far `bar` is until it is finished or gone.
+fn tell(bar: &WeakProgressBar, what: &str) {
+    let mut last = Instant::now();
+    loop {
+        sleep(Duration::from_millis(200));
+        let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) else {
+            return;
+        };
+        if last.elapsed() >= PAUSE {
+            let steps = bar.length().unwrap_or_default();
+            eprintln!("{what}: {} of {steps}", bar.position());
+            last = Instant::now();
+        }
     }
 }
 

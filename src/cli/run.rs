@@ -69,6 +69,9 @@ struct Row {
 struct Answered {
     artifact: PathBuf,
     devices: String,
+    /// Those of the session that this batch did without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unused: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     computed: Option<Report>,
     rows: usize,
@@ -190,6 +193,7 @@ fn answered(
     Ok(Answered {
         artifact: arguments.artifact.clone(),
         devices: model.describe(),
+        unused: detail.map_or_else(Vec::new, |detail| unused(model, &detail.stats)),
         computed: model.computed().cloned(),
         rows,
         seconds: done.seconds,
@@ -209,6 +213,16 @@ fn answered(
             })
             .collect(),
     })
+}
+
+fn unused(model: &Model, stats: &Stats) -> Vec<String> {
+    let Model::Session(session, _) = model else {
+        return Vec::new();
+    };
+    let names = session.devices().into_iter().map(|d| d.to_string());
+    names
+        .filter(|name| !stats.devices.contains_key(name))
+        .collect()
 }
 
 /// Rows that are shown to people.
@@ -243,6 +257,18 @@ fn human(answer: &Answered) -> String {
         ));
     }
     lines.push(format!("devices  {}", answer.devices));
+    if !answer.unused.is_empty() {
+        lines.push(format!(
+            "unused   {}: the plan for {} does not take {}",
+            answer.unused.join(", "),
+            counted(answer.rows, "row"),
+            if answer.unused.len() == 1 {
+                "it"
+            } else {
+                "them"
+            }
+        ));
+    }
     lines.extend(answer.computed.as_ref().and_then(Report::line));
     if let (Some(plan), Some(origin)) = (&answer.plan, &answer.plan_from) {
         lines.push(format!("plan     {plan}, {origin}"));
@@ -255,9 +281,8 @@ fn human(answer: &Answered) -> String {
     ));
     for (device, stats) in answer.stats.iter().flat_map(|stats| &stats.devices) {
         lines.push(format!(
-            "{device:8} {} in {}, busy {}",
-            counted(stats.rows, "row"),
-            counted(stats.rounds, "round"),
+            "{device:8} {}, busy {}",
+            stats.describe(),
             seconds(stats.busy)
         ));
         if let Some(failure) = &stats.failure {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Device;
+use crate::plan::{counted, Device};
 use crate::trace::Span;
 
 /// Times and counts of one run, in seconds of wall-clock time. Building engines is not part of it.
@@ -51,6 +51,24 @@ pub struct DeviceStats {
     pub failure: Option<String>,
     /// It exceeded the time limit: this session never uses it again. A device that only failed is tried again.
     pub hung: bool,
+}
+
+impl DeviceStats {
+    /// What it computed, in words.
+    pub fn describe(&self) -> String {
+        let first = format!(
+            "{} in {}",
+            counted(self.rows, "row"),
+            counted(self.rounds - self.suffix_rounds, "round")
+        );
+        match self.suffix_rounds {
+            0 => first,
+            rounds => format!(
+                "{first}, the suffix of {} in {rounds}",
+                counted(self.suffix_rows, "row")
+            ),
+        }
+    }
 }
 
 impl Stats {

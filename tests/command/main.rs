@@ -20,5 +20,6 @@ mod run;
 mod serve;
 mod simulate;
 mod stream;
+mod talk;
 mod tune;
 mod units;

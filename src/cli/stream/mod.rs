@@ -15,12 +15,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use crossbeam_channel::RecvTimeoutError;
 
 use super::around::TvmRuntime;
 use super::engines::Engines;
 use super::inputs::of_session;
 use super::model::preprocess;
-use super::output::Output;
+use super::output::{counted, Output, PAUSE};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::schedule::{Order, Overflow};
@@ -143,8 +144,21 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let stop = cancel.clone();
     let feeder = thread::Builder::new().name("tvm-dla source".to_string());
     let feeder = feeder.spawn(move || feed(source, pace, input, &stop))?;
-    for answer in &answers {
-        results.take(answer)?;
+    output.begin("streaming");
+    let mut said = Instant::now();
+    loop {
+        match answers.recv_timeout(PAUSE.saturating_sub(said.elapsed())) {
+            Ok(answer) => results.take(answer)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if output.by_line() && said.elapsed() >= PAUSE {
+            let computed = counted(handle.watch().stats().computed, "item");
+            output.say(&format!("streaming: {computed} computed"));
+        }
+        if said.elapsed() >= PAUSE {
+            said = Instant::now();
+        }
     }
     let stats = handle.wait();
     let seconds = started.elapsed().as_secs_f64();

@@ -152,9 +152,8 @@ impl Report {
         ));
         for (device, stats) in &self.stats {
             lines.push(format!(
-                "{device:8} {} in {}, busy {}",
-                counted(stats.rows, "row"),
-                counted(stats.rounds, "round"),
+                "{device:8} {}, busy {}",
+                stats.describe(),
                 seconds(stats.busy)
             ));
             if let Some(failure) = &stats.failure {

@@ -9,7 +9,7 @@ use super::log_file::LogFile;
 use super::power::Meter;
 use super::runs::Runs;
 use crate::cli::bench::noise;
-use crate::cli::output::Output;
+use crate::cli::output::{counted, Output};
 use crate::engine::Array;
 use crate::pipeline::Stats;
 use crate::plan::{Device, Plan};
@@ -69,7 +69,13 @@ impl Bench<'_> {
             // The first run after a build warms the engines up.
             self.session.run_with(plan, &inputs)?;
         }
-        let bar = self.output.progress(runs.race.left(), "measuring plans");
+        let left = runs.race.left();
+        self.output.begin(&format!(
+            "measuring {} in up to {}",
+            counted(plans.len(), "plan"),
+            counted(left, "run")
+        ));
+        let bar = self.output.progress(left, "measuring plans");
         while let Some(at) = runs.race.next() {
             let (stats, joules) = self.once(&plans[at], &inputs)?;
             let seconds = stats.iter().map(|s| s.seconds).sum::<f64>() / stats.len() as f64;

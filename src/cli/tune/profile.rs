@@ -5,6 +5,7 @@ use std::error::Error;
 use super::bench::{by_name, Bench};
 use super::log_file::LogFile;
 use crate::cli::bench::noise;
+use crate::cli::output::counted;
 use crate::engine::StageKind;
 use crate::plan::{Device, Plan, Share};
 use crate::tune::measure::Entry;
@@ -40,9 +41,15 @@ impl Bench<'_> {
             lacking(&self.log, engines, known),
             lacking(&self.log, groups, ran),
         );
-        let bar = self
-            .output
-            .progress(engines.len() + groups.len(), "measuring engines");
+        let steps = engines.len() + groups.len();
+        if steps > 0 {
+            let engines = counted(engines.len(), "engine");
+            let groups = counted(groups.len(), "group");
+            self.output.begin(&format!(
+                "measuring {engines} alone, and {groups} of them side by side"
+            ));
+        }
+        let bar = self.output.progress(steps, "measuring engines");
         for (device, stage, batch) in engines {
             let seconds = self.session.time(device, stage, batch)?.as_secs_f64();
             self.log.add(Entry::Engine {
