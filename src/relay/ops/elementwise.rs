@@ -10,11 +10,9 @@ pub fn relu(_: &Call) -> Result<Taken, RelayError> {
     op(Op::Activation(Activation::Relu), 1)
 }
 
-/// Bounds beyond float32 mean no bound; the network holds finite numbers only.
+/// Bounds beyond float32 are infinite, which is no bound.
 pub fn clip(call: &Call) -> Result<Taken, RelayError> {
-    let bound =
-        |name| -> Result<f32, RelayError> { Ok(call.attrs.float(name)?.clamp(f32::MIN, f32::MAX)) };
-    let (min, max) = (bound("a_min")?, bound("a_max")?);
+    let (min, max) = (call.attrs.float("a_min")?, call.attrs.float("a_max")?);
     op(Op::Activation(Activation::Clip { min, max }), 1)
 }
 

@@ -27,8 +27,8 @@ pub(super) fn spell(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let limits = match kind {
-        BinaryKind::Max => named(limit, f32::MAX),
-        BinaryKind::Min => named(f32::MIN, limit),
+        BinaryKind::Max => named(limit, f32::INFINITY),
+        BinaryKind::Min => named(f32::NEG_INFINITY, limit),
         _ => return false,
     };
     let finite = limit.is_finite();
@@ -86,11 +86,7 @@ pub(super) fn shifted(edit: &mut Edit, node: usize) -> bool {
     if !meets || k <= 0.0 || shift <= 0.0 || edit.is_ranged(clipped) {
         return false;
     }
-    let max = if max == f32::MAX {
-        max
-    } else {
-        max * k + shift
-    };
+    let max = max * k + shift;
     let max = if (max - 1.0).abs() <= ROUNDING {
         1.0
     } else {
@@ -113,15 +109,21 @@ fn inner(edit: &Edit, node: usize, id: TensorId) -> Option<usize> {
 /// Between which values a node cuts its operand.
 fn limits(edit: &Edit, node: usize) -> Option<(f32, f32)> {
     match edit.op(node) {
-        Op::Activation(Activation::Relu) => Some((0.0, f32::MAX)),
+        Op::Activation(Activation::Relu) => Some((0.0, f32::INFINITY)),
         Op::Activation(Activation::Clip { min, max }) => Some((*min, *max)),
         _ => None,
     }
 }
 
-/// The function that cuts there; the largest number is no limit.
+/// The function that cuts there. Exporters write the largest number where they mean no limit.
 fn named(min: f32, max: f32) -> Activation {
-    if min == 0.0 && max == f32::MAX {
+    let min = if min == f32::MIN {
+        f32::NEG_INFINITY
+    } else {
+        min
+    };
+    let max = if max == f32::MAX { f32::INFINITY } else { max };
+    if min == 0.0 && max == f32::INFINITY {
         Activation::Relu
     } else {
         Activation::Clip { min, max }

@@ -4,9 +4,6 @@ use super::arithmetic::{ADD, MUL};
 use super::Edit;
 use crate::graph::{Activation, Op, TensorId};
 
-/// Steeper slopes than this keep a layer of their own: a sum of large parts would be rounded.
-const STEEP: f32 = 2.0;
-
 /// How slopes repeat in the shape that the tensor has.
 enum Slopes {
     One(f32),
@@ -35,17 +32,8 @@ pub(super) fn unflatten(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let shape = edit.shape(x).to_vec();
-    let gentle = |values: &[f32]| values.iter().all(|slope| slope.abs() <= STEEP);
     let y = match slopes {
-        Slopes::PerElement(values) if gentle(&values) => per_element(edit, node, x, &values),
-        Slopes::PerElement(values) => {
-            let layers = vec![
-                (Op::Flatten, None),
-                (Op::PRelu, Some(values)),
-                (reshape(&shape), None),
-            ];
-            in_a_row(edit, node, x, layers)
-        }
+        Slopes::PerElement(values) => per_element(edit, node, x, &values),
         Slopes::One(alpha) => edit.add(node, Op::Activation(Activation::LeakyRelu { alpha }), &[x]),
         Slopes::Along(axis, values) => in_a_row(edit, node, x, along(axis, shape.len(), values)),
     };
@@ -69,16 +57,22 @@ fn in_a_row(
     })
 }
 
-/// `a * x + (1 - a) * relu(x)`: scales by element, which a DLA has, where it has one slope per channel only.
+/// `relu(x) - a * relu(-x)`, of which one part is zero: scales by element, which a DLA has, where it has one slope per
+/// channel only. Nothing is rounded, and what is infinite stays so.
 fn per_element(edit: &mut Edit, node: usize, x: TensorId, slopes: &[f32]) -> TensorId {
     let shape = edit.shape(x)[1..].to_vec();
     let name = format!("{}.slopes", edit.node(node).name);
-    let rest: Vec<f32> = slopes.iter().map(|slope| 1.0 - slope).collect();
-    let [slopes, rest] = [slopes, &rest].map(|values| edit.weight(&name, &shape, values));
-    let positive = edit.add(node, Op::Activation(Activation::Relu), &[x]);
-    let positive = edit.add(node, MUL, &[positive, rest]);
-    let both = edit.add(node, MUL, &[x, slopes]);
-    edit.add(node, ADD, &[both, positive])
+    let down: Vec<f32> = slopes.iter().map(|slope| -slope).collect();
+    let (minus, down) = (
+        edit.weight(&name, &[1], &[-1.0]),
+        edit.weight(&name, &shape, &down),
+    );
+    let relu = Op::Activation(Activation::Relu);
+    let above = edit.add(node, relu.clone(), &[x]);
+    let negative = edit.add(node, MUL, &[x, minus]);
+    let below = edit.add(node, relu, &[negative]);
+    let below = edit.add(node, MUL, &[below, down]);
+    edit.add(node, ADD, &[above, below])
 }
 
 /// The tensor that was made a vector, and the slopes in its shape.
@@ -133,13 +127,6 @@ fn along(axis: usize, rank: usize, values: Vec<f32>) -> Vec<(Op, Option<Vec<f32>
     ]
 }
 
-fn reshape(shape: &[usize]) -> Op {
-    let rest = shape[1..].iter().map(|d| *d as i64);
-    Op::Reshape {
-        dims: std::iter::once(0).chain(rest).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -191,11 +178,10 @@ mod tests {
             ),
             (repeat(3, 8, 24), &["prelu"], "the channels"),
             (
-                repeat(24, 1, 24).iter().map(|slope| slope / 24.0).collect(),
-                &["relu", "multiply", "multiply", "add"],
+                repeat(24, 1, 24),
+                &["relu", "multiply", "relu", "multiply", "add"],
                 "each element",
             ),
-            (repeat(24, 1, 24), &["prelu"], "each element, steep"),
         ] {
             assert_eq!(spelled(&[1, 3, 4, 2], slopes), want, "{why}");
         }

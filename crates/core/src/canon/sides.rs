@@ -84,7 +84,7 @@ fn of(edit: &Edit, id: TensorId, x: TensorId, depth: usize) -> Option<Vec<Slopes
             each(&|slope, side| if slope * side > 0.0 { slope } else { 0.0 })
         }
         Op::Activation(Activation::Clip {
-            min: f32::MIN,
+            min: f32::NEG_INFINITY,
             max: 0.0,
         }) => each(&|slope, side| if slope * side < 0.0 { slope } else { 0.0 }),
         Op::Activation(Activation::LeakyRelu { alpha }) => each(&|slope, side| {

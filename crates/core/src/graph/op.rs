@@ -9,8 +9,16 @@ use super::{Conv2d, ConvNd, DeconvNd, Pool2d, PoolKind, PoolNd, Resize2d};
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     Relu,
-    Clip { min: f32, max: f32 },
-    LeakyRelu { alpha: f32 },
+    /// A side without a limit has an infinite one.
+    Clip {
+        #[serde(with = "super::real")]
+        min: f32,
+        #[serde(with = "super::real")]
+        max: f32,
+    },
+    LeakyRelu {
+        alpha: f32,
+    },
     Sigmoid,
     Tanh,
 }

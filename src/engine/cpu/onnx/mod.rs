@@ -4,6 +4,7 @@ mod builder;
 mod names;
 mod precision;
 mod proto;
+mod slopes;
 mod watched;
 
 use prost::Message;
@@ -34,7 +35,12 @@ pub fn onnx_layers<E>(
 ) -> Result<Vec<u8>, E> {
     let mut builder = OnnxBuilder::default();
     add(&mut builder)?;
-    Ok(builder.finish(name).0.encode_to_vec())
+    Ok(encoded(builder.finish(name).0))
+}
+
+fn encoded(mut model: proto::Model) -> Vec<u8> {
+    model.graph.iter_mut().for_each(slopes::spelled);
+    model.encode_to_vec()
 }
 
 /// The same in any precision: a session over it must be told to leave quantisation nodes alone.
@@ -44,6 +50,6 @@ pub fn onnx_layers<E>(
 pub fn onnx_model_as(graph: &Graph, numerics: &Numerics) -> Result<Vec<u8>, ModelError> {
     match numerics.precision {
         Precision::F32 => Ok(onnx_model(graph)?),
-        Precision::F16 | Precision::Int8 => Ok(precision::model(graph, numerics)?.encode_to_vec()),
+        Precision::F16 | Precision::Int8 => Ok(encoded(precision::model(graph, numerics)?)),
     }
 }

@@ -26,10 +26,17 @@ pub(super) fn elements() -> Vec<Case> {
         ),
         one(
             Activation::Clip {
-                min: f32::MIN,
+                min: f32::NEG_INFINITY,
                 max: 0.1,
             },
-            "clip on one side",
+            "no limit below",
+        ),
+        one(
+            Activation::Clip {
+                min: -0.1,
+                max: f32::INFINITY,
+            },
+            "no limit above",
         ),
         one(Activation::LeakyRelu { alpha: 0.1 }, "leaky"),
         one(

@@ -101,8 +101,9 @@ fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<()> {
 fn activation_range(activation: Activation) -> Result<()> {
     match activation {
         Activation::Clip { min, max } => {
-            ensure(min.is_finite() && max.is_finite() && min <= max, || {
-                format!("clip to {min}..{max} is not a finite range")
+            let numbers = min < f32::INFINITY && max > f32::NEG_INFINITY;
+            ensure(numbers && min <= max, || {
+                format!("clip to {min}..{max} leaves no number")
             })
         }
         Activation::LeakyRelu { alpha } => {
