@@ -152,6 +152,36 @@ def with_slopes(*shape: int) -> Write:
     return lambda n, x: str(n("PRelu", x, n.constant(np.full(shape, 0.25))))
 
 
+def gated_by_places(keepdims: int) -> Write:
+    """Spatial attention as CBAM has it."""
+
+    def write(n: Net, x: str) -> str:
+        pooled = [n(op, x, axes=[1], keepdims=keepdims) for op in ("ReduceMean", "ReduceMax")]
+        if not keepdims:
+            pooled = [n("Unsqueeze", y, n.ints(1)) for y in pooled]
+        gate = n(
+            "Sigmoid", n("Conv", n("Concat", *pooled, axis=1), n.noise(1, 2, 7, 7), pads=[3] * 4)
+        )
+        return str(n("Mul", x, gate))
+
+    return write
+
+
+def between(low: float, high: float) -> Write:
+    return lambda n, x: str(n("Clip", x, n.constant(low), n.constant(high)))
+
+
+def limited(op: str, limit: float) -> Write:
+    return lambda n, x: str(n(op, x, n.constant(limit)))
+
+
+def enlarged(side: int, **attrs: Any) -> Write:
+    def write(n: Net, x: str) -> str:
+        return str(n("ConvTranspose", x, n.noise(8, 8, side, side), n.noise(8), **attrs))
+
+    return write
+
+
 SLOPES = np.linspace(0.1, 0.9, 8).reshape(8, 1, 1)
 GAP = ("avg_pool2d", "global_avg_pool2d")
 SWISH = ("multiply", "add", "clip", "multiply")
@@ -173,7 +203,7 @@ CASES = [
     Case(
         "slopes per element",
         lambda n, x: n("PRelu", x, n.noise(8, 12, 12)),
-        ("relu", "multiply", "multiply", "add"),
+        ("relu", "multiply", "relu", "multiply", "add"),
     ),
     Case("a shuffle goes into the weights", shuffled, ()),
     Case(
@@ -199,6 +229,26 @@ CASES = [
         lambda n, x: n("Cast", n("Cast", x, to=TensorProto.DOUBLE), to=TensorProto.FLOAT),
         (),
     ),
+    Case("spatial attention", gated_by_places(1), ()),
+    Case("spatial attention, the axis squeezed", gated_by_places(0), ()),
+    Case("a clip around zero", between(-1.0, 1.0), ()),
+    Case("a clip in small", between(0.0, 0.5), ()),
+    Case("an upper limit", limited("Min", 6.0), ()),
+    Case("a lower limit", limited("Max", -1.0), ()),
+    Case("what is negative", limited("Min", 0.0), ()),
+    Case("a deconvolution that doubles", enlarged(4, strides=[2, 2], pads=[1] * 4), ()),
+    Case(
+        "a deconvolution with an end",
+        enlarged(3, strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
+        (),
+    ),
+    Case(
+        "padding wider than the window",
+        lambda n, x: n("Conv", x, n.noise(8, 8, 3, 3), pads=[4, 3, 2, 1]),
+        ("conv2d", "conv2d"),
+    ),
+    Case("a global minimum", lambda n, x: n("ReduceMin", x, axes=[2, 3], keepdims=1), ()),
+    Case("a minimum by rows", lambda n, x: n("ReduceMin", x, axes=[3], keepdims=1), ()),
     Case(
         "a crop by negative padding",
         lambda n, x: n("Pad", x, n.ints(0, 0, -1, -2, 0, 0, -1, 0)),
@@ -229,3 +279,28 @@ def test_a_spelling_is_the_layers_that_it_means(case: Case) -> None:
     want = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
     got = evaluate(tvm_dla.partition_for_dla(mod, **TARGET), {"x": x})
     np.testing.assert_allclose(got[0], want[0], rtol=2e-5, atol=2e-5)
+
+
+NUMBERS = [np.inf, -np.inf, -0.0, 1e-40, -1e-40, 3.4e38, -3.4e38, 1.0, -1.0]
+LIMITS: dict[str, Write] = {
+    "min": limited("Min", 6.0),
+    "min zero": limited("Min", 0.0),
+    "max": limited("Max", -1.0),
+    "max zero": limited("Max", 0.0),
+    "clip": between(-1.0, 1.0),
+    "hard sigmoid": lambda n, x: str(n("HardSigmoid", x)),
+    "leaky": lambda n, x: str(n("LeakyRelu", x, alpha=0.1)),
+    "slopes by channel": lambda n, x: str(n("PRelu", x, n.noise(8, 1, 1))),
+    "slopes by element": lambda n, x: str(n("PRelu", x, n.noise(8, 12, 12))),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_what_is_infinite_stays_so(name: str) -> None:
+    net = Net()
+    model = net.model(LIMITS[name](net, "x"))
+    mod, _ = relay.frontend.from_onnx(model, {"x": SHAPE}, freeze_params=True)
+    x = np.resize(np.array(NUMBERS, "float32"), SHAPE)
+    want = evaluate(mod, {"x": x})
+    got = evaluate(tvm_dla.partition_for_dla(mod, **TARGET), {"x": x})
+    np.testing.assert_allclose(got[0], want[0], rtol=1e-6)

@@ -3,12 +3,15 @@
 //! Pure, and about the neutral network alone, so that every front end can use it. A rule rewrites one form, exactly
 //! (to float32 rounding); rules are tried at every node until none finds anything more.
 
+mod across;
 mod affine;
 mod arithmetic;
+mod around;
 mod banded;
 mod broadcast;
 mod channels;
 mod constants;
+mod crop;
 mod edit;
 mod finish;
 mod focus;
@@ -32,6 +35,7 @@ mod sigmoid;
 #[cfg(test)]
 mod tests;
 mod values;
+mod wide;
 mod windows;
 
 use std::collections::{HashMap, HashSet};
@@ -77,6 +81,8 @@ const RULES: &[(&str, Rule)] = &[
     ("large windows", means::cascade),
     ("large windows of maxima", windows::cascade),
     ("channel padding", channels::pad),
+    ("padding of a deconvolution", crop::deconvolution),
+    ("least element", across::minimum),
     ("repetition before a broadcast", broadcast::unrepeat),
     ("values per channel", broadcast::spread),
     ("slopes of a vector", prelu::unflatten),
@@ -92,6 +98,12 @@ const LAST: &[(&str, Rule)] = &[
     ("chain of moves", places::name),
     ("rows and columns at distances", places::strides),
     ("repeating deconvolution", places::repeats),
+    ("maximum over channels", across::maximum),
+    ("mean over channels", across::mean),
+    ("one channel for all", across::spread),
+    ("limits around zero", around::zero),
+    ("padding as wide as a window", wide::convolution),
+    ("padding alone", wide::alone),
 ];
 
 /// More rewrites per node than any network needs: each makes the network smaller, or moves it towards its canonical form.

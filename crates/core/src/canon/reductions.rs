@@ -92,10 +92,15 @@ pub(super) fn sum(edit: &mut Edit, node: usize) -> bool {
     true
 }
 
-/// The mean over rows, or over columns, is a pooling with a window as long as they are.
+/// The mean or the maximum over rows, or over columns, is a pooling with a window as long as they are.
 pub(super) fn line(edit: &mut Edit, node: usize) -> bool {
-    let Some((ReduceKind::Mean, axes, x)) = reduction(edit, node) else {
+    let Some((kind, axes, x)) = reduction(edit, node) else {
         return false;
+    };
+    let kind = match kind {
+        ReduceKind::Mean => PoolKind::Average,
+        ReduceKind::Max => PoolKind::Max,
+        ReduceKind::Sum | ReduceKind::Prod | ReduceKind::Min => return false,
     };
     let ([axis @ (2 | 3)], [_, _, height, width]) = (&axes[..], edit.shape(x)) else {
         return false;
@@ -107,7 +112,7 @@ pub(super) fn line(edit: &mut Edit, node: usize) -> bool {
     if largest_part(window[axis - 2]).is_none() {
         return false;
     }
-    edit.set_reshaped(node, equal_windows(PoolKind::Average, window), &[x]);
+    edit.set_reshaped(node, equal_windows(kind, window), &[x]);
     true
 }
 

@@ -19,7 +19,8 @@ pub(super) struct Fusions {
 }
 
 impl Fusions {
-    /// `broadcasts` says whether element-wise layers repeat an operand's axes of length one.
+    /// `broadcasts` says whether element-wise layers repeat an operand's axes of length one, and what else only a DLA
+    /// needs a layer for.
     pub fn find(graph: &Graph, broadcasts: bool) -> Fusions {
         let readers = Readers::of(graph);
         let mut fusions = Fusions::default();
@@ -31,7 +32,9 @@ impl Fusions {
                 continue;
             };
             let reader = &graph.nodes[next];
-            if let (Some(padding), Op::Conv2d(_)) = (spatial_zeros(node), &reader.op) {
+            let framed = || broadcasts.then(|| frame(graph, node)).flatten();
+            let zeros = spatial_zeros(node).or_else(framed);
+            if let (Some(padding), Op::Conv2d(_)) = (zeros, &reader.op) {
                 fusions.pads.insert(node.output, (node.inputs[0], padding));
                 fusions.absorbed.insert(index);
             } else if let Some(shift) = takes_shift(graph, node)
@@ -49,13 +52,19 @@ impl Fusions {
     fn find_copies(&mut self, graph: &Graph, readers: &Readers) {
         let mut chains: HashMap<TensorId, Vec<usize>> = HashMap::new();
         for (index, node) in graph.nodes.iter().enumerate() {
-            let Some(next) = readers.only(node.output).filter(|_| is_copy(&node.op)) else {
+            let across = repeats_a_channel(graph, node);
+            let copies = across || is_copy(&node.op);
+            let Some(next) = readers.only(node.output).filter(|_| copies) else {
                 continue;
             };
             let x = node.inputs[0];
             let mut chain = chains.remove(&x).unwrap_or_default();
-            let starts = matches!(graph.tensor(x).shape[..], [_, _, 1, 1]);
-            if chain.is_empty() && !starts {
+            let first = chain
+                .first()
+                .map_or(x, |first| graph.nodes[*first].inputs[0]);
+            let one_place = matches!(graph.tensor(first).shape[..], [_, _, 1, 1]);
+            let begins = across && chain.is_empty();
+            if !one_place && !begins {
                 continue;
             }
             chain.push(index);
@@ -123,6 +132,46 @@ impl Readers {
 /// Whether a map of equal values becomes a map of these, by the operators that `canon` spreads values with.
 fn is_copy(op: &Op) -> bool {
     matches!(op, Op::Resize2d(_)) || matches!(op, Op::Pool2d(pool) if pool.kind == PoolKind::Max)
+}
+
+/// Whether one channel becomes several that are equal to it.
+fn repeats_a_channel(graph: &Graph, node: &Node) -> bool {
+    let Op::Conv2d(conv) = &node.op else {
+        return false;
+    };
+    let kernel = node.inputs[1];
+    let one = matches!(graph.tensor(kernel).shape[..], [_, 1, 1, 1]) && conv.groups == 1;
+    let ones = || {
+        graph
+            .floats(kernel)
+            .is_some_and(|mut values| values.all(|v| v == 1.0))
+    };
+    one && conv.stride == [1; 2] && conv.padding.is_zero() && ones()
+}
+
+/// The zeros that a convolution puts around every channel, which it otherwise copies.
+fn frame(graph: &Graph, node: &Node) -> Option<Padding2d> {
+    let Op::Conv2d(conv) = &node.op else {
+        return None;
+    };
+    let [channels, 1, height, width] = graph.tensor(node.inputs[1]).shape[..] else {
+        return None;
+    };
+    let plain = conv.groups == channels && conv.stride == [1; 2] && conv.dilation == [1; 2];
+    let odd = height % 2 == 1 && width % 2 == 1 && height * width > 1;
+    let values = graph.floats(node.inputs[1]).filter(|_| plain && odd)?;
+    let taps = height * width;
+    let mut taps_in_place = values.enumerate();
+    if !taps_in_place.all(|(at, tap)| tap == f32::from(u8::from(at % taps == taps / 2))) {
+        return None;
+    }
+    let (rows, columns, pads) = (height / 2, width / 2, conv.padding);
+    Some(Padding2d {
+        top: pads.top.checked_sub(rows)?,
+        left: pads.left.checked_sub(columns)?,
+        bottom: pads.bottom.checked_sub(rows)?,
+        right: pads.right.checked_sub(columns)?,
+    })
 }
 
 fn takes_shift(graph: &Graph, node: &Node) -> bool {

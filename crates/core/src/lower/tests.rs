@@ -284,6 +284,51 @@ fn copies_are_left_to_layers_that_broadcast() {
     }
 }
 
+/// What `canon` makes of one channel beside a map, and of padding as wide as a window.
+#[test]
+fn convolutions_that_copy_are_left_to_layers_that_take_more() {
+    let mut b = GraphBuilder::new("net");
+    let (x, gate) = (b.input("x", &[1, 3, 4, 4]), b.input("gate", &[1, 1, 4, 4]));
+    let ones = b.weight("ones", &[3, 1, 1, 1], vec![1.0; 3]);
+    let all = b.node("all", Op::Conv2d(Conv2d::plain([1; 2])), &[gate, ones]);
+    let y = b
+        .node("y", Op::Binary(BinaryKind::Mul), &[x, all.unwrap()])
+        .unwrap();
+    let mut taps = vec![0.0; 27];
+    taps.iter_mut()
+        .skip(4)
+        .step_by(9)
+        .for_each(|tap| *tap = 1.0);
+    let taps = b.weight("taps", &[3, 1, 3, 3], taps);
+    let frame = Conv2d {
+        padding: Padding2d::uniform(2),
+        groups: 3,
+        ..Conv2d::plain([1; 2])
+    };
+    let wide = b.node("wide", Op::Conv2d(frame), &[y, taps]).unwrap();
+    let w = b.weight("w", &[2, 3, 1, 1], vec![0.5; 6]);
+    let z = b
+        .node("z", Op::Conv2d(Conv2d::plain([1; 2])), &[wide, w])
+        .unwrap();
+    b.output(z);
+    let graph = b.finish().unwrap();
+    for (same_shapes, convolutions, pads) in [(false, 1, "[1, 1, 1, 1]"), (true, 3, "[0, 0, 0, 0]")]
+    {
+        let mut recorder = Recorder {
+            same_shapes,
+            ..Recorder::default()
+        };
+        lower(&graph, &mut recorder).unwrap();
+        let mut convs = recorder
+            .lines
+            .iter()
+            .filter(|line| line.starts_with("conv"));
+        assert_eq!(convs.clone().count(), convolutions, "{:?}", recorder.lines);
+        let last = convs.next_back().unwrap();
+        assert!(last.contains(pads), "{last}");
+    }
+}
+
 #[test]
 fn normalisation_is_a_scale_with_its_numbers_worked_out() {
     let got = layers(|b, x| {

@@ -55,7 +55,11 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
         ),
         Op::Pad(_) => one("padding", Facts::new()),
         Op::Lrn(lrn) => one("lrn", Facts::from([("window", lrn.size.into())])),
-        Op::Reduce { kind, .. } => one("reduce", Facts::from([("op", reduction(*kind).into())])),
+        Op::Reduce { kind, axes, .. } => {
+            let map = x.shape.len() == 4 && axes[..] == [2, 3];
+            let facts = [("op", reduction(*kind).into()), ("whole_map", map.into())];
+            one("reduce", Facts::from(facts))
+        }
         Op::Slice { ranges } => {
             let unit_stride = ranges.iter().all(|range| range.step == 1);
             one("slice", Facts::from([("unit_stride", unit_stride.into())]))

@@ -1,14 +1,17 @@
 //! Forms before and after, and that both compute the same.
 
+mod across;
 mod arithmetic;
 mod broadcast;
 mod forms;
+mod limits;
 mod maps;
 mod moves;
 mod padding;
 mod places;
 mod sides;
 mod whole;
+mod wide;
 mod windows;
 
 use std::collections::HashSet;

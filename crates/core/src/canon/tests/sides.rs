@@ -190,8 +190,10 @@ fn a_limit_below_zero_moves_behind_the_shift() {
                 let clip = n.clip(x, -3.0, 3.0);
                 n.binary(BinaryKind::Add, clip, two)
             },
-            want: &["conv2d", "clip", "add"],
-            why: "a shift to another limit",
+            want: &[
+                "conv2d", "multiply", "clip", "multiply", "clip", "add", "add",
+            ],
+            why: "a shift to another limit: both sides of zero by themselves",
         },
     ];
     check(&cases);
