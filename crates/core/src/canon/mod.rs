@@ -13,6 +13,7 @@ mod channels;
 mod constants;
 mod crop;
 mod edit;
+mod exponentials;
 mod finish;
 mod focus;
 mod form;
@@ -102,6 +103,8 @@ const LAST: &[(&str, Rule)] = &[
     ("mean over channels", across::mean),
     ("one channel for all", across::spread),
     ("limits around zero", around::zero),
+    ("exponential below zero", exponentials::elu),
+    ("softplus", exponentials::softplus),
     ("padding as wide as a window", wide::convolution),
     ("padding alone", wide::alone),
 ];

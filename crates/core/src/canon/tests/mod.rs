@@ -3,6 +3,7 @@
 mod across;
 mod arithmetic;
 mod broadcast;
+mod exponentials;
 mod forms;
 mod limits;
 mod maps;
