@@ -20,7 +20,7 @@ const STRIDE: usize = 16;
 
 /// A layer that copies: it makes a map of equal values larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Copy {
+pub(super) enum Copy {
     /// Both sides times this.
     Scale(usize),
     /// Each side to this.
@@ -115,7 +115,7 @@ fn values(edit: &Edit, operand: TensorId, shape: &[usize]) -> Option<TensorId> {
 }
 
 /// How one value becomes a map; `None` where no few layers make it.
-fn copies(map: [usize; 2]) -> Option<Vec<Copy>> {
+pub(super) fn copies(map: [usize; 2]) -> Option<Vec<Copy>> {
     let scales = scales(map);
     let scale: usize = scales.iter().product();
     let rest = map.map(|side| side / scale);
@@ -172,8 +172,16 @@ pub(super) fn nearest(output: [usize; 2]) -> Op {
 }
 
 impl Copy {
+    /// The sides of the map that it makes of one with these.
+    pub fn of(self, map: [usize; 2]) -> [usize; 2] {
+        match self {
+            Copy::Scale(scale) => map.map(|side| side * scale),
+            Copy::Pool(to) => to,
+        }
+    }
+
     /// The layer that makes a map of equal values another.
-    fn layer(self, [height, width]: [usize; 2]) -> Op {
+    pub fn layer(self, [height, width]: [usize; 2]) -> Op {
         match self {
             Copy::Scale(scale) => nearest([height * scale, width * scale]),
             Copy::Pool(to) => {

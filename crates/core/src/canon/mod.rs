@@ -31,6 +31,7 @@ mod prelu;
 mod preprocess;
 mod reductions;
 mod reshapes;
+mod resizes;
 mod sides;
 mod sigmoid;
 #[cfg(test)]
@@ -82,6 +83,8 @@ const RULES: &[(&str, Rule)] = &[
     ("large windows", means::cascade),
     ("large windows of maxima", windows::cascade),
     ("channel padding", channels::pad),
+    ("nearest elements", resizes::picks),
+    ("a map of one element", resizes::one_element),
     ("padding of a deconvolution", crop::deconvolution),
     ("least element", across::minimum),
     ("repetition before a broadcast", broadcast::unrepeat),

@@ -10,6 +10,7 @@ mod maps;
 mod moves;
 mod padding;
 mod places;
+mod resizes;
 mod sides;
 mod whole;
 mod wide;
