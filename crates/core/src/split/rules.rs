@@ -15,6 +15,8 @@ pub struct Rule {
     pub id: String,
     /// The limit in words.
     pub text: String,
+    /// What breaks it, said of one layer, with the names of facts in braces.
+    reason: Option<String>,
     layers: Vec<String>,
     check: Option<Expr>,
     precisions: Vec<String>,
@@ -101,11 +103,27 @@ struct Row {
     id: String,
     layer: String,
     rule: String,
+    #[serde(default)]
+    reason: Option<String>,
     check: String,
     precision: String,
     chips: Vec<String>,
     trt_min: String,
     trt_max: String,
+}
+
+impl Broken {
+    /// What is wrong in words, and the facts that these do not say.
+    pub fn said(self) -> (String, Vec<(String, String)>) {
+        let Some(reason) = &self.rule.reason else {
+            return (self.rule.text.clone(), self.values);
+        };
+        let said = self.values.iter();
+        let said = said.fold(reason.clone(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value)
+        });
+        (said, Vec::new())
+    }
 }
 
 /// Every rule, in the order of the table.
@@ -138,6 +156,7 @@ impl Rule {
             chips: row.chips,
             id: row.id,
             text: row.rule,
+            reason: row.reason,
             check,
             first,
             last,
@@ -160,6 +179,42 @@ fn last_of(text: &str) -> Result<Version, String> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    /// A reason names facts of its rule, and a rule that a layer may break has one.
+    #[test]
+    fn every_layer_is_told_in_words_what_it_breaks() {
+        for rule in rules() {
+            let names = rule.check.as_ref().map(Expr::names).unwrap_or_default();
+            let reason = rule.reason.as_deref().unwrap_or_default();
+            let holes = reason.split('{').skip(1);
+            for name in holes.filter_map(|rest| rest.split('}').next()) {
+                assert!(
+                    names.iter().any(|known| *known == name),
+                    "{}: {name}",
+                    rule.id
+                );
+            }
+        }
+        let words = [
+            "conv",
+            "deconv",
+            "pool",
+            "unary",
+            "elementwise",
+            "reduce",
+            "shuffle",
+        ];
+        for rule in rules().iter().filter(|rule| rule.check.is_some()) {
+            // What concerns INT8 ranges or the buffer is no property of a layer alone.
+            let alone = !rule.id.ends_with(".int8")
+                && rule.id != "conv.cbuf"
+                && rule.id != "pool.kind"
+                && rule.id != "deconv.dil";
+            if alone && words.iter().any(|layer| rule.is_about(layer)) {
+                assert!(rule.reason.is_some(), "{} recites its rule", rule.id);
+            }
+        }
+    }
 
     #[test]
     fn the_table_reads_and_its_ids_are_unique() {

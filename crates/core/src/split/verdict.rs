@@ -22,7 +22,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GpuReason {
-    /// A rule of the table: its id, its text, and the facts that break it.
+    /// A rule of the table: its id, what breaks it in words, and the facts that the words do not say.
     Rule {
         id: String,
         rule: String,
@@ -112,11 +112,9 @@ pub fn platform_limit(target: &DlaTarget) -> Option<GpuReason> {
 
 impl From<Broken> for GpuReason {
     fn from(broken: Broken) -> GpuReason {
-        GpuReason::Rule {
-            id: broken.rule.id.clone(),
-            rule: broken.rule.text.clone(),
-            values: broken.values,
-        }
+        let id = broken.rule.id.clone();
+        let (rule, values) = broken.said();
+        GpuReason::Rule { id, rule, values }
     }
 }
 
