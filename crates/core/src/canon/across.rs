@@ -78,7 +78,7 @@ pub(super) fn minimum(edit: &mut Edit, node: usize) -> bool {
     if !maps || known || (axes.contains(&1) && axes.len() > 1) {
         return false;
     }
-    let minus = edit.weight("minus", &[1], &[-1.0]);
+    let minus = edit.weight("minus", &[], &[-1.0]);
     let negative = edit.add(node, MUL, &[x, minus]);
     let kind = ReduceKind::Max;
     let greatest = Op::Reduce {

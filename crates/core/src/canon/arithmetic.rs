@@ -52,7 +52,7 @@ pub(super) fn negate(edit: &mut Edit, node: usize) -> bool {
         _ => return false,
     };
     let name = edit.node(node).name.clone();
-    let minus = edit.weight(&format!("{name}.minus"), &[1], &[-1.0]);
+    let minus = edit.weight(&format!("{name}.minus"), &[], &[-1.0]);
     match c {
         None => edit.set(node, op, &[x, minus]),
         Some(c) => {

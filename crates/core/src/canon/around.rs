@@ -27,14 +27,14 @@ pub(super) fn zero(edit: &mut Edit, node: usize) -> bool {
         let Some(factor) = factor(max) else {
             return false;
         };
-        let [up, down] = [factor, 1.0 / factor].map(|f| edit.weight("factor", &[1], &[f]));
+        let [up, down] = [factor, 1.0 / factor].map(|f| edit.weight("factor", &[], &[f]));
         let scaled = edit.add(node, MUL, &[x, up]);
         let max = max * factor;
         let cut = edit.add(node, clip(0.0, max), &[scaled]);
         edit.set(node, MUL, &[cut, down]);
         return true;
     }
-    let minus = edit.weight("minus", &[1], &[-1.0]);
+    let minus = edit.weight("minus", &[], &[-1.0]);
     let negative = edit.add(node, MUL, &[x, minus]);
     let below = positive(edit, node, negative, -min);
     if max == 0.0 {

@@ -20,7 +20,7 @@ pub(super) fn elu(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let [minus, half, one, twice] =
-        [-1.0, 0.5, 1.0, 2.0 * a].map(|v| edit.weight("elu", &[1], &[v]));
+        [-1.0, 0.5, 1.0, 2.0 * a].map(|v| edit.weight("elu", &[], &[v]));
     let negative = edit.add(node, MUL, &[x, minus]);
     let below = edit.add(node, RELU, &[negative]);
     let halved = edit.add(node, MUL, &[below, half]);
@@ -53,7 +53,7 @@ pub(super) fn softplus(edit: &mut Edit, node: usize) -> bool {
         return false;
     }
     let sum = edit.node(node).inputs[0];
-    let minus = edit.weight("softplus", &[1], &[-1.0]);
+    let minus = edit.weight("softplus", &[], &[-1.0]);
     if let Some(x) = one_and_power(edit, sum) {
         let parts = softplus_of(edit, node, x, minus);
         edit.set(node, ADD, &parts);
@@ -75,7 +75,7 @@ pub(super) fn softplus(edit: &mut Edit, node: usize) -> bool {
 
 /// The two terms of a softplus.
 fn softplus_of(edit: &mut Edit, node: usize, x: TensorId, minus: TensorId) -> [TensorId; 2] {
-    let two = edit.weight("softplus", &[1], &[2.0]);
+    let two = edit.weight("softplus", &[], &[2.0]);
     let far = edit.add(node, Op::Unary(UnaryKind::Abs), &[x]);
     let far = edit.add(node, MUL, &[far, minus]);
     let u = edit.add(node, SIGMOID, &[far]);

@@ -17,7 +17,7 @@ pub(super) fn tanh_of_softplus(edit: &mut Edit, node: usize) -> bool {
     let Some(x) = softplus(edit, edit.node(node).inputs[0]) else {
         return false;
     };
-    let constant = |edit: &mut Edit, value: f32| edit.weight("mish", &[1], &[value]);
+    let constant = |edit: &mut Edit, value: f32| edit.weight("mish", &[], &[value]);
     let [minus, one, two] = [-1.0, 1.0, 2.0].map(|value| constant(edit, value));
     let s = edit.add(node, SIGMOID, &[x]);
     let negative = edit.add(node, MUL, &[s, minus]);

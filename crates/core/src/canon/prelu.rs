@@ -64,7 +64,7 @@ fn per_element(edit: &mut Edit, node: usize, x: TensorId, slopes: &[f32]) -> Ten
     let name = format!("{}.slopes", edit.node(node).name);
     let down: Vec<f32> = slopes.iter().map(|slope| -slope).collect();
     let (minus, down) = (
-        edit.weight(&name, &[1], &[-1.0]),
+        edit.weight(&name, &[], &[-1.0]),
         edit.weight(&name, &shape, &down),
     );
     let relu = Op::Activation(Activation::Relu);

@@ -87,7 +87,7 @@ pub(super) fn sum(edit: &mut Edit, node: usize) -> bool {
         keepdims,
     };
     let mean = edit.add(node, mean, &[x]);
-    let count = edit.weight("elements", &[1], &[count as f32]);
+    let count = edit.weight("elements", &[], &[count as f32]);
     edit.set(node, MUL, &[mean, count]);
     true
 }

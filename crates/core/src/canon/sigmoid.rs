@@ -49,7 +49,7 @@ fn negative(edit: &mut Edit, stead: usize, id: TensorId) -> TensorId {
     match product {
         Some((BinaryKind::Mul, x, minus)) if edit.uniform(minus) == Some(-1.0) => x,
         _ => {
-            let minus = edit.weight("minus", &[1], &[-1.0]);
+            let minus = edit.weight("minus", &[], &[-1.0]);
             edit.add(stead, MUL, &[id, minus])
         }
     }

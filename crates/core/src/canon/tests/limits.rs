@@ -120,3 +120,23 @@ fn what_is_infinite_stays_infinite() {
         }
     }
 }
+
+/// Constants of one value make no axis where there is none, as in dynamic quantisation.
+#[test]
+fn a_single_number_stays_one() {
+    let mut n = Net::new();
+    let x = n.x(&[2, 3]);
+    let axes = vec![0, 1];
+    let least = Op::Reduce {
+        kind: crate::graph::ReduceKind::Min,
+        axes,
+        keepdims: false,
+    };
+    let least = n.op(least, &[x]);
+    let (zero, scale) = (n.c(0.0), n.c(3.0));
+    let least = n.binary(BinaryKind::Min, least, zero);
+    let least = n.clip(least, -1.0, 0.5);
+    let scaled = n.binary(BinaryKind::Div, least, scale);
+    let y = n.binary(BinaryKind::Sub, zero, scaled);
+    canonical(&n.finish(&[y]), "a scalar");
+}
