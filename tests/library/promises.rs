@@ -1,91 +1,13 @@
-//! What a report promises for a DLA, a session runs there, and what a session runs there was promised: over every operator
-//! case, and random networks that fold, move and mix their rows.
+//! Promises on the CPU backend.
 
 use std::sync::Arc;
 
-use tvm_dla::bundle::{Bundle, Options};
 use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions};
-use tvm_dla::engine::{Array, Backend};
-use tvm_dla::graph::{cases, Graph};
-use tvm_dla::plan::{Device, Plan};
-use tvm_dla::session::{default_search, Session, SessionConfig};
-use tvm_dla::split::{cut, report};
+use tvm_dla::engine::Backend;
+use tvm_dla::plan::Device;
+use tvm_dla::session::default_search;
 
-use crate::rows::network;
-
-/// Targets whose rules differ most.
-const TARGETS: [&str; 3] = [
-    "chip=xavier",
-    "chip=orin tensorrt=10.3",
-    "chip=orin precision=int8",
-];
-
-fn options(target: &str) -> Options {
-    let pairs = target.split(' ').filter_map(|pair| pair.split_once('='));
-    let pairs = pairs.map(|(key, value)| (key.to_string(), value.to_string()));
-    Options::parse(&pairs.collect()).unwrap()
-}
-
-fn bundle(graph: &Graph, options: &Options) -> Bundle {
-    Bundle {
-        graph: graph.clone(),
-        options: options.clone(),
-        plan: None,
-        origin: None,
-        kept: Vec::new(),
-    }
-}
-
-fn noise(session: &Session, rows: usize) -> Vec<Array> {
-    let shapes = session.input_shapes(rows).into_iter();
-    let array = |shape: Vec<usize>| {
-        let values =
-            (0..shape.iter().product()).map(|v: usize| ((v * 37) % 23) as f32 / 11.0 - 1.0);
-        Array {
-            data: Arc::new(values.collect()),
-            shape,
-        }
-    };
-    shapes.map(array).collect()
-}
-
-/// What is promised and what runs; `None` where nothing is promised and nothing runs.
-fn compared(graph: &Graph, target: &str, backend: &Arc<CpuBackend>) -> Option<()> {
-    let options = options(target);
-    let stages = cut(graph, &options.target, &options.gpu_only).unwrap();
-    let promised = report(graph, &stages).prefix.nodes > 0;
-    let backend: Arc<dyn Backend> = backend.clone();
-    let config = SessionConfig::default();
-    let session = Session::from_bundle(bundle(graph, &options), backend, config).unwrap();
-    let refused = session.gpu_alone_because();
-    assert_eq!(
-        promised,
-        refused.is_none(),
-        "{refused:?} of\n{}",
-        graph.text()
-    );
-    if !promised {
-        return None;
-    }
-    let unit = graph.batch();
-    let plan = |devices: &str| -> Plan { devices.parse().unwrap() };
-    let rows = 2 * unit;
-    let shared = plan(&format!("dla0={unit}x2,suffix={unit}"));
-    let alone = plan(&format!("gpu={unit}x2,suffix={unit}"));
-    let inputs = noise(&session, rows);
-    let [shared, alone] = [shared, alone].map(|plan| {
-        let outcome = session.run_with(&plan, &inputs);
-        outcome.unwrap_or_else(|error| panic!("{plan}: {error} in\n{}", graph.text()))
-    });
-    for (a, b) in shared.outputs.iter().zip(&alone.outputs) {
-        assert_eq!(a.shape, b.shape, "{}", graph.text());
-        let pairs = a.data.iter().zip(b.data.iter());
-        let near =
-            |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4 || (a.is_nan() && b.is_nan()) || a == b;
-        assert!(pairs.into_iter().all(near), "{}", graph.text());
-    }
-    Some(())
-}
+use crate::promises_support::{compared, networks, TARGETS};
 
 #[test]
 fn what_is_promised_to_a_dla_runs_there_and_nothing_else() {
@@ -94,17 +16,9 @@ fn what_is_promised_to_a_dla_runs_there_and_nothing_else() {
         threads_per_device: 1,
         devices: vec![Device::Gpu, Device::Dla(0)],
     });
-    let backend = Arc::new(backend.unwrap());
-    let random = (0u32..200).map(|seed| {
-        let picks = (0..6).map(|at| (seed * 7919 + at * 104_729) % (8 * 420));
-        network(1 + seed as usize % 3, &picks.collect::<Vec<u32>>())
-    });
-    let graphs = cases::all()
-        .into_iter()
-        .map(|case| case.graph())
-        .chain(random);
+    let backend: Arc<dyn Backend> = Arc::new(backend.unwrap());
     let mut ran = 0;
-    for graph in graphs {
+    for graph in networks() {
         for target in TARGETS {
             ran += usize::from(compared(&graph, target, &backend).is_some());
         }
