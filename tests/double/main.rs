@@ -8,4 +8,9 @@ mod double_support;
 mod int8;
 mod path;
 mod plans;
+mod promises;
+#[path = "../promises_support/mod.rs"]
+mod promises_support;
+#[path = "../random_support/mod.rs"]
+mod random_support;
 mod without_headers;

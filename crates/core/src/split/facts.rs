@@ -1,7 +1,7 @@
 //! What TensorRT would make of a node, and the facts its DLA rules ask for.
 
 use super::expr::{Facts, Value};
-use super::window::{deconv_facts, padding, pool_facts, resize_facts, whole_map};
+use super::window::{deconv_facts, padding, pads_apart, pool_facts, resize_facts, whole_map};
 use crate::graph::{
     Activation, BinaryKind, Conv2d, Graph, Node, Op, ReduceKind, Tensor, UnaryKind,
 };
@@ -40,7 +40,14 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
             )
         }
         Op::Binary(kind) => binary(graph, node, *kind),
-        Op::Pool2d(pool) if pool.dilation == [1, 1] => one("pool", pool_facts(pool)),
+        Op::Pool2d(pool) if pool.dilation == [1, 1] => {
+            let y = graph.tensor(node.output);
+            let mut layers = one("pool", pool_facts(x, y, pool));
+            if pads_apart(x, y, pool) {
+                layers.extend(one("padding", Facts::new()));
+            }
+            layers
+        }
         Op::Pool2d(_) => one("dilated pooling", Facts::new()),
         Op::Pool3d(_) => one("pooling over three axes", Facts::new()),
         Op::Resize2d(resize) => one("resize", resize_facts(x, resize)),

@@ -77,6 +77,19 @@ fn each_limit_of_the_table_decides() {
             bias: 1.0,
         })
     };
+    let ceil_pool = Op::Pool2d(Pool2d {
+        kind: PoolKind::Max,
+        window: [2, 2],
+        stride: [2, 2],
+        padding: Padding2d {
+            bottom: 1,
+            right: 1,
+            ..Padding2d::uniform(0)
+        },
+        dilation: [1, 1],
+        ceil_mode: true,
+        count_include_pad: false,
+    });
     // (operator, channels, side, kernel, target, want, why)
     let cases: Vec<(Op, usize, usize, usize, DlaTarget, &str, &str)> = vec![
         (
@@ -96,6 +109,24 @@ fn each_limit_of_the_table_decides() {
             xavier(),
             "dla",
             "the largest kernel",
+        ),
+        (
+            ceil_pool.clone(),
+            3,
+            7,
+            0,
+            xavier(),
+            "dla",
+            "windows that end with the padding",
+        ),
+        (
+            ceil_pool,
+            3,
+            8,
+            0,
+            xavier(),
+            "no layer",
+            "the last windows lie in padding alone, which is a layer in front",
         ),
         (
             conv(1, 0, 1),
