@@ -33,7 +33,8 @@ pub(super) fn function(activation: Activation) -> (i32, f32, f32) {
         Activation::Sigmoid => (1, 0.0, 0.0),
         Activation::Tanh => (2, 0.0, 0.0),
         Activation::LeakyRelu { alpha } => (3, alpha, 0.0),
-        Activation::Clip { min, max } => (8, min, max),
+        // TensorRT's documentation knows no infinite limit.
+        Activation::Clip { min, max } => (8, min.max(f32::MIN), max.min(f32::MAX)),
     }
 }
 
