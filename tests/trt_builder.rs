@@ -134,9 +134,10 @@ fn mobilenet(batch: usize) -> Graph {
         let y = n.conv(x, [inner, 1, 1, 1], RELU6);
         let y = n.conv(y, [inner, 3, stride, inner], RELU6);
         let y = n.conv(y, [maps, 1, 1, 1], None);
-        x = match n.b.shape(y) == n.b.shape(x) {
-            true => n.node(Op::Binary(BinaryKind::Add), &[x, y]),
-            false => y,
+        x = if n.b.shape(y) == n.b.shape(x) {
+            n.node(Op::Binary(BinaryKind::Add), &[x, y])
+        } else {
+            y
         };
     }
     n.classifier(x, 100)
@@ -160,9 +161,10 @@ fn resnet(batch: usize) -> Graph {
         let y = n.conv(x, [maps / 4, 1, 1, 1], RELU);
         let y = n.conv(y, [maps / 4, 3, stride, 1], RELU);
         let y = n.conv(y, [maps, 1, 1, 1], None);
-        let short = match n.b.shape(x) == n.b.shape(y) {
-            true => x,
-            false => n.conv(x, [maps, 1, stride, 1], None),
+        let short = if n.b.shape(x) == n.b.shape(y) {
+            x
+        } else {
+            n.conv(x, [maps, 1, stride, 1], None)
         };
         let sum = n.node(Op::Binary(BinaryKind::Add), &[y, short]);
         x = n.node(Op::Activation(Activation::Relu), &[sum]);
@@ -362,13 +364,14 @@ fn a_library_of_another_version_is_refused() {
         .unwrap();
     assert!(compiler.success());
     let built = built_for();
-    let wanted: Vec<String> = match built.is_empty() {
-        true => vec!["TENSORRT_INCLUDE".into()],
-        false => ["is TensorRT 7.1.0", "TENSORRT_INCLUDE"]
+    let wanted: Vec<String> = if built.is_empty() {
+        vec!["TENSORRT_INCLUDE".into()]
+    } else {
+        ["is TensorRT 7.1.0", "TENSORRT_INCLUDE"]
             .map(String::from)
             .into_iter()
             .chain(built.iter().map(TrtVersion::to_string))
-            .collect(),
+            .collect()
     };
     let paths = LibraryPaths::system(Some(folder.path().to_path_buf()), vec![]);
     let loaded = TensorRt::load(&LibraryPaths::system(Some(library), vec![]));

@@ -149,8 +149,9 @@ fn first(probe: &Graph, stored: &HashMap<TensorId, &Noise>, id: TensorId) -> usi
     let at = at.unwrap_or_default();
     let operand = probe.nodes[at].inputs[0];
     let inside = !stored.contains_key(&operand) && !probe.inputs.contains(&operand);
-    match inside && probe.tensor(operand).weight.is_none() {
-        true => first(probe, stored, operand),
-        false => at,
+    if inside && probe.tensor(operand).weight.is_none() {
+        first(probe, stored, operand)
+    } else {
+        at
     }
 }

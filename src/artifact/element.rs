@@ -35,9 +35,10 @@ impl Element {
     /// the nearest would hide.
     pub fn whole(value: i64) -> f32 {
         let near = value as f32;
-        match Element::hides(near, value as f64) {
-            true => near.signum() * (Element::MOST + 2.0),
-            false => near,
+        if Element::hides(near, value as f64) {
+            near.signum() * (Element::MOST + 2.0)
+        } else {
+            near
         }
     }
 

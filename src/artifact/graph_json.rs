@@ -181,9 +181,12 @@ impl GraphJson {
         let own = self.declared(entry);
         let is_input = self.given().contains(&entry.0);
         let named = self.outputs.get(at).cloned();
-        let numbered = || match is_input {
-            true => own.name.clone(),
-            false => format!("output_{at}"),
+        let numbered = || {
+            if is_input {
+                own.name.clone()
+            } else {
+                format!("output_{at}")
+            }
         };
         Declared {
             name: named.unwrap_or_else(numbered),

@@ -14,12 +14,13 @@ impl Machine {
     pub(super) fn of(bytes: &[u8]) -> Option<Machine> {
         const BIG_ENDIAN: u8 = 2;
         let number: [u8; 2] = bytes.get(18..20)?.try_into().ok()?;
-        bytes
-            .starts_with(b"\x7fELF")
-            .then(|| match bytes[5] == BIG_ENDIAN {
-                true => Machine(u16::from_be_bytes(number)),
-                false => Machine(u16::from_le_bytes(number)),
-            })
+        bytes.starts_with(b"\x7fELF").then(|| {
+            if bytes[5] == BIG_ENDIAN {
+                Machine(u16::from_be_bytes(number))
+            } else {
+                Machine(u16::from_le_bytes(number))
+            }
+        })
     }
 
     /// That of this program; `None` where this has no name for it.

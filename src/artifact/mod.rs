@@ -184,9 +184,10 @@ impl Artifact {
             reason: error.to_string(),
         })?;
         let all = 0..bytes.len();
-        let place = match bytes.starts_with(b"tvm-dla\0") {
-            true => Some(all),
-            false => scan::places(&bytes).into_iter().next(),
+        let place = if bytes.starts_with(b"tvm-dla\0") {
+            Some(all)
+        } else {
+            scan::places(&bytes).into_iter().next()
         };
         let place = place.ok_or_else(|| ArtifactError::NoDla {
             path: path.to_path_buf(),

@@ -60,9 +60,10 @@ impl Artifact {
         if layout.is_plain() {
             return Ok(None);
         }
-        let library = match layout.needs_tvm() {
-            true => Some(self.library(runtime)?),
-            false => None,
+        let library = if layout.needs_tvm() {
+            Some(self.library(runtime)?)
+        } else {
+            None
         };
         Around::new(graph, layout, library.as_ref()).map(Some)
     }

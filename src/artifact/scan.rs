@@ -19,11 +19,12 @@ pub fn bundles(path: &Path, bytes: &[u8]) -> Result<Vec<Bundle>, ArtifactError> 
         let bundle = Bundle::from_bytes(&bytes[place]);
         found.push(bundle.map_err(|e| ArtifactError::bundle(path, e))?);
     }
-    match found.is_empty() {
-        true => Err(ArtifactError::NoDla {
+    if found.is_empty() {
+        Err(ArtifactError::NoDla {
             path: path.to_path_buf(),
-        }),
-        false => Ok(found),
+        })
+    } else {
+        Ok(found)
     }
 }
 

@@ -83,9 +83,10 @@ fn for_machine(mut library: Vec<u8>, number: u16, big: bool) -> Vec<u8> {
     let mut header = b"\x7fELF\x02".to_vec();
     header.push(1 + u8::from(big));
     header.resize(18, 0);
-    header.extend(match big {
-        true => number.to_be_bytes(),
-        false => number.to_le_bytes(),
+    header.extend(if big {
+        number.to_be_bytes()
+    } else {
+        number.to_le_bytes()
     });
     header.append(&mut library);
     header

@@ -196,9 +196,10 @@ fn signed(array: ArrayD<i8>) -> Given {
 /// Shape, and elements in row-major order.
 fn parts<T: Copy>(array: ArrayD<T>) -> (Vec<usize>, Vec<T>) {
     let shape = array.shape().to_vec();
-    let data = match array.is_standard_layout() {
-        true => array.into_raw_vec_and_offset().0,
-        false => array.iter().copied().collect(),
+    let data = if array.is_standard_layout() {
+        array.into_raw_vec_and_offset().0
+    } else {
+        array.iter().copied().collect()
     };
     (shape, data)
 }

@@ -93,17 +93,19 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         Row::Plain,
         Row::of(session.best_known(rows)?),
     ];
-    let inputs = match arguments.input.is_empty() {
-        true => noise(&session, rows),
-        false => given(arguments, &artifact, &session, output)?,
+    let inputs = if arguments.input.is_empty() {
+        noise(&session, rows)
+    } else {
+        given(arguments, &artifact, &session, output)?
     };
     let bar = output.progress(arguments.repeats as usize * 3 + 3, "measuring");
     let [alone, shared, best] =
         in_turn(&session, &plans, &inputs, arguments.repeats, || bar.inc(1))?;
     bar.finish_and_clear();
-    let costs = match arguments.costs {
-        true => Some(costs(&session, arguments.repeats, output)?),
-        false => None,
+    let costs = if arguments.costs {
+        Some(costs(&session, arguments.repeats, output)?)
+    } else {
+        None
     };
     let names: Vec<String> = session.devices().iter().map(|d| d.to_string()).collect();
     let figures = Figures {

@@ -132,13 +132,12 @@ impl Where {
     }
 
     pub fn machine(&self) -> Result<Machine, Box<dyn Error>> {
-        let board = match self.board.ends_with(".json") {
-            false => named(&self.board)?,
-            true => {
-                let path = PathBuf::from(&self.board);
-                let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
-                Board::parse(&text).map_err(|e| unreadable(&path, &e))?
-            }
+        let board = if self.board.ends_with(".json") {
+            let path = PathBuf::from(&self.board);
+            let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
+            Board::parse(&text).map_err(|e| unreadable(&path, &e))?
+        } else {
+            named(&self.board)?
         };
         Ok(board.machine(self.power_mode.as_deref())?)
     }
@@ -148,9 +147,10 @@ impl Where {
     fn target(&self, machine: &Machine, bundle: &Bundle) -> DlaTarget {
         let compiled = bundle.options.target;
         let chip = machine.board.chip;
-        let tensorrt = match compiled.chip == chip {
-            true => compiled.tensorrt,
-            false => Version::last_with_dla(chip),
+        let tensorrt = if compiled.chip == chip {
+            compiled.tensorrt
+        } else {
+            Version::last_with_dla(chip)
         };
         DlaTarget {
             chip,

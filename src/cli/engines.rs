@@ -214,9 +214,10 @@ impl Engines {
             .filter(tuned)
             .map(|c| c.plan.total().to_string())
             .collect();
-        let known = match batches.is_empty() {
-            true => "none that is possible here".to_string(),
-            false => format!("plans for {}", batches.join(", ")),
+        let known = if batches.is_empty() {
+            "none that is possible here".to_string()
+        } else {
+            format!("plans for {}", batches.join(", "))
         };
         let asked_for = counted(rows, "row");
         Some(format!(

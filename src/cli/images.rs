@@ -97,9 +97,10 @@ fn normalise(picture: &RgbImage, frame: Frame, preprocess: &Preprocess) -> Vec<f
                 Channels::Bgr => 2 - channel,
             };
             let value = f32::from(pixel.0[source]);
-            let at = match frame.channels_last {
-                true => place * 3 + channel,
-                false => channel * area + place,
+            let at = if frame.channels_last {
+                place * 3 + channel
+            } else {
+                channel * area + place
             };
             row[at] = (value - preprocess.mean[channel]) / preprocess.std[channel];
         }

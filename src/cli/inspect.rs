@@ -176,9 +176,10 @@ fn network(report: &Report) -> String {
         .iter()
         .map(|t| format!("{} {:?} ({})", t.name, t.shape, bytes(t.bytes)))
         .collect();
-    let cut = match cut.is_empty() {
-        true => "none".to_string(),
-        false => cut.join(", "),
+    let cut = if cut.is_empty() {
+        "none".to_string()
+    } else {
+        cut.join(", ")
     };
     let inputs = report.inputs.iter().map(input);
     let outputs = report.outputs.iter().map(output);
@@ -198,20 +199,22 @@ fn network(report: &Report) -> String {
 /// An input, and what to know of one whose axes the network has in another order.
 fn input(end: &EndReport) -> String {
     let (name, own, network) = (&end.name, &end.shape, &end.network_shape);
-    match own == network {
-        true => format!("input {name} is {own:?}\n"),
-        false => format!(
+    if own == network {
+        format!("input {name} is {own:?}\n")
+    } else {
+        format!(
             "input {name} is {own:?}; an array of {network:?}, as the network has it, is taken too\n"
-        ),
+        )
     }
 }
 
 /// Likewise of an output.
 fn output(end: &EndReport) -> String {
     let (name, own, network) = (&end.name, &end.shape, &end.network_shape);
-    match own == network {
-        true => format!("output {name} is {own:?}\n"),
-        false => format!("output {name} is {own:?}, and {network:?} in the network\n"),
+    if own == network {
+        format!("output {name} is {own:?}\n")
+    } else {
+        format!("output {name} is {own:?}, and {network:?} in the network\n")
     }
 }
 

@@ -26,15 +26,16 @@ pub fn read(path: &Path, classes: usize) -> Result<Vec<String>, Box<dyn Error>> 
     if labels.len() == classes + 1 && labels[0] == "background" {
         labels.remove(0);
     }
-    match labels.len() == classes {
-        true => Ok(labels),
-        false => Err(format!(
+    if labels.len() == classes {
+        Ok(labels)
+    } else {
+        Err(format!(
             "{} has {}, the network {}",
             path.display(),
             counted(labels.len(), "label"),
             counted(classes, "class")
         )
-        .into()),
+        .into())
     }
 }
 

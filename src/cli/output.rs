@@ -38,12 +38,13 @@ impl Output {
         human: impl FnOnce() -> String,
         answer: Answer,
     ) -> Outcome {
-        let text = match self.json {
-            true => serde_json::to_string_pretty(&Versioned {
+        let text = if self.json {
+            serde_json::to_string_pretty(&Versioned {
                 version: VERSION,
                 content,
-            })?,
-            false => human(),
+            })?
+        } else {
+            human()
         };
         match writeln!(io::stdout(), "{}", text.trim_end()) {
             // Whoever reads has read enough: `tvm-dla inspect ... | head`.

@@ -138,9 +138,10 @@ impl Report {
         };
         let scales: usize = self.unified.iter().map(|group| group.own.len()).sum();
         (self.precision == "int8").then(|| {
-            let half = match shown.is_empty() {
-                true => "every node".to_string(),
-                false => format!("fp16 for {}{more}", shown.join(", ")),
+            let half = if shown.is_empty() {
+                "every node".to_string()
+            } else {
+                format!("fp16 for {}{more}", shown.join(", "))
             };
             format!(
                 "int8     {half}; {} made equal for the DLA",

@@ -185,12 +185,13 @@ impl Steps {
             let model = network;
             return Ok(Steps { model, network });
         };
-        match data.len().is_multiple_of(model) {
-            true => Ok(Steps { model, network }),
-            false => Err(CalibrateError::Batch(format!(
+        if data.len().is_multiple_of(model) {
+            Ok(Steps { model, network })
+        } else {
+            Err(CalibrateError::Batch(format!(
                 "{} do not fill batches of {model}; rows depend on each other ({reason}); --limit takes the first rows only",
                 counted(data.len(), "row")
-            ))),
+            )))
         }
     }
 }
@@ -285,9 +286,10 @@ pub fn said(remarks: &[(String, Remark)]) -> Vec<String> {
 
 /// The share of the largest value that is kept; of nothing but zeros there is none.
 fn kept(tensor: &TensorRange) -> String {
-    match tensor.largest > 0.0 {
-        true => format!("{:.0}%", 100.0 * tensor.range / tensor.largest),
-        false => "zeros".to_string(),
+    if tensor.largest > 0.0 {
+        format!("{:.0}%", 100.0 * tensor.range / tensor.largest)
+    } else {
+        "zeros".to_string()
     }
 }
 

@@ -35,9 +35,10 @@ pub fn write(ranges: &Ranges, version: Version) -> String {
 
 /// `8502` for 8.5.2 and, since version 10, `100300` for 10.3: `NV_TENSORRT_VERSION`.
 fn number(Version(major, minor, patch): Version) -> u32 {
-    match major >= 10 {
-        true => major * 10_000 + minor * 100 + patch,
-        false => major * 1_000 + minor * 100 + patch,
+    if major >= 10 {
+        major * 10_000 + minor * 100 + patch
+    } else {
+        major * 1_000 + minor * 100 + patch
     }
 }
 

@@ -196,9 +196,10 @@ fn merged(
     let mut all: Vec<Histogram> = Vec::new();
     for thread in threads {
         let counted = thread.join().map_err(|_| CalibrateError::Stopped)?;
-        match all.is_empty() {
-            true => all = counted,
-            false => all.iter_mut().zip(&counted).for_each(|(a, b)| a.merge(b)),
+        if all.is_empty() {
+            all = counted
+        } else {
+            all.iter_mut().zip(&counted).for_each(|(a, b)| a.merge(b))
         }
     }
     Ok(all)

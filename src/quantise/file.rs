@@ -69,9 +69,10 @@ impl Calibration {
 /// # Errors
 /// [`FileError`] when the text is neither, or belongs to another network.
 pub fn ranges(text: &str, graph: &Graph) -> Result<Ranges, FileError> {
-    match text.trim_start().starts_with('{') {
-        true => of_json(text, graph),
-        false => of_cache(text, graph),
+    if text.trim_start().starts_with('{') {
+        of_json(text, graph)
+    } else {
+        of_cache(text, graph)
     }
 }
 

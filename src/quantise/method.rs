@@ -89,9 +89,10 @@ struct Sums {
 }
 
 fn weighted_log(count: f64) -> f64 {
-    match count > 0.0 {
-        true => count * count.ln(),
-        false => 0.0,
+    if count > 0.0 {
+        count * count.ln()
+    } else {
+        0.0
     }
 }
 

@@ -58,9 +58,10 @@ impl Attrs {
 
     /// Refuses unless `holds`.
     pub fn ensure(&self, holds: bool, reason: impl FnOnce() -> String) -> Result<(), RelayError> {
-        match holds {
-            true => Ok(()),
-            false => Err(self.refuse(reason())),
+        if holds {
+            Ok(())
+        } else {
+            Err(self.refuse(reason()))
         }
     }
 

@@ -217,9 +217,10 @@ impl Emitter {
     /// The finished network. Outputs that nothing computes get a node of their own.
     pub fn finish(mut self, outputs: &[TensorId]) -> Result<Graph, RelayError> {
         for id in outputs {
-            let id = match self.builder.is_computed(*id) {
-                true => *id,
-                false => self.identity(*id, self.builder.dtype(*id))?,
+            let id = if self.builder.is_computed(*id) {
+                *id
+            } else {
+                self.identity(*id, self.builder.dtype(*id))?
             };
             self.builder.output(id);
         }

@@ -90,13 +90,14 @@ fn array(port: &Port, given: Given) -> Result<Array, RequestError> {
         .iter()
         .find(|v| !port.datatype.element().holds(**v))
     {
-        return Err(match value.abs() > Element::MOST {
-            true => beyond(&given.name, f64::from(*value)),
-            false => RequestError::Malformed(format!(
+        return Err(if value.abs() > Element::MOST {
+            beyond(&given.name, f64::from(*value))
+        } else {
+            RequestError::Malformed(format!(
                 "input `{}` holds {value}, which is no {}",
                 given.name,
                 port.datatype.name()
-            )),
+            ))
         });
     }
     Ok(Array {
@@ -136,9 +137,10 @@ pub(super) fn wanted<'a>(
         })
     };
     let wanted: Vec<usize> = named.map(find).collect::<Result<_, _>>()?;
-    match wanted.is_empty() {
-        true => Ok((0..model.outputs.len()).collect()),
-        false => Ok(wanted),
+    if wanted.is_empty() {
+        Ok((0..model.outputs.len()).collect())
+    } else {
+        Ok(wanted)
     }
 }
 

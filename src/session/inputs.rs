@@ -122,13 +122,14 @@ fn check_one(tensor: &Tensor, row: &RowShape, array: &Array) -> Result<usize, Se
         Some(0) => Err(SessionError::EmptyBatch { name, shape, want }),
         Some(rows) => {
             let count = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
-            match count == Some(array.data.len()) {
-                true => Ok(rows),
-                false => Err(SessionError::InputData {
+            if count == Some(array.data.len()) {
+                Ok(rows)
+            } else {
+                Err(SessionError::InputData {
                     name,
                     shape,
                     got: array.data.len(),
-                }),
+                })
             }
         }
     }

@@ -18,9 +18,10 @@ impl Session {
     /// The network's own rows in an item of a stream.
     pub(super) fn network_rows(&self) -> usize {
         let fixed = self.fixed.is_some() || self.longest().fixed();
-        match fixed || self.by_execution().is_some() {
-            true => self.alone.unit,
-            false => 1,
+        if fixed || self.by_execution().is_some() {
+            self.alone.unit
+        } else {
+            1
         }
     }
 

@@ -123,9 +123,10 @@ impl Session {
             (StageKind::Suffix, Some(suffix)) => suffix,
             (StageKind::Prefix | StageKind::Suffix, _) => &way.first,
         };
-        match key.batch == way.unit {
-            true => Ok(graph.clone()),
-            false => Ok(Arc::new(graph.with_batch(key.batch)?)),
+        if key.batch == way.unit {
+            Ok(graph.clone())
+        } else {
+            Ok(Arc::new(graph.with_batch(key.batch)?))
         }
     }
 

@@ -23,9 +23,10 @@ impl Function {
         let mut handle = std::ptr::null_mut();
         // SAFETY: `text` lives during the call; `handle` is written.
         check(unsafe { (api.function_global)(text.as_ptr(), &mut handle) })?;
-        match handle.is_null() {
-            true => Err(TvmError::NoFunction(name.to_string())),
-            false => Ok(Function::from_owned(handle)),
+        if handle.is_null() {
+            Err(TvmError::NoFunction(name.to_string()))
+        } else {
+            Ok(Function::from_owned(handle))
         }
     }
 

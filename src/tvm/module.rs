@@ -54,9 +54,10 @@ impl Module {
         let mut handle = std::ptr::null_mut();
         // SAFETY: the module is alive and `text` lives during the call; `handle` is written.
         check(unsafe { (api.module_function)(self.handle(), text.as_ptr(), 1, &mut handle) })?;
-        match handle.is_null() {
-            true => Err(TvmError::NoFunction(name.to_string())),
-            false => Ok(Function::from_owned(handle)),
+        if handle.is_null() {
+            Err(TvmError::NoFunction(name.to_string()))
+        } else {
+            Ok(Function::from_owned(handle))
         }
     }
 }

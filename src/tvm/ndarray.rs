@@ -211,9 +211,10 @@ fn exact<const N: usize>(
     let element = |b: &[u8]| {
         let whole = read(b.try_into().expect("chunks have this length"));
         let real = whole as f32;
-        match real as i64 == whole {
-            true => Ok(real),
-            false => Err(TvmError::Inexact(whole)),
+        if real as i64 == whole {
+            Ok(real)
+        } else {
+            Err(TvmError::Inexact(whole))
         }
     };
     bytes.chunks_exact(N).map(element).collect()
@@ -331,9 +332,10 @@ impl<'a> Tensor<'a> {
         if !self.raw.strides.is_null() && !self.is_row_major() {
             return wrong("strides");
         }
-        match self.raw.data.is_null() {
-            true => wrong("no data"),
-            false => Ok(()),
+        if self.raw.data.is_null() {
+            wrong("no data")
+        } else {
+            Ok(())
         }
     }
 
@@ -383,12 +385,13 @@ impl<'a> TensorMut<'a> {
 
     fn require_length(&self, given: usize) -> Result<(), TvmError> {
         let count: usize = self.shape().iter().product();
-        match count == given {
-            true => Ok(()),
-            false => Err(TvmError::Type {
+        if count == given {
+            Ok(())
+        } else {
+            Err(TvmError::Type {
                 want: "an output of the network's shape",
                 got: format!("{:?} for {given} elements", self.shape()),
-            }),
+            })
         }
     }
 
@@ -402,12 +405,13 @@ impl<'a> TensorMut<'a> {
 }
 
 fn require_length(shape: &[usize], given: usize) -> Result<(), TvmError> {
-    match shape.iter().product::<usize>() == given {
-        true => Ok(()),
-        false => Err(TvmError::Type {
+    if shape.iter().product::<usize>() == given {
+        Ok(())
+    } else {
+        Err(TvmError::Type {
             want: "as many elements as the shape says",
             got: format!("{given} elements for {shape:?}"),
-        }),
+        })
     }
 }
 

@@ -313,9 +313,10 @@ fn what_has_no_rows_goes_in_whole_executions() {
                 _ => folder.read("y.npy"),
             };
             let one = halves[0].shape();
-            let shape = match stacked {
-                true => [&[2], one].concat(),
-                false => [&[4], &one[1..]].concat(),
+            let shape = if stacked {
+                [&[2], one].concat()
+            } else {
+                [&[4], &one[1..]].concat()
             };
             assert_eq!(have.shape(), shape, "{why}: {line}");
             let want = halves.iter().flat_map(|half| half.iter());

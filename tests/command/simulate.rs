@@ -66,12 +66,13 @@ impl Costs for Fake {
     }
 
     fn host(&self, shared: bool) -> HostCosts {
-        match shared {
-            true => self.host,
-            false => HostCosts {
+        if shared {
+            self.host
+        } else {
+            HostCosts {
                 merge_us: 0.0,
                 ..self.host
-            },
+            }
         }
     }
 }

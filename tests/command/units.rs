@@ -118,9 +118,10 @@ fn outputs_without_rows_are_those_of_one_execution_after_the_other() {
             folder.run(line).expect(0);
             for (at, both) in arrays(&folder).iter().enumerate() {
                 let shape = &shapes[at];
-                let want = match shape.first() == Some(&2) && name == "beside" {
-                    true => [&[4], &shape[1..]].concat(),
-                    false => [&[2], &shape[..]].concat(),
+                let want = if shape.first() == Some(&2) && name == "beside" {
+                    [&[4], &shape[1..]].concat()
+                } else {
+                    [&[2], &shape[..]].concat()
                 };
                 assert_eq!(both.shape(), want, "{name}: {line}");
                 let parts = halves.iter().flat_map(|half| half[at].iter());

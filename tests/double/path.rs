@@ -34,9 +34,10 @@ fn three_devices_compute_at_once_from_engines_that_are_built_once() {
 #[test]
 fn a_dla_engine_is_what_was_asked_for_and_nothing_else() {
     let Some(board) = Board::new() else { return };
-    let pools = match board.version() >= (8, 4) {
-        true => "--dla-sram 512 --dla-local-dram 65536 --dla-global-dram 131072",
-        false => "",
+    let pools = if board.version() >= (8, 4) {
+        "--dla-sram 512 --dla-local-dram 65536 --dla-global-dram 131072"
+    } else {
+        ""
     };
     let level = board.version() >= (8, 6);
     let asked = if level { "--build-level 2" } else { "" };

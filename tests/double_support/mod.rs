@@ -21,9 +21,10 @@ impl Headers {
         let Some(named) = std::env::var_os("TENSORRT_INCLUDE") else {
             let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/tensorrt");
             let there = fetched.join("TRT-Enterprise-11.4/NvInfer.h").is_file();
-            return match there {
-                true => Ok(Headers::Fetched),
-                false => Err("there are no TensorRT headers: run ./scripts/setup"),
+            return if there {
+                Ok(Headers::Fetched)
+            } else {
+                Err("there are no TensorRT headers: run ./scripts/setup")
             };
         };
         let sets = std::env::split_paths(&named).filter_map(|path| path.canonicalize().ok());

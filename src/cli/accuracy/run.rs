@@ -172,9 +172,10 @@ impl Comparison<'_> {
             let rows = self.data.rows(start, end - start)?;
             // Where these differ, whole executions run, and no label is given.
             let unlabelled = vec![None; network];
-            let labels = match model == network {
-                true => &labels[start..end],
-                false => &unlabelled,
+            let labels = if model == network {
+                &labels[start..end]
+            } else {
+                &unlabelled
             };
             let done = reference.run(&rows, labels, &mut candidates);
             done.map_err(|e| self.named(e, start))?;

@@ -59,10 +59,13 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         BackendName::Cpu => cpu.ok,
         BackendName::TensorRt => board::ready(&board),
         // A board that lacks something is not ready; another machine emulates.
-        BackendName::Auto => match Jetson::read(Path::new("/")).is_one() {
-            true => board::ready(&board),
-            false => board::ready(&board) || cpu.ok,
-        },
+        BackendName::Auto => {
+            if Jetson::read(Path::new("/")).is_one() {
+                board::ready(&board)
+            } else {
+                board::ready(&board) || cpu.ok
+            }
+        }
     };
     let answer = if ready { Answer::Yes } else { Answer::No };
     let mut findings = vec![cpu, plugin(), tvm(arguments)];
@@ -115,9 +118,11 @@ fn plugin() -> Finding {
         part: "plugin",
         needed_for: "compiling with tvmc, and running inside TVM",
         ok: !installed.is_empty(),
-        detail: match installed.is_empty() {
-            true => "not installed: run ./scripts/build_plugin PYTHON for a Python that has TVM 0.9 to 0.19".to_string(),
-            false => listed(&installed),
+        detail: if installed.is_empty() {
+            "not installed: run ./scripts/build_plugin PYTHON for a Python that has TVM 0.9 to 0.19"
+                .to_string()
+        } else {
+            listed(&installed)
         },
     }
 }
@@ -131,9 +136,10 @@ fn tvm(arguments: &Arguments) -> Finding {
         part: "TVM runtime",
         needed_for: "models of which TVM kept a part",
         ok: !found.is_empty(),
-        detail: match found.is_empty() {
-            true => "no libtvm_runtime.so found: `pip install hhb-tvm==2.4.5` (TVM 0.9), or name one with --tvm-runtime".to_string(),
-            false => listed(&found),
+        detail: if found.is_empty() {
+            "no libtvm_runtime.so found: `pip install hhb-tvm==2.4.5` (TVM 0.9), or name one with --tvm-runtime".to_string()
+        } else {
+            listed(&found)
         },
     }
 }

@@ -44,12 +44,13 @@ impl Files {
     /// Refuses a file that exists, unless files may be replaced.
     pub fn check(&self, name: &str) -> Result<(), Box<dyn Error>> {
         let path = self.folder.join(name);
-        match path.exists() && !self.force {
-            true => Err(helped(
+        if path.exists() && !self.force {
+            Err(helped(
                 format!("{} exists", path.display()),
                 "replace it with --force, or name another folder",
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 
@@ -68,9 +69,10 @@ impl Files {
     pub fn finish(mut self) -> Result<(), Box<dyn Error>> {
         for (path, part) in self.parts.drain(..) {
             let failed = |e: std::io::Error| format!("cannot write {}: {e}", path.display());
-            match self.force {
-                true => part.persist(&path).map_err(|e| failed(e.error))?,
-                false => part.persist_noclobber(&path).map_err(|e| failed(e.error))?,
+            if self.force {
+                part.persist(&path).map_err(|e| failed(e.error))?
+            } else {
+                part.persist_noclobber(&path).map_err(|e| failed(e.error))?
             };
             self.made = false;
         }

@@ -195,9 +195,10 @@ fn part(
         batch: stage.graph.batch(),
         inputs: ports(&stage.graph.inputs),
         outputs: ports(&stage.graph.outputs),
-        trtexec: match arguments.trtexec {
-            true => build.lines(stage)?,
-            false => Vec::new(),
+        trtexec: if arguments.trtexec {
+            build.lines(stage)?
+        } else {
+            Vec::new()
         },
         onnx,
         bytes,

@@ -89,9 +89,12 @@ impl Stage<'_> {
 
     /// `network-prefix-b16.onnx`.
     pub fn file_name(&self) -> String {
-        let plain = |c: char| match c.is_ascii_alphanumeric() || "._-".contains(c) {
-            true => c,
-            false => '_',
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
         };
         let network: String = self.network.chars().map(plain).collect();
         format!("{network}-{}-b{}.onnx", self.name(), self.graph.batch())
@@ -100,15 +103,16 @@ impl Stage<'_> {
     /// The file's content.
     pub fn onnx(&self) -> Result<Vec<u8>, Box<dyn Error>> {
         let model = onnx_model(&self.graph)?;
-        match model.len() > LARGEST {
-            true => Err(format!(
+        if model.len() > LARGEST {
+            Err(format!(
                 "the {} of `{}` has {} bytes, more than the 2 GiB that an ONNX file can hold",
                 self.name(),
                 self.network,
                 model.len()
             )
-            .into()),
-            false => Ok(model),
+            .into())
+        } else {
+            Ok(model)
         }
     }
 }

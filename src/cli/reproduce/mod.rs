@@ -107,9 +107,10 @@ fn experiments(
     output: &Output,
     cancel: Arc<AtomicBool>,
 ) -> Result<Experiments, Box<dyn Error>> {
-    let batches: Vec<usize> = match arguments.batch.is_empty() {
-        true => published().iter().map(|p| p.batch).collect(),
-        false => arguments.batch.iter().map(|b| *b as usize).collect(),
+    let batches: Vec<usize> = if arguments.batch.is_empty() {
+        published().iter().map(|p| p.batch).collect()
+    } else {
+        arguments.batch.iter().map(|b| *b as usize).collect()
     };
     let mobilenet = board(&arguments.mobilenet, output)?;
     let mut label = format!(
@@ -172,9 +173,10 @@ fn board(artifact: &Path, output: &Output) -> Result<Boarded, Box<dyn Error>> {
         framework: FrameworkName::Ksc2022,
     };
     let boarded = place.load(artifact, output)?;
-    match boarded.network.prefix {
-        true => Ok(boarded),
-        false => Err(format!("{}: no node of it may run on the DLA", artifact.display()).into()),
+    if boarded.network.prefix {
+        Ok(boarded)
+    } else {
+        Err(format!("{}: no node of it may run on the DLA", artifact.display()).into())
     }
 }
 

@@ -73,9 +73,10 @@ fn network(page: &mut Page, experiments: &Experiments) {
 fn calibration(page: &mut Page, measured: bool) {
     let calibration = Calibration::stored();
     page.heading("How far such predictions are from published measurements");
-    let why = match measured {
-        true => "For the simulated parts of this report. ",
-        false => "",
+    let why = if measured {
+        "For the simulated parts of this report. "
+    } else {
+        ""
     };
     page.text(&format!(
         "{why}Median errors of time, without sign, over the rows of data/measurements.csv that the model can predict: with \

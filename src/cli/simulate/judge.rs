@@ -148,9 +148,10 @@ fn human(judged: &Judged) -> String {
         row("GPU only", &judged.gpu_only),
         row("best found", &judged.best),
     ];
-    let verdict = match judged.loses {
-        true => "LOSES to the GPU alone",
-        false => "not slower than the GPU alone",
+    let verdict = if judged.loses {
+        "LOSES to the GPU alone"
+    } else {
+        "not slower than the GPU alone"
     };
     format!(
         "simulated, not measured: {} in mode {}, {}\n\n{}\n\nthis plan reaches {:.3} of the GPU alone and {:.3} of the best found: {verdict}\n\n{}",

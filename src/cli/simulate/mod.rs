@@ -132,9 +132,10 @@ fn human(answered: &Answered) -> String {
             format!("{:.2} ms", point.latency_ms),
             busy.collect::<Vec<_>>().join(", "),
             format!("{:.1} MB", point.traffic_mb),
-            match point.loses {
-                true => format!("{}  LOSES to the GPU alone", point.plan),
-                false => point.plan.clone(),
+            if point.loses {
+                format!("{}  LOSES to the GPU alone", point.plan)
+            } else {
+                point.plan.clone()
             },
         ]);
     }

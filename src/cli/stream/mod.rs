@@ -169,14 +169,16 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     }
     let interrupted = fed.ended == Ended::Interrupted;
     let report = Report::new(arguments, devices, &begun, &fed, &stats, seconds);
-    let answer = match report.clean() {
-        true => Answer::Yes,
-        false => Answer::No,
+    let answer = if report.clean() {
+        Answer::Yes
+    } else {
+        Answer::No
     };
     let outcome = output.answer(&report, || report.human(), answer);
-    match interrupted && cancel.load(Ordering::Relaxed) {
-        true => Err("interrupted".into()),
-        false => outcome,
+    if interrupted && cancel.load(Ordering::Relaxed) {
+        Err("interrupted".into())
+    } else {
+        outcome
     }
 }
 
@@ -184,8 +186,9 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
 pub fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text);
     let time = time.map_err(|e| format!("{e}; write for example 30ms, 500us or 2s"))?;
-    match time.is_zero() {
-        true => Err("must be longer than nothing".to_string()),
-        false => Ok(time),
+    if time.is_zero() {
+        Err("must be longer than nothing".to_string())
+    } else {
+        Ok(time)
     }
 }

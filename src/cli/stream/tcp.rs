@@ -118,9 +118,10 @@ impl Tcp {
             });
         }
         let mut frame = vec![0; length];
-        match self.fill(&mut frame)? {
-            true => Ok(frame),
-            false => Err(self.lost("it ended in the middle of a frame")),
+        if self.fill(&mut frame)? {
+            Ok(frame)
+        } else {
+            Err(self.lost("it ended in the middle of a frame"))
         }
     }
 }

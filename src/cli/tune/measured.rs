@@ -144,12 +144,11 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
     let mut points: Vec<Point> = Vec::new();
     let found = searched(arguments, &space, &goal, confirm.output)?;
     for point in found.points {
-        points.push(match point.strategy == Strategy::Search.name() {
-            true => {
-                let first = bench.best(&space, point, &goal, field.count)?;
-                field.refined(&mut bench, first)?
-            }
-            false => bench.best(&space, point, &goal, 1)?,
+        points.push(if point.strategy == Strategy::Search.name() {
+            let first = bench.best(&space, point, &goal, field.count)?;
+            field.refined(&mut bench, first)?
+        } else {
+            bench.best(&space, point, &goal, 1)?
         });
     }
     Ok(Tuned {

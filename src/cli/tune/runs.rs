@@ -31,10 +31,7 @@ impl Runs {
 
     /// A run without joules does not count where these are metered.
     pub fn record(&mut self, at: usize, seconds: f64, joules: Option<f64>) {
-        let counts = match self.metered {
-            true => joules,
-            false => Some(seconds),
-        };
+        let counts = if self.metered { joules } else { Some(seconds) };
         if let Some(cost) = counts {
             self.race.record(at, cost);
             self.seconds.record(at, seconds);
@@ -68,9 +65,10 @@ impl Runs {
                 low: rows / seconds[at].high,
                 high: rows / seconds[at].low,
                 worst_ms: seconds[at].worst * 1e3,
-                joules_per_row: match self.metered {
-                    true => Some(costs[at].median / rows),
-                    false => modelled,
+                joules_per_row: if self.metered {
+                    Some(costs[at].median / rows)
+                } else {
+                    modelled
                 },
                 runs: seconds[at].runs,
             });
@@ -91,11 +89,12 @@ fn within(mut all: Vec<Measured>, bound: f64) -> Result<Vec<Measured>, Box<dyn E
     let worst = all.iter().map(|measured| measured.worst_ms);
     let fastest = worst.fold(f64::INFINITY, f64::min);
     all.retain(|measured| measured.worst_ms <= bound);
-    match all.is_empty() {
-        false => Ok(all),
-        true => Err(helped(
+    if all.is_empty() {
+        Err(helped(
             format!("no measured plan answers every batch within {bound} ms: the fastest took up to {fastest:.1} ms"),
             format!("ask for {:.0} ms or more, or for fewer rows", fastest.ceil()),
-        )),
+        ))
+    } else {
+        Ok(all)
     }
 }

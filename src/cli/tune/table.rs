@@ -86,9 +86,10 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
         arguments.model.as_deref(),
     )?;
     let exact = |strategy: &Strategy| matches!(strategy, Strategy::Search | Strategy::Exhaustive);
-    let best = match arguments.strategy.iter().any(exact) {
-        true => optima(&profile, most),
-        false => Vec::new(),
+    let best = if arguments.strategy.iter().any(exact) {
+        optima(&profile, most)
+    } else {
+        Vec::new()
     };
     let mut points = Vec::new();
     for &batch in batches {

@@ -42,9 +42,10 @@ pub(super) fn parse(mut bytes: Vec<u8>) -> Result<(CacheKey, Vec<u8>), String> {
         let (have, want) = (plan.len(), header.plan_bytes);
         return Err(format!("its plan has {have} bytes instead of {want}"));
     }
-    match hex(&Sha256::digest(&plan)) == header.plan_sha256 {
-        true => Ok((header.key, plan)),
-        false => Err("its plan is not the one that was written (the digest differs)".into()),
+    if hex(&Sha256::digest(&plan)) == header.plan_sha256 {
+        Ok((header.key, plan))
+    } else {
+        Err("its plan is not the one that was written (the digest differs)".into())
     }
 }
 

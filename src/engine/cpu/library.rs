@@ -26,9 +26,10 @@ pub enum LibraryError {
 
 fn list(paths: &[PathBuf]) -> String {
     let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-    match paths.is_empty() {
-        true => "no folder at all".into(),
-        false => paths.join(", "),
+    if paths.is_empty() {
+        "no folder at all".into()
+    } else {
+        paths.join(", ")
     }
 }
 
@@ -69,9 +70,10 @@ impl Default for SearchPaths {
 /// [`LibraryError::Missing`] when a place that was named has none, [`LibraryError::NotFound`] when no place has.
 pub fn find_library(paths: &SearchPaths) -> Result<PathBuf, LibraryError> {
     if let Some(named) = paths.explicit.as_ref().or(paths.environment.as_ref()) {
-        let found = match named.is_dir() {
-            true => in_root(named),
-            false => named.is_file().then(|| named.clone()),
+        let found = if named.is_dir() {
+            in_root(named)
+        } else {
+            named.is_file().then(|| named.clone())
         };
         return found.ok_or_else(|| LibraryError::Missing(named.clone()));
     }

@@ -146,9 +146,10 @@ fn own(graph: &Graph, node: &Node, numerics: &Numerics) -> Format {
     if numerics.half.contains(&node.name) {
         return Format::F16(Some(HalfReason::Requested));
     }
-    match has_int8(graph, node) {
-        true => Format::Int8,
-        false => Format::F16(Some(HalfReason::NoInt8)),
+    if has_int8(graph, node) {
+        Format::Int8
+    } else {
+        Format::F16(Some(HalfReason::NoInt8))
     }
 }
 

@@ -68,9 +68,10 @@ impl TensorRt {
         self.set_pool(parts, pool::DLA_SRAM, options.dla_memory.sram)?;
         self.set_pool(parts, pool::DLA_LOCAL, options.dla_memory.local)?;
         self.set_pool(parts, pool::DLA_GLOBAL, options.dla_memory.global)?;
-        match options.gpu_fallback {
-            true => self.set_flag(parts, flag::GPU_FALLBACK, true),
-            false => Ok(()),
+        if options.gpu_fallback {
+            self.set_flag(parts, flag::GPU_FALLBACK, true)
+        } else {
+            Ok(())
         }
     }
 

@@ -17,15 +17,14 @@ impl TrtNetwork<'_> {
     /// Constant elements as this network wants them: as they are, or rounded to FP16 where types are strong.
     pub(super) fn blob(&mut self, weights: &Weights) -> Blob {
         let count: usize = weights.shape.iter().product();
-        let (kind, data) = match self.halves() {
-            false => (FLOAT, weights.data.clone()),
-            true => {
-                let halves = weights.values().into_iter();
-                let bytes = halves
-                    .flat_map(|v| f16::from_f32(v).to_le_bytes())
-                    .collect();
-                (HALF, Arc::new(bytes))
-            }
+        let (kind, data) = if self.halves() {
+            let halves = weights.values().into_iter();
+            let bytes = halves
+                .flat_map(|v| f16::from_f32(v).to_le_bytes())
+                .collect();
+            (HALF, Arc::new(bytes))
+        } else {
+            (FLOAT, weights.data.clone())
         };
         self.keep(kind, data, count)
     }

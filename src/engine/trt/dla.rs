@@ -31,9 +31,10 @@ pub struct Disagreement {
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let answer = if self.tensorrt { "can" } else { "cannot" };
-        let reason = match self.reason.is_empty() {
-            true => "it gives no reason",
-            false => &self.reason,
+        let reason = if self.reason.is_empty() {
+            "it gives no reason"
+        } else {
+            &self.reason
         };
         write!(
             f,

@@ -24,9 +24,10 @@ impl TrtNetwork<'_> {
         self.place(tensor, layout)?;
         self.taken.insert(tensor);
         let value = self.value(tensor);
-        match self.halves() && kind == FLOAT {
-            true => self.cast(node, value, HALF),
-            false => Ok(value),
+        if self.halves() && kind == FLOAT {
+            self.cast(node, value, HALF)
+        } else {
+            Ok(value)
         }
     }
 

@@ -57,9 +57,10 @@ struct Place {
 
 impl Place {
     fn buffer<'a>(&self, slot: &'a Slot) -> &'a Buffer {
-        match self.input {
-            true => &slot.inputs[self.at],
-            false => &slot.outputs[self.at],
+        if self.input {
+            &slot.inputs[self.at]
+        } else {
+            &slot.outputs[self.at]
         }
     }
 }

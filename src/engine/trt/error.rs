@@ -46,14 +46,13 @@ fn list(versions: &[TrtVersion]) -> String {
 }
 
 fn places(paths: &[PathBuf]) -> String {
-    match paths.is_empty() {
-        true => "the system's loader has none".into(),
-        false => {
-            let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-            format!(
-                "neither the system's loader nor {} has one",
-                paths.join(", ")
-            )
-        }
+    if paths.is_empty() {
+        "the system's loader has none".into()
+    } else {
+        let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        format!(
+            "neither the system's loader nor {} has one",
+            paths.join(", ")
+        )
     }
 }

@@ -70,9 +70,10 @@ impl LibraryPaths {
     pub(super) fn candidates(&self, names: &[String]) -> Result<Vec<Candidate>, PathBuf> {
         if let Some(named) = &self.named {
             let inside = || in_folder(named, names).into_iter().next();
-            let found = match named.is_dir() {
-                true => inside(),
-                false => named.is_file().then(|| named.clone()),
+            let found = if named.is_dir() {
+                inside()
+            } else {
+                named.is_file().then(|| named.clone())
             };
             let found = found.ok_or_else(|| named.clone())?;
             return Ok(vec![Candidate::File(found)]);

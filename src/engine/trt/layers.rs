@@ -54,9 +54,10 @@ impl NetworkBuilder for TrtNetwork<'_> {
     }
 
     fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built {
-        let kernel = match self.quantises(name) {
-            true => self.quantised_kernel(name, &layer.kernel, 0)?,
-            false => self.constant_layer(name, &layer.kernel)?,
+        let kernel = if self.quantises(name) {
+            self.quantised_kernel(name, &layer.kernel, 0)?
+        } else {
+            self.constant_layer(name, &layer.kernel)?
         };
         let products = self.multiply(name, [x, kernel], [false, true])?;
         match &layer.bias {

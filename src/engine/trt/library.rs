@@ -179,9 +179,10 @@ impl Library {
         let reasons: Vec<String> = reasons.into_iter().filter(|r| !r.is_empty()).collect();
         TrtError::Call {
             call,
-            reason: match reasons.is_empty() {
-                true => "TensorRT gives no reason".into(),
-                false => reasons.join("; "),
+            reason: if reasons.is_empty() {
+                "TensorRT gives no reason".into()
+            } else {
+                reasons.join("; ")
             },
         }
     }

@@ -138,13 +138,14 @@ impl TrtBackend {
                 counted(self.cores, "DLA core")
             )));
         }
-        match graph.batch() == spec.batch {
-            true => Ok(()),
-            false => Err(spec.error(format!(
+        if graph.batch() == spec.batch {
+            Ok(())
+        } else {
+            Err(spec.error(format!(
                 "the stage has {} instead of {}",
                 counted(graph.batch(), "row"),
                 spec.batch
-            ))),
+            )))
         }
     }
 }

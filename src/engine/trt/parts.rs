@@ -65,9 +65,10 @@ impl TrtNetwork<'_> {
             geometry,
         } = layer;
         let window = window(&weights.shape[2..], geometry)?;
-        let quantised = match self.quantises(node) {
-            true => Some(self.quantised_kernel(node, weights, axis)?),
-            false => None,
+        let quantised = if self.quantises(node) {
+            Some(self.quantised_kernel(node, weights, axis)?)
+        } else {
+            None
         };
         let kernel = self.optional_blob(quantised.is_none().then_some(weights));
         let bias = self.optional_blob(bias);

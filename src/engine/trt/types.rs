@@ -59,14 +59,13 @@ impl Types {
         // Backwards, so that what a tensor becomes is known before it.
         for (at, node) in graph.nodes.iter().enumerate().rev() {
             let name = &graph.tensor(node.output).name;
-            match stored[at] {
-                true => self.keep_one(graph, numerics, node.output),
-                false => {
-                    let reader = graph.nodes.iter().find(|n| n.inputs.contains(&node.output));
-                    let becomes = reader.map(|n| &graph.tensor(n.output).name);
-                    if let Some(range) = becomes.and_then(|name| self.range(name)) {
-                        self.inner.insert(name.clone(), range);
-                    }
+            if stored[at] {
+                self.keep_one(graph, numerics, node.output)
+            } else {
+                let reader = graph.nodes.iter().find(|n| n.inputs.contains(&node.output));
+                let becomes = reader.map(|n| &graph.tensor(n.output).name);
+                if let Some(range) = becomes.and_then(|name| self.range(name)) {
+                    self.inner.insert(name.clone(), range);
                 }
             }
         }

@@ -102,11 +102,12 @@ impl<T> Slots<T> {
         };
         let got: Vec<usize> = outputs.iter().map(Vec::len).collect();
         let want: Vec<usize> = sizes.iter().map(|size| size.of(task.batch)).collect();
-        match got == want {
-            true => Ok(()),
-            false => Err(format!(
+        if got == want {
+            Ok(())
+        } else {
+            Err(format!(
                 "the engine gave outputs of {got:?} elements instead of {want:?}"
-            )),
+            ))
         }
     }
 

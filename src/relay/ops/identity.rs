@@ -17,8 +17,9 @@ pub fn copy(_: &Call) -> Result<Taken, RelayError> {
 /// Also `cast_like`, whose second operand only names a type.
 pub fn cast(call: &Call) -> Result<Taken, RelayError> {
     let from = call.operands.first().map(|x| &x.ty.dtype);
-    Ok(match from == Some(&call.output().dtype) {
-        true => Taken::Identity,
-        false => Taken::Cast,
+    Ok(if from == Some(&call.output().dtype) {
+        Taken::Identity
+    } else {
+        Taken::Cast
     })
 }

@@ -19,9 +19,10 @@ enum Beyond {
 
 pub fn pad(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
-    let mode = match attrs.has("pad_mode") {
-        true => attrs.text("pad_mode")?,
-        false => "constant".to_string(),
+    let mode = if attrs.has("pad_mode") {
+        attrs.text("pad_mode")?
+    } else {
+        "constant".to_string()
     };
     match mode.as_str() {
         "constant" => constant(call),

@@ -125,8 +125,9 @@ pub fn adaptive3d(call: &Call) -> Result<Taken, RelayError> {
 }
 
 fn kind(call: &Call) -> PoolKind {
-    match call.op.contains("max") {
-        true => PoolKind::Max,
-        false => PoolKind::Average,
+    if call.op.contains("max") {
+        PoolKind::Max
+    } else {
+        PoolKind::Average
     }
 }

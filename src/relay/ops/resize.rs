@@ -43,9 +43,10 @@ fn shrinks_to_one(call: &Call) -> bool {
 /// TVM's upsampling is a resize by fixed scales.
 pub fn upsampling(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
-    let coordinates = match attrs.flag("align_corners")? {
-        true => Coordinates::AlignCorners,
-        false => Coordinates::Asymmetric,
+    let coordinates = if attrs.flag("align_corners")? {
+        Coordinates::AlignCorners
+    } else {
+        Coordinates::Asymmetric
     };
     let method = match attrs.text("method")?.as_str() {
         "nearest_neighbor" => None,

@@ -81,9 +81,10 @@ pub fn starts(attrs: &Attrs, x: &[usize]) -> Result<Vec<(usize, i64)>, RelayErro
     // With sizes instead of ends, TVM ignores strides.
     let sized = !resolved && attrs.text("slice_mode")? == "size";
     let strides = attrs.ints("strides")?.filter(|_| !sized);
-    let axes = match attrs.has("axes") {
-        true => attrs.ints("axes")?,
-        false => None,
+    let axes = if attrs.has("axes") {
+        attrs.ints("axes")?
+    } else {
+        None
     };
     let axes = axes.unwrap_or_else(|| (0..begin.len() as i64).collect());
     let mut starts = vec![(0, 1); x.len()];

@@ -61,16 +61,20 @@ pub(super) fn check(call: &Call) -> Result<(), RelayError> {
         |scale, zero_point| affine(call, &call.output().dtype, scale, zero_point).map(drop);
     match form {
         Form::Quantise => result(1, 2),
-        Form::Dequantise => match call.operands[0].is_constant() {
-            true => scales(call, 1).and_then(|_| zero_points(call, 2)).map(drop),
-            false => activation(0, 1, 2),
-        },
+        Form::Dequantise => {
+            if call.operands[0].is_constant() {
+                scales(call, 1).and_then(|_| zero_points(call, 2)).map(drop)
+            } else {
+                activation(0, 1, 2)
+            }
+        }
         Form::Requantise => {
             scales(call, 1)?;
             zero_points(call, 2)?;
-            match call.output().dtype == "int32" {
-                true => scales(call, 3).and_then(|_| zero_points(call, 4)).map(drop),
-                false => result(3, 4),
+            if call.output().dtype == "int32" {
+                scales(call, 3).and_then(|_| zero_points(call, 4)).map(drop)
+            } else {
+                result(3, 4)
             }
         }
         Form::Product => activation(0, 4, 2).and_then(|()| weight(call)),

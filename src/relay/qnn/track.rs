@@ -92,9 +92,10 @@ impl Track {
             return None;
         }
         let (_, max) = affine.interval();
-        Some(Op::Activation(match Track::CLIPS.contains(&max) {
-            true => Activation::Clip { min: 0.0, max },
-            false => Activation::Relu,
+        Some(Op::Activation(if Track::CLIPS.contains(&max) {
+            Activation::Clip { min: 0.0, max }
+        } else {
+            Activation::Relu
         }))
     }
 

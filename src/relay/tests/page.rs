@@ -101,9 +101,10 @@ fn operators(
 /// What a chip's DLA makes of an operator, in FP16, and in INT8 where that is another thing.
 fn on_chip(support: &Support, chip: &'static str) -> String {
     let [fp16, int8] = ["FP16", "INT8"].map(|precision| cell(&support.dla[&(chip, precision)]));
-    match fp16 == int8 {
-        true => fp16,
-        false => format!("{fp16}; INT8: {int8}"),
+    if fp16 == int8 {
+        fp16
+    } else {
+        format!("{fp16}; INT8: {int8}")
     }
 }
 

@@ -146,12 +146,13 @@ impl Output {
 }
 
 fn refuse_shared_memory(parameters: &Parameters) -> Result<(), RequestError> {
-    match parameters.contains_key("shared_memory_region") {
-        true => Err(RequestError::Unsupported {
+    if parameters.contains_key("shared_memory_region") {
+        Err(RequestError::Unsupported {
             what: "the shared memory extension".to_string(),
             help: true,
-        }),
-        false => Ok(()),
+        })
+    } else {
+        Ok(())
     }
 }
 

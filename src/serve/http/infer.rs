@@ -68,9 +68,10 @@ async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Req
         return Err(RequestError::TooLarge(most));
     }
     to_bytes(body, most).await.map_err(|error| {
-        match error.source().is_some_and(|e| e.is::<LengthLimitError>()) {
-            true => RequestError::TooLarge(most),
-            false => RequestError::Malformed(format!("the request broke off: {error}")),
+        if error.source().is_some_and(|e| e.is::<LengthLimitError>()) {
+            RequestError::TooLarge(most)
+        } else {
+            RequestError::Malformed(format!("the request broke off: {error}"))
         }
     })
 }

@@ -27,12 +27,13 @@ fn troubled(device: Device, stage: StageKind, round: usize, fault: Fault) -> Fak
 /// on a busy machine takes its time.
 fn open_for(bundle: Bundle, backend: Fake) -> Session {
     let late = |t: &Trouble| matches!(t.fault, Fault::Late(_));
-    let config = match backend.trouble.iter().any(late) {
-        true => SessionConfig {
+    let config = if backend.trouble.iter().any(late) {
+        SessionConfig {
             time_limit: Duration::from_millis(200),
             ..config()
-        },
-        false => config(),
+        }
+    } else {
+        config()
     };
     Session::from_bundle(bundle, Arc::new(backend), config).unwrap()
 }

@@ -37,9 +37,10 @@ pub fn read(header: &str) -> Result<Vec<Interface>, String> {
             methods: methods?,
         });
     }
-    match interfaces.is_empty() {
-        true => Err("NvInferImpl.h declares no interface".into()),
-        false => Ok(interfaces),
+    if interfaces.is_empty() {
+        Err("NvInferImpl.h declares no interface".into())
+    } else {
+        Ok(interfaces)
     }
 }
 
@@ -75,8 +76,9 @@ fn type_of(argument: &str) -> String {
     let argument = argument.split('=').next().unwrap_or_default().trim();
     let words: Vec<&str> = argument.split(' ').collect();
     let named = words.iter().filter(|word| **word != "const").count() > 1;
-    match named && !argument.ends_with(['*', '&']) {
-        true => words[..words.len() - 1].join(" "),
-        false => argument.to_string(),
+    if named && !argument.ends_with(['*', '&']) {
+        words[..words.len() - 1].join(" ")
+    } else {
+        argument.to_string()
     }
 }

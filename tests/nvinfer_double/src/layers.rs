@@ -296,9 +296,10 @@ impl Network<'_> {
         };
         shape.extend(window);
         let weights = weights.reshaped(shape);
-        match self.in_integers(layer) {
-            true => Ok(rounding::kernel(&weights, usize::from(!maps_first))),
-            false => Ok(weights),
+        if self.in_integers(layer) {
+            Ok(rounding::kernel(&weights, usize::from(!maps_first)))
+        } else {
+            Ok(weights)
         }
     }
 

@@ -144,9 +144,10 @@ impl Costs for BoardCosts {
 
     fn slow_down(&self, loads: &[Load]) -> Vec<f64> {
         let demands: Vec<(Device, f64)> = loads.iter().map(|l| (l.device, l.demand)).collect();
-        match self.setting.contention {
-            true => contention::slow_down(&self.setting.machine, &self.constants, &demands),
-            false => vec![1.0; loads.len()],
+        if self.setting.contention {
+            contention::slow_down(&self.setting.machine, &self.constants, &demands)
+        } else {
+            vec![1.0; loads.len()]
         }
     }
 

@@ -81,13 +81,11 @@ impl Dla<'_> {
         let up = |value: f64, unit: f64| (value / unit).ceil() * unit;
         let [high, wide] = geometry.stride;
         let folded = geometry.channels <= 4.0;
-        let extent = match folded {
-            true => high * wide,
-            false => 1.0,
-        };
-        let taps = match folded {
-            true => (geometry.kernel[0] / high).ceil() * (geometry.kernel[1] / wide).ceil(),
-            false => geometry.kernel[0] * geometry.kernel[1],
+        let extent = if folded { high * wide } else { 1.0 };
+        let taps = if folded {
+            (geometry.kernel[0] / high).ceil() * (geometry.kernel[1] / wide).ceil()
+        } else {
+            geometry.kernel[0] * geometry.kernel[1]
         };
         let channels = up(geometry.channels / geometry.groups * extent, 16.0);
         let maps = up(geometry.maps / geometry.groups, 16.0);
@@ -120,9 +118,10 @@ impl Dla<'_> {
 
     /// Cycles of the memory interfaces: SRAM and DRAM work side by side, data and weights in the DRAM one after the other.
     fn transfer(&self, layer: &Layer, rows: f64) -> f64 {
-        let (bytes, bulk, gain) = match self.first() {
-            true => (Key::DlaBytes, Key::DlaWeightBytes, Key::SramGain),
-            false => (Key::Dla2Bytes, Key::Dla2WeightBytes, Key::Dla2SramGain),
+        let (bytes, bulk, gain) = if self.first() {
+            (Key::DlaBytes, Key::DlaWeightBytes, Key::SramGain)
+        } else {
+            (Key::Dla2Bytes, Key::Dla2WeightBytes, Key::Dla2SramGain)
         };
         let rate = self.constants.get(bytes);
         let (_, weights) = self.streamed(layer);
@@ -139,9 +138,10 @@ impl Dla<'_> {
         let all = data + layer.outputs * size;
         let inside = (layer.inputs + layer.outputs - layer.outside).max(0.0) * size;
         let sram = self.machine.board.dla.sram_kib.0.min(1024.0) * 1024.0;
-        match inside <= sram {
-            true => [inside, (all - inside).max(0.0)],
-            false => [0.0, all],
+        if inside <= sram {
+            [inside, (all - inside).max(0.0)]
+        } else {
+            [0.0, all]
         }
     }
 

@@ -44,9 +44,10 @@ impl Gpu<'_> {
 
     fn launch(&self) -> f64 {
         let enqueued = self.of_architecture(Key::LaunchVolta, Key::LaunchAmpere);
-        match self.graph {
-            true => enqueued * self.constants.get(Key::GraphLaunch),
-            false => enqueued,
+        if self.graph {
+            enqueued * self.constants.get(Key::GraphLaunch)
+        } else {
+            enqueued
         }
     }
 
@@ -116,9 +117,10 @@ impl Gpu<'_> {
             };
             self.waves(geometry, rows, tile) / share
         };
-        let grouped = match geometry.groups > 1.0 {
-            true => self.constants.get(Key::GroupedConv),
-            false => 1.0,
+        let grouped = if geometry.groups > 1.0 {
+            self.constants.get(Key::GroupedConv)
+        } else {
+            1.0
         };
         TILES.into_iter().map(with).fold(f64::INFINITY, f64::min) * grouped
     }

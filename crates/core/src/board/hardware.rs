@@ -188,9 +188,10 @@ impl TryFrom<f64> for Positive {
     type Error = String;
 
     fn try_from(value: f64) -> Result<Positive, String> {
-        match value.is_finite() && value > 0.0 && value < 1e7 {
-            true => Ok(Positive(value)),
-            false => Err(format!("{value} is not between 0 and 10^7")),
+        if value.is_finite() && value > 0.0 && value < 1e7 {
+            Ok(Positive(value))
+        } else {
+            Err(format!("{value} is not between 0 and 10^7"))
         }
     }
 }
@@ -204,9 +205,10 @@ impl TryFrom<f64> for Megahertz {
     type Error = String;
 
     fn try_from(value: f64) -> Result<Megahertz, String> {
-        match (1.0..=1e5).contains(&value) {
-            true => Ok(Megahertz(value)),
-            false => Err(format!("{value} MHz is not between 1 and 100000")),
+        if (1.0..=1e5).contains(&value) {
+            Ok(Megahertz(value))
+        } else {
+            Err(format!("{value} MHz is not between 1 and 100000"))
         }
     }
 }
@@ -252,9 +254,10 @@ impl TryFrom<String> for Name {
     type Error = String;
 
     fn try_from(text: String) -> Result<Name, String> {
-        match text.trim().is_empty() {
-            true => Err("is empty".into()),
-            false => Ok(Name(text)),
+        if text.trim().is_empty() {
+            Err("is empty".into())
+        } else {
+            Ok(Name(text))
         }
     }
 }

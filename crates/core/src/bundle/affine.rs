@@ -76,12 +76,13 @@ impl Affine {
                 self.scale
             ));
         }
-        match (least..=most).contains(&self.zero_point) {
-            true => Ok(self),
-            false => Err(format!(
+        if (least..=most).contains(&self.zero_point) {
+            Ok(self)
+        } else {
+            Err(format!(
                 "the zero point {} is outside {least} to {most}",
                 self.zero_point
-            )),
+            ))
         }
     }
 

@@ -59,9 +59,12 @@ fn fit_keys(keys: &[usize], start: &Constants, errors: Errors) -> Constants {
 
 /// Weighted errors, then how far each constant is from its prior.
 fn residuals(keys: &[usize], constants: &Constants, errors: Errors) -> Vec<f64> {
-    let huber = |error: f64| match error.abs() <= HUBER {
-        true => error,
-        false => error.signum() * (HUBER * (2.0 * error.abs() - HUBER)).sqrt(),
+    let huber = |error: f64| {
+        if error.abs() <= HUBER {
+            error
+        } else {
+            error.signum() * (HUBER * (2.0 * error.abs() - HUBER)).sqrt()
+        }
     };
     let measured = errors(constants)
         .into_iter()

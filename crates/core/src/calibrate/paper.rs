@@ -64,9 +64,10 @@ fn bisect(below: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0f64, 1e6f64.ln());
     for _ in 0..24 {
         let middle = (low + high) / 2.0;
-        match below(middle.exp()) {
-            true => low = middle,
-            false => high = middle,
+        if below(middle.exp()) {
+            low = middle
+        } else {
+            high = middle
         }
     }
     ((low + high) / 2.0).exp()

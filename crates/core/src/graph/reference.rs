@@ -134,9 +134,12 @@ pub fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
             transpose_b,
         } => {
             let inner = x.shape[if *transpose_a { 1 } else { 2 }];
-            let element = |x: &Array, transposed, b, row, column| match transposed {
-                true => at(x, &[b, column, row]),
-                false => at(x, &[b, row, column]),
+            let element = |x: &Array, transposed, b, row, column| {
+                if transposed {
+                    at(x, &[b, column, row])
+                } else {
+                    at(x, &[b, row, column])
+                }
             };
             fill(shape, |i| {
                 let term = |k| {
@@ -292,9 +295,10 @@ fn pool<const N: usize>(pool: &PoolNd<N>, x: &Array, shape: &[usize]) -> Array {
             let place = choice.iter().zip(&inside).map(|(c, t)| t[*c]);
             at(x, &i[..2].iter().copied().chain(place).collect::<Vec<_>>())
         });
-        let divisor: usize = match pool.count_include_pad {
-            true => taps.iter().map(Vec::len).product(),
-            false => lengths.iter().product(),
+        let divisor: usize = if pool.count_include_pad {
+            taps.iter().map(Vec::len).product()
+        } else {
+            lengths.iter().product()
         };
         match pool.kind {
             PoolKind::Max => values.fold(f64::from(f32::MIN), f64::max),

@@ -259,9 +259,10 @@ impl Axis {
 
     /// Per window the elements that count in an average.
     fn counts(&self, include_padding: bool) -> Vec<usize> {
-        let (first, end) = match include_padding {
-            true => (0, self.before + self.size + self.behind),
-            false => (self.before, self.before + self.size),
+        let (first, end) = if include_padding {
+            (0, self.before + self.size + self.behind)
+        } else {
+            (self.before, self.before + self.size)
         };
         let taps = |start: usize| (0..self.window).map(move |k| start + k * self.dilation);
         (0..self.outputs)

@@ -28,9 +28,10 @@ impl Lowering<'_> {
                     .map_err(|e| e.at(&node.name))?
             }
         };
-        match keepdims {
-            true => Ok(value),
-            false => self.reshaped(node, value, self.shape(node.output).to_vec()),
+        if keepdims {
+            Ok(value)
+        } else {
+            self.reshaped(node, value, self.shape(node.output).to_vec())
         }
     }
 

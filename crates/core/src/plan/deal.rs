@@ -89,9 +89,10 @@ impl Plan {
     pub fn in_units(batch: usize, devices: &[Device], unit: usize) -> Plan {
         let units = batch / unit.max(1);
         let first = devices.first().copied().unwrap_or(Device::Gpu);
-        let others = match batch < SHARED_FROM {
-            true => &[],
-            false => devices.get(1..).unwrap_or_default(),
+        let others = if batch < SHARED_FROM {
+            &[]
+        } else {
+            devices.get(1..).unwrap_or_default()
         };
         let each = units / (others.len() + 1);
         let share = |device, rounds| Share {

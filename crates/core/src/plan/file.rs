@@ -43,12 +43,13 @@ impl PlanFile {
     /// [`PlanError::OtherNetwork`], [`PlanError::OtherBoard`], [`PlanError::Version`].
     pub fn check(&self, artifact: &str, board: &str) -> Result<(), PlanError> {
         self.check_network(artifact)?;
-        match self.board == board {
-            true => Ok(()),
-            false => Err(PlanError::OtherBoard {
+        if self.board == board {
+            Ok(())
+        } else {
+            Err(PlanError::OtherBoard {
                 theirs: self.board.clone(),
                 ours: board.to_string(),
-            }),
+            })
         }
     }
 
@@ -60,12 +61,13 @@ impl PlanFile {
         if self.version != VERSION {
             return Err(PlanError::Version(self.version));
         }
-        match self.artifact == artifact {
-            true => Ok(()),
-            false => Err(PlanError::OtherNetwork {
+        if self.artifact == artifact {
+            Ok(())
+        } else {
+            Err(PlanError::OtherNetwork {
                 theirs: self.artifact.clone(),
                 ours: artifact.to_string(),
-            }),
+            })
         }
     }
 }

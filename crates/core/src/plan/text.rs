@@ -101,9 +101,10 @@ fn mode(part: &str, text: &str) -> Result<Mode, PlanError> {
 }
 
 fn cut(part: &str, node: &str) -> Result<Cut, PlanError> {
-    match node.is_empty() {
-        true => Err(wrong(part, "name the last node before the cut")),
-        false => Ok(Cut::After(node.to_string())),
+    if node.is_empty() {
+        Err(wrong(part, "name the last node before the cut"))
+    } else {
+        Ok(Cut::After(node.to_string()))
     }
 }
 

@@ -22,9 +22,10 @@ impl Planner {
         let missing = self.lacking(&wanted.plan, engines);
         let costs = self.build_us * missing.len() as f64;
         // What a trial would gain is not known: it may cost as much as all batches so far.
-        let saved = match wanted.us.is_finite() {
-            true => course.missed_us,
-            false => course.total_us,
+        let saved = if wanted.us.is_finite() {
+            course.missed_us
+        } else {
+            course.total_us
         };
         let pays = saved >= costs;
         if !pays || self.stopped.is_some() || self.asked + missing.len() > MOST_ENGINES {

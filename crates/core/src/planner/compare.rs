@@ -49,9 +49,12 @@ impl Planner {
         let reach = there.as_ref().map_or(now, |(found, _)| found.us);
         let any = best(Offer::Any, &all[..own.len()]).filter(|_| course.grows);
         // What nobody saw is worth a look however uncertain the rest is.
-        let bar = |found: &Estimate| match self.is_unseen(&found.plan) {
-            true => 1.0 - LEAST_GAIN - BUILD_GAIN,
-            false => bar - BUILD_GAIN,
+        let bar = |found: &Estimate| {
+            if self.is_unseen(&found.plan) {
+                1.0 - LEAST_GAIN - BUILD_GAIN
+            } else {
+                bar - BUILD_GAIN
+            }
         };
         let any = any.filter(|(found, _)| found.us < reach * bar(found));
         let complete = |plan: &Plan| self.lacking(plan, engines).is_empty();
@@ -141,9 +144,10 @@ impl Planner {
     fn uncertainty(&self, course: &Course) -> f64 {
         let alone = course.plan.gpu_alone();
         let errors = course.plan.prefix.iter().filter_map(|share| {
-            let kind = match alone {
-                true => Kind::whole(),
-                false => prefix(course.frame.way, share.device),
+            let kind = if alone {
+                Kind::whole()
+            } else {
+                prefix(course.frame.way, share.device)
             };
             self.rates.error(kind, share.batch)
         });

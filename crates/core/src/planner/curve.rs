@@ -131,9 +131,10 @@ impl Rates {
                 ..kind
             },
         );
-        match own.is_empty() || alike(&own, &twin, expected.shape()) {
-            true => [own, twin].concat(),
-            false => own,
+        if own.is_empty() || alike(&own, &twin, expected.shape()) {
+            [own, twin].concat()
+        } else {
+            own
         }
     }
 

@@ -161,13 +161,14 @@ impl Planner {
         let beside = self.beside(ran);
         let mut groups: BTreeMap<(Kind, usize), Vec<f64>> = BTreeMap::new();
         for (stage, device, rows, us) in ran.executions {
-            let kind = match ran.plan.gpu_alone() {
-                true => Kind::whole(),
-                false => Kind {
+            let kind = if ran.plan.gpu_alone() {
+                Kind::whole()
+            } else {
+                Kind {
                     way,
                     stage: *stage,
                     device: *device,
-                },
+                }
             };
             let slow = match (kind.stage, device) {
                 (StageKind::Prefix, Device::Gpu) => beside[0],

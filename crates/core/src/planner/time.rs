@@ -12,12 +12,11 @@ impl Deal<'_> {
             let us = busy(&plan, &self.whole)?;
             return Some(estimate(plan, self.rates.host_us(false), us, 0.0, 0.0));
         }
-        let after = match self.has_suffix() {
-            true => {
-                let one = self.suffix.time(plan.suffix_batch)?;
-                one * plan.total().div_ceil(plan.suffix_batch) as f64
-            }
-            false => 0.0,
+        let after = if self.has_suffix() {
+            let one = self.suffix.time(plan.suffix_batch)?;
+            one * plan.total().div_ceil(plan.suffix_batch) as f64
+        } else {
+            0.0
         };
         let [gpu, dla] = beside(self.apart(&plan)?, self.slow(&plan));
         let host = self.rates.host_us(true);
@@ -102,8 +101,9 @@ fn busy(plan: &Plan, lane: &Lane<'_>) -> Option<f64> {
 /// What the GPU and the DLAs take beside each other, until the one ends and leaves the other alone.
 fn beside(alone: [f64; 2], slow: [f64; 2]) -> [f64; 2] {
     let [gpu, dla] = [alone[0] * slow[0], alone[1] * slow[1]];
-    match dla <= gpu {
-        true => [dla + alone[0] - dla / slow[0], dla],
-        false => [gpu, gpu + alone[1] - gpu / slow[1]],
+    if dla <= gpu {
+        [dla + alone[0] - dla / slow[0], dla]
+    } else {
+        [gpu, gpu + alone[1] - gpu / slow[1]]
     }
 }

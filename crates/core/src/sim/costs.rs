@@ -35,9 +35,10 @@ impl ExecutionCost {
 
     /// DRAM bandwidth it takes when alone, in GB/s.
     pub fn demand(&self) -> f64 {
-        match self.alone_us > 0.0 {
-            true => self.bytes as f64 / self.alone_us / 1e3,
-            false => 0.0,
+        if self.alone_us > 0.0 {
+            self.bytes as f64 / self.alone_us / 1e3
+        } else {
+            0.0
         }
     }
 }

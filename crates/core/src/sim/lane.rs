@@ -127,8 +127,9 @@ impl<T> Lane<T> {
 }
 
 fn left(micros: f64) -> f64 {
-    match micros > SAME {
-        true => micros,
-        false => 0.0,
+    if micros > SAME {
+        micros
+    } else {
+        0.0
     }
 }

@@ -23,9 +23,10 @@ impl Noise {
     /// # Errors
     /// [`SimError::Jitter`] outside 0 to 0.9.
     pub fn new(jitter: f64, seed: u64) -> Result<Noise, SimError> {
-        match (0.0..=0.9).contains(&jitter) {
-            true => Ok(Noise { jitter, seed }),
-            false => Err(SimError::Jitter(jitter)),
+        if (0.0..=0.9).contains(&jitter) {
+            Ok(Noise { jitter, seed })
+        } else {
+            Err(SimError::Jitter(jitter))
         }
     }
 

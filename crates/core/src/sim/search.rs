@@ -30,9 +30,10 @@ pub(super) fn candidates(
         batch,
     };
     if let Some(unit) = network.unit {
-        return match batch.is_multiple_of(unit) {
-            true => Ok(vec![search.in_units(choice, unit)]),
-            false => Err(SimError::Units { unit, rows: batch }),
+        return if batch.is_multiple_of(unit) {
+            Ok(vec![search.in_units(choice, unit)])
+        } else {
+            Err(SimError::Units { unit, rows: batch })
         };
     }
     let mut plans = match choice {

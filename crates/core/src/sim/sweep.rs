@@ -41,9 +41,10 @@ pub struct Network {
 impl Network {
     /// What can be compared for this network on this board.
     pub fn choices(&self) -> Vec<Choice> {
-        match self.prefix && !self.dlas.is_empty() {
-            true => vec![Choice::GpuOnly, Choice::DlaOnly, Choice::Shared],
-            false => vec![Choice::GpuOnly],
+        if self.prefix && !self.dlas.is_empty() {
+            vec![Choice::GpuOnly, Choice::DlaOnly, Choice::Shared]
+        } else {
+            vec![Choice::GpuOnly]
         }
     }
 

@@ -59,12 +59,13 @@ impl Parser {
     }
 
     fn expect(&mut self, token: &str) -> Result<(), String> {
-        match self.take(token) {
-            true => Ok(()),
-            false => Err(format!(
+        if self.take(token) {
+            Ok(())
+        } else {
+            Err(format!(
                 "`{token}` is expected, not `{}`",
                 self.peek().unwrap_or("the end")
-            )),
+            ))
         }
     }
 
@@ -115,9 +116,10 @@ impl Parser {
             }
             rest.push((op, self.sum()?));
         }
-        Ok(match rest.is_empty() {
-            true => first,
-            false => Expr::Compare(Box::new(first), rest),
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            Expr::Compare(Box::new(first), rest)
         })
     }
 

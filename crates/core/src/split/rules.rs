@@ -146,9 +146,10 @@ impl Rule {
             |text: &str| -> Vec<String> { text.split('|').map(|p| p.trim().to_string()).collect() };
         let first = row.trt_min.parse()?;
         let last = last_of(&row.trt_max)?;
-        let check = match row.check.is_empty() {
-            true => None,
-            false => Some(parse(&row.check).map_err(|error| format!("{}: {error}", row.id))?),
+        let check = if row.check.is_empty() {
+            None
+        } else {
+            Some(parse(&row.check).map_err(|error| format!("{}: {error}", row.id))?)
         };
         Ok(Rule {
             layers: owned(&row.layer),

@@ -49,9 +49,10 @@ impl Sites {
         early: bool,
     ) -> Result<Sites, SplitError> {
         let longest = cut(graph, &options.target, &options.gpu_only)?;
-        let mut points = match early {
-            true => cuts(graph, &longest.side),
-            false => Vec::new(),
+        let mut points = if early {
+            cuts(graph, &longest.side)
+        } else {
+            Vec::new()
         };
         let mut sizes: Vec<usize> = points.iter().map(|point| point.elements).collect();
         sizes.sort_unstable();
@@ -143,9 +144,10 @@ fn dla_rows(prefix: &Graph, options: &Options) -> Option<usize> {
     let (mut low, mut high) = (0, DLA_ROWS + 1);
     while high - low > 1 {
         let middle = (low + high) / 2;
-        match fits(middle) {
-            true => low = middle,
-            false => high = middle,
+        if fits(middle) {
+            low = middle
+        } else {
+            high = middle
         }
     }
     (low > 0).then_some(low)

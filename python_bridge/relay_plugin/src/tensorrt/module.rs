@@ -62,9 +62,10 @@ impl TensorRtModule {
                 return Ok(Value::Null);
             }
         }
-        let rows = match self.document.is_dynamic() && !arguments.is_empty() {
-            true => arguments.tensor(0)?.shape().first().copied().unwrap_or(1),
-            false => 0,
+        let rows = if self.document.is_dynamic() && !arguments.is_empty() {
+            arguments.tensor(0)?.shape().first().copied().unwrap_or(1)
+        } else {
+            0
         };
         self.runner(rows)?.run(arguments)
     }

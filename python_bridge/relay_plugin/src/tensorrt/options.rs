@@ -62,9 +62,10 @@ fn target() -> Result<Option<Object>, TvmError> {
         return Ok(None);
     };
     let kind = target.field("kind")?.object()?.field("name")?.text()?;
-    match kind == KIND {
-        true => target.field("attrs")?.object().map(Some),
-        false => Ok(None),
+    if kind == KIND {
+        target.field("attrs")?.object().map(Some)
+    } else {
+        Ok(None)
     }
 }
 

@@ -43,9 +43,10 @@ impl Runner {
         for text in &request.unheeded {
             say_once(&format!("not heeded: {text}"));
         }
-        let arithmetic = match settings.names_precision() {
-            true => Arithmetic::Float,
-            false => request.arithmetic,
+        let arithmetic = if settings.names_precision() {
+            Arithmetic::Float
+        } else {
+            request.arithmetic
         };
         if arithmetic != request.arithmetic {
             say_once("not heeded: TVM's options for FP16 and INT8, since TVM_DLA_PRECISION or TVM_DLA_CALIBRATION is set");
@@ -98,9 +99,10 @@ fn in_rows(bundle: &Bundle) -> Result<(), CallError> {
             return Err(format!("TVM_TENSORRT_USE_INT8: input `{name}` of the shape {shape:?} does not have {rows} rows, as the network has; unset it, or give ranges with TVM_DLA_CALIBRATION").into());
         }
     }
-    match graph.inputs.is_empty() {
-        true => Err("TVM_TENSORRT_USE_INT8: the network has no inputs to calibrate with".into()),
-        false => Ok(()),
+    if graph.inputs.is_empty() {
+        Err("TVM_TENSORRT_USE_INT8: the network has no inputs to calibrate with".into())
+    } else {
+        Ok(())
     }
 }
 

@@ -272,9 +272,10 @@ impl Reference<'_> {
                 }
                 let result = apply(node, &operands, &shape);
                 self.before[out] = result.data.iter().map(|v| f64::from(*v)).collect();
-                self.values[out] = Some(match self.stored[at] {
-                    true => map(&result, |v| f16::from_f32(v).to_f32()),
-                    false => result,
+                self.values[out] = Some(if self.stored[at] {
+                    map(&result, |v| f16::from_f32(v).to_f32())
+                } else {
+                    result
                 });
             }
             (Format::Int8, None) if kernel => {
@@ -372,13 +373,12 @@ impl Reference<'_> {
     fn keep(&mut self, at: usize, node: &Node, real: Vec<f64>) {
         let out = node.output.0 as usize;
         let shape = &self.graph.tensor(node.output).shape;
-        let after = match self.stored[at] {
-            true => {
-                let step = self.step(node.output);
-                let steps = real.iter().map(|v| in_steps(*v, step));
-                steps.map(|steps| (steps * step) as f32).collect()
-            }
-            false => real.iter().map(|v| *v as f32).collect(),
+        let after = if self.stored[at] {
+            let step = self.step(node.output);
+            let steps = real.iter().map(|v| in_steps(*v, step));
+            steps.map(|steps| (steps * step) as f32).collect()
+        } else {
+            real.iter().map(|v| *v as f32).collect()
         };
         self.values[out] = Some(array(shape, after));
         self.before[out] = real;
@@ -483,9 +483,10 @@ fn magnitudes(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     let means: Vec<TensorId> = norms.map(|node| node.inputs[3]).collect();
     for (at, tensor) in graph.tensors.iter_mut().enumerate() {
         // A mean is subtracted.
-        let sign = match means.contains(&TensorId(at as u32)) {
-            true => -1.0,
-            false => 1.0,
+        let sign = if means.contains(&TensorId(at as u32)) {
+            -1.0
+        } else {
+            1.0
         };
         let positive = |bytes: &std::sync::Arc<Vec<u8>>| {
             let values = floats(bytes).into_iter();
@@ -645,17 +646,13 @@ fn every_operator_rounds_its_int8_result_once() {
         layers += usize::from(in_int8);
         for (i, got) in got[0].iter().enumerate() {
             let (got, exact) = (f64::from(*got), want.before[i]);
-            let fine = match in_int8 {
-                true => {
-                    let fraction = (exact / step).rem_euclid(1.0);
-                    let near_a_tie =
-                        (fraction - 0.5).abs() < NEAR_A_TIE * (1.0 + terms(&graph) / 16.0);
-                    let off = ((got - want.after[i]) / step).abs();
-                    off < 1e-4 || (near_a_tie && off < 1.0001)
-                }
-                false => {
-                    (got - exact).abs() <= fp16_bound(&graph, exact, magnitudes[0].data[i].into())
-                }
+            let fine = if in_int8 {
+                let fraction = (exact / step).rem_euclid(1.0);
+                let near_a_tie = (fraction - 0.5).abs() < NEAR_A_TIE * (1.0 + terms(&graph) / 16.0);
+                let off = ((got - want.after[i]) / step).abs();
+                off < 1e-4 || (near_a_tie && off < 1.0001)
+            } else {
+                (got - exact).abs() <= fp16_bound(&graph, exact, magnitudes[0].data[i].into())
             };
             if !fine {
                 wrong.push(format!(

@@ -28,9 +28,10 @@ fn agrees(op: &Op, x: &[usize], weight: &[usize]) -> bool {
     let y = b.node("y", op.clone(), &operands).unwrap();
     b.output(y);
     let (graph, why) = (b.finish().unwrap(), format!("{op:?} of {x:?}, {weight:?}"));
-    match goes_through_tensorrt(op.name()) {
-        true => compare(&graph, &why),
-        false => compute(&graph, &why),
+    if goes_through_tensorrt(op.name()) {
+        compare(&graph, &why)
+    } else {
+        compute(&graph, &why)
     }
     true
 }

@@ -24,9 +24,10 @@ impl Buffer {
     pub fn new(cuda: &Cuda, len: usize) -> Result<Buffer, TrtError> {
         let api = &cuda.0.api;
         let mapped = cuda.gpu().integrated;
-        let flags = match mapped {
-            true => code::HOST_PORTABLE | code::HOST_MAPPED,
-            false => code::HOST_PORTABLE,
+        let flags = if mapped {
+            code::HOST_PORTABLE | code::HOST_MAPPED
+        } else {
+            code::HOST_PORTABLE
         };
         let mut host = null_mut();
         // SAFETY: writes one address.

@@ -135,15 +135,14 @@ pub fn is_page_locked(address: usize) -> bool {
 /// An address that none of this kind begins at.
 pub fn free(address: usize, fits: impl Fn(Kind) -> bool) -> Result<(), String> {
     let mut blocks = blocks();
-    match blocks.get(&address).is_some_and(|block| fits(block.kind)) {
-        true => {
-            let block = blocks.remove(&address).expect("it was found");
-            life::died(block.life);
-            Ok(())
-        }
-        false => Err(format!(
+    if blocks.get(&address).is_some_and(|block| fits(block.kind)) {
+        let block = blocks.remove(&address).expect("it was found");
+        life::died(block.life);
+        Ok(())
+    } else {
+        Err(format!(
             "{address:#x} is not allocated, or was freed before"
-        )),
+        ))
     }
 }
 

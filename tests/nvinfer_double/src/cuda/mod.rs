@@ -60,9 +60,10 @@ pub fn records(stream: usize) -> bool {
 /// # Errors
 /// A stream that does not record.
 pub fn record(stream: usize, task: Repeatable) -> Result<(), String> {
-    match stream::record_work(stream, task) {
-        true => Ok(()),
-        false => Err(format!("{stream:#x} records nothing")),
+    if stream::record_work(stream, task) {
+        Ok(())
+    } else {
+        Err(format!("{stream:#x} records nothing"))
     }
 }
 
@@ -73,12 +74,13 @@ fn wrong(code: c_int, text: &str) -> c_int {
 }
 
 fn known(there: bool, call: &str) -> c_int {
-    match there {
-        true => SUCCESS,
-        false => wrong(
+    if there {
+        SUCCESS
+    } else {
+        wrong(
             INVALID_HANDLE,
             &format!("{call} with a handle that is unknown or was destroyed"),
-        ),
+        )
     }
 }
 

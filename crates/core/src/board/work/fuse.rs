@@ -88,9 +88,10 @@ impl Fuser<'_> {
     fn convolution(&mut self, node: &Node) {
         let geometry = shape::multiplying(self.graph, node, self.rows);
         let depthwise = geometry.groups > 1.0 && geometry.groups == geometry.channels;
-        let kind = match depthwise {
-            true => Kind::Depthwise,
-            false => Kind::Convolution,
+        let kind = if depthwise {
+            Kind::Depthwise
+        } else {
+            Kind::Convolution
         };
         self.multiplying(node, kind);
     }

@@ -45,9 +45,10 @@ pub(super) fn vgg(blocks: [usize; 5]) -> Built {
 /// Version 1.0 or 1.1 of torchvision.
 pub(super) fn squeezenet(small: bool) -> Built {
     let (mut n, x) = Net::new("squeezenet", [3, 224, 224]);
-    let (first, pools): ((usize, Window), [usize; 2]) = match small {
-        false => ((96, window(7, 2, 0)), [3, 7]),
-        true => ((64, window(3, 2, 0)), [2, 4]),
+    let (first, pools): ((usize, Window), [usize; 2]) = if small {
+        ((64, window(3, 2, 0)), [2, 4])
+    } else {
+        ((96, window(7, 2, 0)), [3, 7])
     };
     let x = n.conv(x, first.0, first.1, 1)?;
     let mut x = n.named_pool("pool1", x, PoolKind::Max, window(3, 2, 0), true)?;

@@ -77,9 +77,10 @@ fn inverted(
     };
     let y = n.conv(y, inner, window(side, stride, side / 2), inner)?;
     let y = n.linear(y, maps, window(1, 1, 0), 1)?;
-    match stride == 1 && channels == maps {
-        true => n.add(y, x),
-        false => Ok(y),
+    if stride == 1 && channels == maps {
+        n.add(y, x)
+    } else {
+        Ok(y)
     }
 }
 

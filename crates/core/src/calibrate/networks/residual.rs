@@ -66,9 +66,10 @@ fn bottleneck(n: &mut Net, x: TensorId, maps: usize, stride: usize, groups: usiz
 }
 
 fn shortcut(n: &mut Net, x: TensorId, maps: usize, stride: usize) -> Made {
-    match n.channels(x) == maps && stride == 1 {
-        true => Ok(x),
-        false => n.linear(x, maps, window(1, stride, 0), 1),
+    if n.channels(x) == maps && stride == 1 {
+        Ok(x)
+    } else {
+        n.linear(x, maps, window(1, stride, 0), 1)
     }
 }
 

@@ -49,9 +49,10 @@ pub(super) fn strides(edit: &mut Edit, node: usize) -> bool {
         }
     }
     dense.retain(|range| range.start > 0 || range.len < edit.shape(x)[range.axis]);
-    let x = match dense.is_empty() {
-        true => x,
-        false => edit.add(node, Op::Slice { ranges: dense }, &[x]),
+    let x = if dense.is_empty() {
+        x
+    } else {
+        edit.add(node, Op::Slice { ranges: dense }, &[x])
     };
     edit.set(node, write::every(stride), &[x]);
     true

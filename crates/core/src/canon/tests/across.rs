@@ -21,9 +21,10 @@ fn spatial_attention(n: &mut Net, keepdims: bool) -> TensorId {
     let x = n.conv(x, 3, 1, 1);
     let pooled = [ReduceKind::Mean, ReduceKind::Max].map(|kind| {
         let y = reduce(n, x, kind, &[1], keepdims);
-        match keepdims {
-            true => y,
-            false => n.op(Op::ExpandDims { axis: 1, count: 1 }, &[y]),
+        if keepdims {
+            y
+        } else {
+            n.op(Op::ExpandDims { axis: 1, count: 1 }, &[y])
         }
     });
     let both = n.op(Op::Concat { axis: 1 }, &pooled);

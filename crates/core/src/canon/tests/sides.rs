@@ -10,9 +10,10 @@ fn start(n: &mut Net) -> TensorId {
 
 /// One slope per channel, or one for all.
 fn slopes(n: &mut Net, one: bool) -> TensorId {
-    match one {
-        true => n.c(0.25),
-        false => n.w(&[3, 1, 1], &[0.25, 0.5, -0.5]),
+    if one {
+        n.c(0.25)
+    } else {
+        n.w(&[3, 1, 1], &[0.25, 0.5, -0.5])
     }
 }
 

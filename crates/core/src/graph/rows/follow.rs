@@ -123,9 +123,10 @@ pub(super) fn operands_of<T>(
 fn again(found: &mut Found, graph: &Graph, guesses: &mut Vec<Guess>, at: usize) -> Option<usize> {
     let behind = ancestors(graph, at);
     while let Some(mut guess) = guesses.pop() {
-        let other = match behind[guess.node] {
-            true => guess.others.next(),
-            false => None,
+        let other = if behind[guess.node] {
+            guess.others.next()
+        } else {
+            None
         };
         if other.is_some() {
             let node = guess.node;

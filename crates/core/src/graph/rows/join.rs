@@ -57,9 +57,10 @@ pub(super) fn batch_matmul(
 /// The place that all have.
 fn common(mut places: impl Iterator<Item = Place>) -> Result<Place, String> {
     let first = places.next().ok_or("no operand has rows")?;
-    match places.all(|place| place == first) {
-        true => Ok(first),
-        false => Err("its operands hold the rows at different places".to_string()),
+    if places.all(|place| place == first) {
+        Ok(first)
+    } else {
+        Err("its operands hold the rows at different places".to_string())
     }
 }
 

@@ -32,9 +32,10 @@ impl RowShape {
     /// Of a tensor in which nothing is known of rows, of a model that was compiled for `rows`: its first dimension is
     /// theirs where it is as many.
     pub fn declared(shape: &[usize], rows: usize) -> RowShape {
-        match shape.first() == Some(&rows) {
-            true => RowShape::leading(shape),
-            false => RowShape::whole(shape, rows),
+        if shape.first() == Some(&rows) {
+            RowShape::leading(shape)
+        } else {
+            RowShape::whole(shape, rows)
         }
     }
 

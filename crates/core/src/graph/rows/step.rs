@@ -76,11 +76,14 @@ pub(super) fn steps(op: &Op, operands: &[Operand<'_>], output: &[usize], rows: u
 fn alone(op: &Op, x: &[usize], place: Place, output: &[usize], rows: usize) -> Steps {
     let kept = Ok(vec![Step::at(place)]);
     let moved = |axis: usize| Ok(vec![Step::at(place.on(axis))]);
-    let along = |axis: usize| match axis == place.axis {
-        true => Err(Mixed::Because(format!(
-            "works along axis {axis}, where the rows lie"
-        ))),
-        false => Ok(vec![Step::at(place)]),
+    let along = |axis: usize| {
+        if axis == place.axis {
+            Err(Mixed::Because(format!(
+                "works along axis {axis}, where the rows lie"
+            )))
+        } else {
+            Ok(vec![Step::at(place)])
+        }
     };
     match op {
         Op::Activation(_) | Op::Unary(_) => kept,
@@ -121,11 +124,12 @@ fn alone(op: &Op, x: &[usize], place: Place, output: &[usize], rows: usize) -> S
         ),
         Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } => {
             let places = place.reshaped(x, output, rows);
-            match places.is_empty() {
-                true => Err(Mixed::Because(format!(
+            if places.is_empty() {
+                Err(Mixed::Because(format!(
                     "no axis of {output:?} keeps the rows of {x:?} together"
-                ))),
-                false => Ok(places.into_iter().map(Step::at).collect()),
+                )))
+            } else {
+                Ok(places.into_iter().map(Step::at).collect())
             }
         }
         Op::Binary(_) | Op::Concat { .. } | Op::BatchMatmul { .. } => kept,

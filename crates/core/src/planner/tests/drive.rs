@@ -65,9 +65,10 @@ impl Drive {
 
     /// Builds what `plan` needs.
     fn build(&mut self, plan: &Plan) {
-        let stage = match plan.gpu_alone() {
-            true => StageKind::Whole,
-            false => StageKind::Prefix,
+        let stage = if plan.gpu_alone() {
+            StageKind::Whole
+        } else {
+            StageKind::Prefix
         };
         for share in &plan.prefix {
             self.add(share.device, stage, share.batch);

@@ -87,9 +87,10 @@ impl Stream {
         let mut able: Vec<Able> = lanes
             .filter(|(_, l)| !l.is_lost() && l.running.len() < self.depth())
             .filter_map(|(lane, l)| {
-                let sizes: Vec<&Sized> = match late {
-                    true => l.first.iter().collect(),
-                    false => self.in_time(l, now),
+                let sizes: Vec<&Sized> = if late {
+                    l.first.iter().collect()
+                } else {
+                    self.in_time(l, now)
                 };
                 let size = fitting(&sizes, rows)?;
                 Some(Able {
@@ -129,9 +130,10 @@ impl Stream {
         };
         let ends = |s: &Sized| now + s.expected() + self.after(lane, s.batch) + self.slack;
         let kept: Vec<&Sized> = sizes.iter().copied().filter(|s| ends(s) <= due).collect();
-        match kept.is_empty() {
-            true => sizes,
-            false => kept,
+        if kept.is_empty() {
+            sizes
+        } else {
+            kept
         }
     }
 
@@ -144,9 +146,10 @@ impl Stream {
         let fits = |s: &&Sized| takes(s, ROUNDS) <= bound;
         let sizes: Vec<&Sized> = lane.first.iter().filter(fits).collect();
         let single = lane.first.first().filter(|s| takes(s, 1) <= bound);
-        match sizes.is_empty() {
-            true => single.into_iter().collect(),
-            false => sizes,
+        if sizes.is_empty() {
+            single.into_iter().collect()
+        } else {
+            sizes
         }
     }
 

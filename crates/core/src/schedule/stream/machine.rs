@@ -89,9 +89,10 @@ impl Stream {
 
     /// When a `Tick` is needed if nothing else happens before.
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
-        match self.closed || self.failed.is_some() {
-            true => None,
-            false => self.next_launch(now),
+        if self.closed || self.failed.is_some() {
+            None
+        } else {
+            self.next_launch(now)
         }
     }
 

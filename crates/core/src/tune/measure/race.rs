@@ -99,9 +99,10 @@ impl Race {
                 standing(late).median / standing(early).median
             });
         let ratios: Vec<f64> = ratios.collect();
-        match ratios.is_empty() {
-            true => 0.0,
-            false => standing(&ratios).median - 1.0,
+        if ratios.is_empty() {
+            0.0
+        } else {
+            standing(&ratios).median - 1.0
         }
     }
 }

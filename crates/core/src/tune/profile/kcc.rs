@@ -66,9 +66,12 @@ impl Greedy<'_> {
         let others = (0..self.rows.len()).filter(|unit| *unit != base);
         let mut found: Option<(usize, f64)> = None;
         for unit in others.clone() {
-            let after = |other: usize| match other == unit {
-                true => self.ms(unit, self.rows[unit] + step),
-                false => self.ms(other, self.rows[other]),
+            let after = |other: usize| {
+                if other == unit {
+                    self.ms(unit, self.rows[unit] + step)
+                } else {
+                    self.ms(other, self.rows[other])
+                }
             };
             let fits = others.clone().all(|other| after(other) <= limit);
             if fits && found.is_none_or(|(_, least)| after(unit) <= least) {

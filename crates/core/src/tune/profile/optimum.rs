@@ -34,9 +34,10 @@ impl Cost {
     fn beats(self, other: Cost) -> bool {
         let same = (self.ms - other.ms).abs() <= SAME * other.ms;
         let rest = |cost: Cost| (cost.unmeasured, cost.executions);
-        match same {
-            true => rest(self) < rest(other),
-            false => self.ms < other.ms,
+        if same {
+            rest(self) < rest(other)
+        } else {
+            self.ms < other.ms
         }
     }
 
@@ -64,9 +65,10 @@ pub fn optima(profile: &Profile, most: usize) -> Vec<Split> {
     let mut shares: Vec<Vec<usize>> = Vec::new();
     let mut best: Vec<Cost> = Vec::new();
     for unit in &units {
-        let (costs, taken) = match best.is_empty() {
-            true => (unit.cost.clone(), (0..=most).collect()),
-            false => join(&best, &unit.cost),
+        let (costs, taken) = if best.is_empty() {
+            (unit.cost.clone(), (0..=most).collect())
+        } else {
+            join(&best, &unit.cost)
         };
         best = costs;
         shares.push(taken);

@@ -109,9 +109,10 @@ pub fn read(text: &str, measure: Measure) -> Result<Vec<Profile>, ProfileError> 
             return Err(ProfileError::Row { line, reason });
         }
     }
-    match profiles.is_empty() {
-        true => Err(ProfileError::Empty),
-        false => Ok(profiles),
+    if profiles.is_empty() {
+        Err(ProfileError::Empty)
+    } else {
+        Ok(profiles)
     }
 }
 

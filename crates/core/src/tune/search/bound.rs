@@ -56,9 +56,10 @@ impl Bound {
         let suffix = Least::of_suffix(times, at, rows)?;
         least.bytes += suffix.bytes;
         let full = (gpu + dlas) / (1.0 + suffix.us * gpu);
-        let rate = match full * suffix.us <= 1.0 {
-            true => full,
-            false => dlas.min(1.0 / suffix.us),
+        let rate = if full * suffix.us <= 1.0 {
+            full
+        } else {
+            dlas.min(1.0 / suffix.us)
         };
         Ok(least.bound(times, way, rate))
     }

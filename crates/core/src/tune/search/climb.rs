@@ -90,9 +90,12 @@ fn neighbours(times: &Times<'_>, here: &Genome, rows: usize) -> Vec<Genome> {
 fn rounds(next: &mut Vec<Genome>, here: &Genome) {
     let mut change = |which: &dyn Fn(usize) -> bool, by: isize| {
         let changed = here.r_d.iter().enumerate();
-        let changed = changed.map(|(at, r)| match which(at) {
-            true => r.checked_add_signed(by),
-            false => Some(*r),
+        let changed = changed.map(|(at, r)| {
+            if which(at) {
+                r.checked_add_signed(by)
+            } else {
+                Some(*r)
+            }
         });
         if let Some(r_d) = changed.collect::<Option<Vec<usize>>>() {
             next.push(Genome {

@@ -44,9 +44,10 @@ pub(super) fn try_everything(
     rows: usize,
     goal: &Goal,
 ) -> Result<(usize, bool), SearchError> {
-    match rows <= EVERY_BATCH {
-        true => sweep(times, judge, rows, goal, BUDGET),
-        false => Ok((0, false)),
+    if rows <= EVERY_BATCH {
+        sweep(times, judge, rows, goal, BUDGET)
+    } else {
+        Ok((0, false))
     }
 }
 
@@ -161,9 +162,10 @@ impl Sweep<'_, '_> {
 
     fn batches(&self, at: Option<usize>, device: Device) -> Vec<usize> {
         let (times, rows) = (self.floor.times, self.floor.rows);
-        match rows <= EVERY_BATCH {
-            true => (1..=times.most_rows(at, device).min(rows)).collect(),
-            false => times.rows(at, device, rows),
+        if rows <= EVERY_BATCH {
+            (1..=times.most_rows(at, device).min(rows)).collect()
+        } else {
+            times.rows(at, device, rows)
         }
     }
 

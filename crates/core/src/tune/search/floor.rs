@@ -41,12 +41,11 @@ impl Floor<'_> {
         let each = self.each(way, &self.times.space.dlas, genome.n_d)?;
         let rounds = genome.r_d.iter().zip(&each);
         let mut dlas: Vec<f64> = rounds.map(|(r, us)| *r as f64 * us).collect();
-        let gpu = match genome.gpu {
-            true => self.in_batches(way, Device::Gpu, rest, genome.n_g)?,
-            false => {
-                dlas[0] += self.in_batches(way, self.times.space.dlas[0], rest, genome.n_d)?;
-                0.0
-            }
+        let gpu = if genome.gpu {
+            self.in_batches(way, Device::Gpu, rest, genome.n_g)?
+        } else {
+            dlas[0] += self.in_batches(way, self.times.space.dlas[0], rest, genome.n_d)?;
+            0.0
         };
         let one = self.times.suffix(way, genome.suffix)?.alone_us;
         let suffix = one * (self.rows / genome.suffix) as f64;

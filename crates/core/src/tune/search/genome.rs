@@ -45,9 +45,10 @@ impl Genome {
             return None;
         }
         let mut prefix = Vec::new();
-        let (first, batch) = match self.gpu {
-            true => (Device::Gpu, self.n_g),
-            false => (*space.dlas.first()?, self.n_d),
+        let (first, batch) = if self.gpu {
+            (Device::Gpu, self.n_g)
+        } else {
+            (*space.dlas.first()?, self.n_d)
         };
         let mut push = |device, batch, rounds| {
             if batch > 0 && rounds > 0 {

@@ -60,9 +60,10 @@ impl<'a> Shape<'a> {
     pub fn all(&self, all: &mut Estimates) -> Result<Least, SimError> {
         let mut least = Least { us: f64::INFINITY };
         let suffixes = self.suffixes()?;
-        let gpu_rows = match self.gpu {
-            true => self.batches(Device::Gpu)?,
-            false => vec![1],
+        let gpu_rows = if self.gpu {
+            self.batches(Device::Gpu)?
+        } else {
+            vec![1]
         };
         for n_d in self.batches(self.dlas[0])? {
             for &n_g in &gpu_rows {
@@ -191,15 +192,16 @@ impl<'a> Shape<'a> {
         let rest = self.rows - dealt;
         let host = way.costs.host(way.suffix);
         let dla = spent(&pair.dla, pair.slow_d, engines) * rounds as f64;
-        let (gpu, more) = match self.gpu {
-            true => (
+        let (gpu, more) = if self.gpu {
+            (
                 self.rest_on(Device::Gpu, n_g, rest, pair.slow_g, engines)?,
                 0.0,
-            ),
-            false => (
+            )
+        } else {
+            (
                 0.0,
                 self.rest_on(self.dlas[0], pair.n_d, rest, pair.slow_d, engines)?,
-            ),
+            )
         };
         let merge = if way.suffix { host.merge_us } else { 0.0 };
         let us = host.run_us
@@ -251,9 +253,10 @@ impl<'a> Shape<'a> {
 
 /// Microseconds until both are done that take so long side by side: when one is, the other goes on as if alone.
 fn together(pair: &Pair, gpu: f64, dla: f64) -> f64 {
-    match gpu < dla {
-        true => gpu + (dla - gpu) / pair.slow_d,
-        false => dla + (gpu - dla) / pair.slow_g,
+    if gpu < dla {
+        gpu + (dla - gpu) / pair.slow_d
+    } else {
+        dla + (gpu - dla) / pair.slow_g
     }
 }
 

@@ -523,10 +523,7 @@ proptest! {
     ) {
         let space = space(&late, vec![way("", &late), way("conv", &early)]);
         let rows = n_d * r_d.iter().sum::<usize>() + rest;
-        let goal = match energy {
-            true => Goal::Energy("idle=2,gpu=7,dla=1".parse().unwrap()),
-            false => Goal::Throughput,
-        };
+        let goal = if energy { Goal::Energy("idle=2,gpu=7,dla=1".parse().unwrap()) } else { Goal::Throughput };
         let times = Times::new(&space);
         let floor = floor::Floor { times: &times, rows, goal: &goal };
         let mut judge = Judge::new(&space, &goal);

@@ -68,9 +68,10 @@ impl<'a> Times<'a> {
 
     /// One execution of the suffix; free where there is none.
     pub fn suffix(&self, at: usize, rows: usize) -> Result<ExecutionCost, SimError> {
-        match self.way(at).suffix {
-            true => self.cost(Some(at), StageKind::Suffix, Device::Gpu, rows),
-            false => Ok(ExecutionCost::time(0.0)),
+        if self.way(at).suffix {
+            self.cost(Some(at), StageKind::Suffix, Device::Gpu, rows)
+        } else {
+            Ok(ExecutionCost::time(0.0))
         }
     }
 

@@ -56,13 +56,15 @@ impl NetworkBuilder for OnnxBuilder {
     }
 
     fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built {
-        let a = match layer.transpose_a {
-            true => self.transposed(name, a),
-            false => a,
+        let a = if layer.transpose_a {
+            self.transposed(name, a)
+        } else {
+            a
         };
-        let b = match layer.transpose_b {
-            true => self.transposed(name, b),
-            false => b,
+        let b = if layer.transpose_b {
+            self.transposed(name, b)
+        } else {
+            b
         };
         let inputs = vec![self.name(a), self.name(b)];
         Ok(self.node("MatMul", name, inputs, vec![]))

@@ -103,9 +103,10 @@ impl Walk {
         }
         let moves = MOVING.contains(&node.op_type.as_str());
         let result = self.again(node, inputs);
-        Ok(match inside || moves {
-            true => Forms::half(result),
-            false => Forms::half(half::rounded(&mut self.emit, &result)),
+        Ok(if inside || moves {
+            Forms::half(result)
+        } else {
+            Forms::half(half::rounded(&mut self.emit, &result))
         })
     }
 
