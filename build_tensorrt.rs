@@ -48,7 +48,7 @@ pub fn build() -> Result<(), Box<dyn Error>> {
         names.push(name);
     }
     let shims = format!(
-        "extern \"C\" {{\n{declarations}}}\n\
+        "unsafe extern \"C\" {{\n{declarations}}}\n\
          static SHIMS: &[unsafe extern \"C\" fn() -> *const c_void] = &[{}];\n",
         names.join(", ")
     );
@@ -84,21 +84,15 @@ fn found() -> Result<Vec<Headers>, Box<dyn Error>> {
         Some(paths) => env::split_paths(paths)
             .filter(|p| !p.as_os_str().is_empty())
             .collect(),
-        None => INSTALLED
-            .iter()
-            .map(PathBuf::from)
-            .chain(fetched())
-            .collect(),
+        None => INSTALLED.iter().map(PathBuf::from).chain(fetched()).collect(),
     };
     let mut sets: Vec<Headers> = Vec::new();
     for folder in folders {
         match Headers::read(&folder) {
-            Ok(headers) if sets.iter().all(|other| other.name() != headers.name()) => {
-                sets.push(headers)
-            }
+            Ok(headers) if sets.iter().all(|other| other.name() != headers.name()) => sets.push(headers),
             Ok(_) => {}
             Err(reason) if named.is_some() => {
-                return Err(format!("TENSORRT_INCLUDE names {}: {reason}", folder.display()).into())
+                return Err(format!("TENSORRT_INCLUDE names {}: {reason}", folder.display()).into());
             }
             Err(_) => {}
         }
@@ -109,9 +103,7 @@ fn found() -> Result<Vec<Headers>, Box<dyn Error>> {
 /// Newest first.
 fn fetched() -> Vec<PathBuf> {
     let entries = fs::read_dir(FETCHED).into_iter().flatten().flatten();
-    let mut sets: Vec<Headers> = entries
-        .filter_map(|e| Headers::read(&e.path()).ok())
-        .collect();
+    let mut sets: Vec<Headers> = entries.filter_map(|e| Headers::read(&e.path()).ok()).collect();
     sets.sort_by_key(|set| std::cmp::Reverse((set.major, set.minor)));
     sets.into_iter().map(|set| set.folder).collect()
 }
@@ -124,9 +116,7 @@ impl Headers {
             return Err("no NvInfer.h in it".into());
         }
         let defined = |name: &str| -> Option<&str> {
-            let values = text
-                .lines()
-                .filter_map(|line| line.strip_prefix("#define "));
+            let values = text.lines().filter_map(|line| line.strip_prefix("#define "));
             values
                 .filter_map(|line| line.split_once(' '))
                 .find_map(|(key, value)| (key == name).then(|| value.split_whitespace().next())?)

@@ -13,17 +13,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use tvm_dla::board::{named, Arithmetic, BoardCosts, Constants, Framework, Machine, Setting};
+use tvm_dla::board::{Arithmetic, BoardCosts, Constants, Framework, Machine, Setting, named};
 use tvm_dla::bundle::{Bundle, Options};
 use tvm_dla::calibrate::network;
 use tvm_dla::engine::{Array, Backend, Engine, EngineError, EngineSpec, Rows, StageKind};
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::{Device, Plan};
 use tvm_dla::session::{Adapt, Place, Session, SessionConfig};
-use tvm_dla::sim::{simulate, Costs, ExecutionCost, Flow, Load, Noise, Off};
-use tvm_dla::split::{cut, DlaTarget, Precision, Version};
-use tvm_dla::tune::search::{gpu_only, search, Goal};
+use tvm_dla::sim::{Costs, ExecutionCost, Flow, Load, Noise, Off, simulate};
+use tvm_dla::split::{DlaTarget, Precision, Version, cut};
 use tvm_dla::tune::Sites;
+use tvm_dla::tune::search::{Goal, gpu_only, search};
 
 const NOISE: f64 = 0.1;
 /// How often an engine looks what runs beside it.
@@ -55,12 +55,7 @@ struct Truth {
 }
 
 impl Costs for Truth {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let off = Off {
             costs: &self.costs,
             gpu: self.gpu * self.throttle.load(Ordering::Relaxed) as f64 / 1e3,
@@ -144,11 +139,7 @@ impl Engine for TimedEngine {
     }
 
     fn wait(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
-        let EngineSpec {
-            stage,
-            device,
-            batch,
-        } = self.spec;
+        let EngineSpec { stage, device, batch } = self.spec;
         let cost = self.truth.execution(stage, device, batch);
         let cost = cost.map_err(|reason| self.spec.error(reason))?;
         let count = self.truth.executions.fetch_add(1, Ordering::Relaxed);
@@ -277,9 +268,7 @@ impl Case {
             (false, true) => Flow::PrefixSuffix,
             (false, false) => Flow::Prefix,
         };
-        simulate(plan, flow, &*self.truth, Noise::NONE)
-            .unwrap()
-            .rate()
+        simulate(plan, flow, &*self.truth, Noise::NONE).unwrap().rate()
     }
 
     fn measure(&self, title: &str, rows: usize, placed: bool) -> bool {
@@ -313,18 +302,18 @@ impl Case {
             let of = |batch: usize, best: f64| taken.median(at, batch) / best;
             println!(
                 "  {by:13}  first {:.3} of the GPU alone; of the best: 1st {:.3}, 2nd {:.3}, 5th {:.3}, 10th {:.3}; throttled 5th {:.3}, 10th {:.3}",
-                of(0, alone), of(0, best), of(1, best), of(4, best), of(9, best),
-                of(BATCHES + 4, slow[at]), of(BATCHES + 9, slow[at]),
+                of(0, alone),
+                of(0, best),
+                of(1, best),
+                of(4, best),
+                of(9, best),
+                of(BATCHES + 4, slow[at]),
+                of(BATCHES + 9, slow[at]),
             );
             let kept = of(0, alone) >= GOALS[0] - 1e-9 && of(4, best) >= GOALS[1];
             good &= at == 0 || !placed || kept;
         }
-        let last = |batch: usize| {
-            taken
-                .plans
-                .get(&batch)
-                .map_or(String::new(), Plan::to_string)
-        };
+        let last = |batch: usize| taken.plans.get(&batch).map_or(String::new(), Plan::to_string);
         println!(
             "  best {}; tenth {}; throttled {}",
             plans[0],
@@ -389,10 +378,7 @@ fn cost() -> bool {
     let own: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
     let mean = |batches: &[f64]| batches.iter().sum::<f64>() / batches.len() as f64;
     let (early, later) = (mean(&own[..EARLY]), mean(&own[EARLY..]));
-    for (which, own) in [
-        ("of the first ten batches", early),
-        ("of later ones", later),
-    ] {
+    for (which, own) in [("of the first ten batches", early), ("of later ones", later)] {
         println!(
             "learning costs {:.1} us {which}, {:.4} % of these, {:.4} % of 10 ms",
             own * 1e6,

@@ -82,7 +82,5 @@ fn main() {
         .collect();
     ratios.sort_by(f64::total_cmp);
     let (low, middle, high) = (ratios[0], ratios[2], ratios[4]);
-    println!(
-        "gpu and dla0 at once over the sum of each alone: {middle:.3} ({low:.3} to {high:.3})"
-    );
+    println!("gpu and dla0 at once over the sum of each alone: {middle:.3} ({low:.3} to {high:.3})");
 }

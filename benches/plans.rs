@@ -9,16 +9,16 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tvm_dla::board::{builtin, Arithmetic, BoardCosts, Constants, Framework, Machine, Setting};
+use tvm_dla::board::{Arithmetic, BoardCosts, Constants, Framework, Machine, Setting, builtin};
 use tvm_dla::bundle::Options;
 use tvm_dla::calibrate::network;
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::{Device, Plan};
 use tvm_dla::planner::{Forecast, Planner, Terms};
-use tvm_dla::sim::{simulate, Costs, Flow, Noise, Off};
-use tvm_dla::split::{cut, Chip, DlaTarget, Precision, Stages, Version};
-use tvm_dla::tune::search::{gpu_only, search, Goal};
+use tvm_dla::sim::{Costs, Flow, Noise, Off, simulate};
+use tvm_dla::split::{Chip, DlaTarget, Precision, Stages, Version, cut};
 use tvm_dla::tune::Sites;
+use tvm_dla::tune::search::{Goal, gpu_only, search};
 
 const NETWORKS: [&str; 20] = [
     "alexnet",
@@ -134,7 +134,9 @@ fn main() {
         median(&all)
     );
     let mut good = least >= GOALS[0] - 1e-9 && off >= GOALS[1] && worst <= MOST_US;
-    println!("  rows  equal deal, first plan and first plan with devices off over the GPU alone, each the least; over tuned, median");
+    println!(
+        "  rows  equal deal, first plan and first plan with devices off over the GPU alone, each the least; over tuned, median"
+    );
     let least_of = |all: &[f64]| all.iter().copied().fold(f64::INFINITY, f64::min);
     for (rows, of) in &figures.batches {
         let [before, first, off] = [&of.before, &of.over_gpu, &of.off].map(|all| least_of(all));
@@ -187,12 +189,7 @@ impl Case {
             graph: false,
             contention: true,
         };
-        let costs = BoardCosts::new(
-            &self.graph,
-            &self.stages,
-            setting.clone(),
-            Constants::fitted(),
-        );
+        let costs = BoardCosts::new(&self.graph, &self.stages, setting.clone(), Constants::fitted());
         let terms = Terms::new(sites.clone(), &self.devices, None, false);
         let dlas = terms.dlas.clone();
         let forecast = Forecast::new(
@@ -212,15 +209,10 @@ impl Case {
                 (false, true) => Flow::PrefixSuffix,
                 (false, false) => Flow::Prefix,
             };
-            simulate(plan, flow, costs, Noise::NONE)
-                .unwrap()
-                .makespan_us
+            simulate(plan, flow, costs, Noise::NONE).unwrap().makespan_us
         };
         for rows in BATCHES {
-            let title = format!(
-                "{name}, {}, {arithmetic}, {rows} rows",
-                self.machine.title()
-            );
+            let title = format!("{name}, {}, {arithmetic}, {rows} rows", self.machine.title());
             let alone = gpu_only(&space, rows).unwrap();
             let (plan, micros) = timed(|| planner.plan(rows).unwrap().0);
             figures.micros.push((micros, title.clone()));
@@ -228,9 +220,7 @@ impl Case {
             figures.shared += usize::from(!plan.gpu_alone());
             let (gpu_us, us) = (run(&alone, &costs), run(&plan, &costs));
             of.over_gpu.push(gpu_us / us);
-            figures
-                .over_gpu
-                .push((gpu_us / us, format!("{title}: {plan}")));
+            figures.over_gpu.push((gpu_us / us, format!("{title}: {plan}")));
             let able = if dlas.is_empty() {
                 &self.devices[..1]
             } else {
@@ -249,20 +239,18 @@ impl Case {
                 };
                 let ratio = run(&alone, &off) / run(&plan, &off);
                 of.off.push(ratio);
-                figures.off.push((
-                    ratio,
-                    format!("{title}: {plan}, GPU x{gpu:.2}, DLA x{dla:.2}"),
-                ));
+                figures
+                    .off
+                    .push((ratio, format!("{title}: {plan}, GPU x{gpu:.2}, DLA x{dla:.2}")));
             }
             if tuned && SEARCHED.contains(&rows) {
                 let found = search(&space, rows, &Goal::Throughput).unwrap();
                 let best = found.best[0].rows_per_second;
                 let own = rows as f64 * 1e6 / us;
                 of.over_tuned.push(own / best);
-                figures.over_tuned.push((
-                    own / best,
-                    format!("{title}: {plan} for {}", found.best[0].plan),
-                ));
+                figures
+                    .over_tuned
+                    .push((own / best, format!("{title}: {plan} for {}", found.best[0].plan)));
             }
         }
     }

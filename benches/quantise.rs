@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use image::imageops::FilterType;
 use tvm_dla::artifact::Artifact;
-use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, SearchPaths, find_library};
 use tvm_dla::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::Device;
-use tvm_dla::quantise::{collect, probed, Batch, Method, Runs};
+use tvm_dla::quantise::{Batch, Method, Runs, collect, probed};
 
 const ROWS: usize = 4;
 const BATCHES: usize = 12;
@@ -59,9 +59,7 @@ fn plain(engines: &mut [Box<dyn Engine>], batch: &Batch) -> f64 {
         for engine in engines {
             scope.spawn(move || {
                 for _ in 0..each {
-                    engine
-                        .enqueue(batch.iter().map(Rows::from).collect())
-                        .unwrap();
+                    engine.enqueue(batch.iter().map(Rows::from).collect()).unwrap();
                     engine.wait().unwrap();
                 }
             });
@@ -106,10 +104,7 @@ fn main() {
         let built = (0..engines).map(|_| backend.build(&full, &spec).unwrap());
         let mut built: Vec<_> = built.collect();
         plain(&mut built, &batch);
-        let runs = Runs {
-            rows: ROWS,
-            engines,
-        };
+        let runs = Runs { rows: ROWS, engines };
         let mut ratios: Vec<f64> = (0..REPEATS)
             .map(|_| {
                 let before = plain(&mut built, &batch);
@@ -119,8 +114,6 @@ fn main() {
             .collect();
         ratios.sort_by(f64::total_cmp);
         let (low, middle, high) = (ratios[0], ratios[REPEATS / 2], ratios[REPEATS - 1]);
-        println!(
-            "calibration over plain inference, {engines} at once: {middle:.2} ({low:.2} to {high:.2})"
-        );
+        println!("calibration over plain inference, {engines} at once: {middle:.2} ({low:.2} to {high:.2})");
     }
 }

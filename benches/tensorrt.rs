@@ -73,10 +73,7 @@ fn processor_time() -> Duration {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|a| a != "--bench")
-        .collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let Some(path) = arguments.first() else {
         println!("bench tensorrt: name an artifact: cargo bench --bench tensorrt -- model.tar");
         return Ok(());
@@ -108,7 +105,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (given, given_time) = rate(&session, &plan, &ordinary)?;
         println!(
             "{plan}  {own:.0}/s from buffers{}  {given:.0}/s from an array  processor {own_time:.1} and {given_time:.1} us per image",
-            if buffers.are_page_locked() { "" } else { " (not page-locked)" },
+            if buffers.are_page_locked() {
+                ""
+            } else {
+                " (not page-locked)"
+            },
         );
     }
     Ok(())

@@ -35,9 +35,7 @@ const ITEMS: usize = 1500;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let given = std::env::args()
-        .skip(1)
-        .find(|word| !word.starts_with("--"));
+    let given = std::env::args().skip(1).find(|word| !word.starts_with("--"));
     let artifact = folder.path().join("net.dla");
     match given {
         Some(path) => drop(std::fs::copy(path, &artifact).unwrap()),
@@ -52,10 +50,7 @@ fn main() {
             std::fs::write(&artifact, bundle.to_bytes()).unwrap();
         }
     }
-    let tuned = program(
-        folder.path(),
-        &format!("tune net.dla --batch {ROWS} {DEVICES}"),
-    );
+    let tuned = program(folder.path(), &format!("tune net.dla --batch {ROWS} {DEVICES}"));
     let text = tuned["points"][0]["text"].as_str().unwrap();
     println!("tuned for {ROWS} rows: {text}");
     let rate = throughput(&artifact, &text.parse().unwrap());
@@ -65,9 +60,7 @@ fn main() {
 /// The program's answer; it is run in `folder`.
 fn program(folder: &Path, line: &str) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tvm-dla"));
-    command
-        .args(["--json", "--quiet"])
-        .args(line.split_whitespace());
+    command.args(["--json", "--quiet"]).args(line.split_whitespace());
     let output = command
         .current_dir(folder)
         .env_remove("LD_LIBRARY_PATH")
@@ -104,9 +97,7 @@ fn throughput(artifact: &Path, tuned: &Plan) -> f64 {
     }
     let of = |figure: &dyn Fn(&[f64; 3]) -> f64| {
         let mut figures = Race::new(1, 0.0, TURNS);
-        turns
-            .iter()
-            .for_each(|turn| figures.record(0, figure(turn)));
+        turns.iter().for_each(|turn| figures.record(0, figure(turn)));
         figures.standings()[0]
     };
     let rate = of(&|turn| turn[0]).median;
@@ -125,11 +116,7 @@ fn throughput(artifact: &Path, tuned: &Plan) -> f64 {
     };
     for (what, at) in [("side by side", 1), ("the sum of each alone", 2)] {
         let ratio = of(&|turn| turn[0] / turn[at]);
-        let kept = if ratio.median >= ASKED {
-            "kept"
-        } else {
-            "not kept"
-        };
+        let kept = if ratio.median >= ASKED { "kept" } else { "not kept" };
         let what = format!("tuned over {what}");
         share(&what, ratio, &format!("; {ASKED} {kept}"));
     }
@@ -191,7 +178,9 @@ fn stream(folder: &Path, tuned: f64) {
     let rate = LOAD * tuned;
     let report = program(
         folder,
-        &format!("stream net.dla --source x.npy --count {ITEMS} --rate poisson:{rate:.1} --max-latency {BOUND_MS}ms {DEVICES} --precision fp32"),
+        &format!(
+            "stream net.dla --source x.npy --count {ITEMS} --rate poisson:{rate:.1} --max-latency {BOUND_MS}ms {DEVICES} --precision fp32"
+        ),
     );
     let latency = |key: &str| report["latency_ms"][key].as_f64().unwrap();
     let (p50, p99, late) = (latency("p50"), latency("p99"), &report["late"]);
@@ -200,5 +189,7 @@ fn stream(folder: &Path, tuned: f64) {
     } else {
         "not kept"
     };
-    println!("stream of {rate:.1} items/s, {ITEMS} items, bound {BOUND_MS} ms: p50 {p50:.1} ms, p99 {p99:.1} ms, {late} late: {kept}");
+    println!(
+        "stream of {rate:.1} items/s, {ITEMS} items, bound {BOUND_MS} ms: p50 {p50:.1} ms, p99 {p99:.1} ms, {late} late: {kept}"
+    );
 }

@@ -5,9 +5,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use tvm_dla::board::{named, BoardCosts, Constants, Framework, Setting};
-use tvm_dla::sim::{sweep, Network, Noise, Point};
-use tvm_dla::split::{cut, DlaTarget, Version};
+use tvm_dla::board::{BoardCosts, Constants, Framework, Setting, named};
+use tvm_dla::sim::{Network, Noise, Point, sweep};
+use tvm_dla::split::{DlaTarget, Version, cut};
 use tvm_dla::{Artifact, Device};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -66,8 +66,6 @@ pub fn watch(
             let (class, _) = classify::best(outputs[0].as_slice()).ok_or("no scores")?;
             seen(&answer.tag, class);
         }
-        Ok(camera
-            .join()
-            .map_err(|_| "the camera's thread panicked")??)
+        Ok(camera.join().map_err(|_| "the camera's thread panicked")??)
     })
 }

@@ -57,8 +57,7 @@ pub fn input(session: &Session, path: &Path) -> Result<Array, Box<dyn Error>> {
     let value = |channel: usize, pixel: &image::Rgb<u8>| {
         (f32::from(pixel[channel]) - how.mean[channel]) / how.std[channel]
     };
-    let planes =
-        (0..3).flat_map(|channel| picture.pixels().map(move |pixel| value(channel, pixel)));
+    let planes = (0..3).flat_map(|channel| picture.pixels().map(move |pixel| value(channel, pixel)));
     Ok(Array {
         shape: vec![1, 3, height, width],
         data: planes.collect::<Vec<f32>>().into(),

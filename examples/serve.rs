@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use tvm_dla::serve::{Model, ServeConfig, Server};
 use tvm_dla::{Session, StreamConfig};
 
@@ -42,11 +42,7 @@ pub fn serve_and_ask(session: Session) -> Result<Value, Box<dyn Error>> {
     let address = server.addresses().http.ok_or("no port was opened")?;
     let zeros = vec![0.0; shape.iter().product()];
     let tensor = json!({"name": input.name, "shape": shape, "datatype": "FP32", "data": zeros});
-    let answer = post(
-        address,
-        "/v2/models/net/infer",
-        &json!({"inputs": [tensor]}),
-    )?;
+    let answer = post(address, "/v2/models/net/infer", &json!({"inputs": [tensor]}))?;
     server.drain(); // answers what is in flight
     Ok(answer)
 }

@@ -62,9 +62,13 @@
 //!
 //! `cli` (default) is the command, and `serve` the server; without both this is the library alone.
 
+#![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::exit))]
+
 pub mod accuracy;
 pub mod artifact;
 #[cfg(feature = "cli")]
+#[allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 pub mod cli;
 pub mod engine;
 pub mod machine;
@@ -74,11 +78,11 @@ pub mod relay;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod session;
+#[allow(unsafe_code)]
 pub mod tvm;
 
 pub use tvm_dla_core::{
-    board, bundle, calibrate, canon, graph, lower, plan, planner, report, schedule, sim, split,
-    trace, tune,
+    board, bundle, calibrate, canon, graph, lower, plan, planner, report, schedule, sim, split, trace, tune,
 };
 
 pub use artifact::Artifact;

@@ -7,15 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use cli_support::{bundle, classifier};
-use double_support::{library, Journal};
+use double_support::{Journal, library};
 use tvm_dla::engine::cache::PlanCache;
-use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions};
+use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use tvm_dla::engine::trt::{
-    listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
+    BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions, listen,
 };
 use tvm_dla::engine::{Array, Backend, Numerics, Precision};
 use tvm_dla::plan::{Device, Plan};
-use tvm_dla::session::{default_search, Session, SessionConfig};
+use tvm_dla::session::{Session, SessionConfig, default_search};
 use tvm_dla::split::DlaTarget;
 
 /// Warnings, and what is graver.
@@ -70,8 +70,11 @@ fn engines_are_built_once_kept_and_right() {
     };
     let folder = tempfile::tempdir().unwrap();
     let (journal, cache) = (folder.path().join("journal"), folder.path().join("cache"));
-    std::env::set_var("NVINFER_DOUBLE_JOURNAL", &journal);
-    std::env::set_var("NVINFER_DOUBLE_FAULTS", "meet=3");
+    // SAFETY: the program's only test has started no thread yet.
+    unsafe {
+        std::env::set_var("NVINFER_DOUBLE_JOURNAL", &journal);
+        std::env::set_var("NVINFER_DOUBLE_FAULTS", "meet=3");
+    }
     listen(Arc::new(|severity, text: &str| {
         if severity <= Severity::Warning {
             SAID.lock().unwrap().push(text.to_string());
@@ -111,11 +114,7 @@ fn engines_are_built_once_kept_and_right() {
     std::fs::copy(&kept[2].path, second).unwrap();
     assert_eq!(outputs(board(&double, &cache), &plan, 12), want);
     let said = SAID.lock().unwrap().join("\n");
-    for part in [
-        "is built again",
-        "bytes instead of",
-        "built from something else",
-    ] {
+    for part in ["is built again", "bytes instead of", "built from something else"] {
         assert!(said.contains(part), "`{part}` in:\n{said}");
     }
     let entries = PlanCache::new(&cache).list().unwrap();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use cli_support::{Folder, Run};
-use double_support::{library, Journal};
+use double_support::{Journal, library};
 
 #[test]
 #[ignore = "half a minute: scripts/check runs it"]
@@ -37,10 +37,7 @@ fn under_valgrind(folder: &Folder, line: &str, double: &Path, faults: &str) -> R
     let call = folder.command(line);
     let mut command = Command::new("valgrind");
     command.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
-    command.args([
-        "--show-leak-kinds=definite",
-        "--errors-for-leak-kinds=definite",
-    ]);
+    command.args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/valgrind.supp");
     command.arg(format!("--suppressions={}", known.display()));
     command.arg(call.get_program()).args(call.get_args());
@@ -53,8 +50,5 @@ fn under_valgrind(folder: &Folder, line: &str, double: &Path, faults: &str) -> R
         .env("NVINFER_DOUBLE_JOURNAL", folder.path("journal"));
     command.env_remove("LD_LIBRARY_PATH");
     let output = command.output();
-    Run::of(
-        line,
-        output.expect("valgrind runs: apt-get install valgrind"),
-    )
+    Run::of(line, output.expect("valgrind runs: apt-get install valgrind"))
 }

@@ -1,4 +1,4 @@
-//! The rooms keep to their rules: who may import whom, hold `unsafe`, print, or read the environment.
+//! The rooms keep to what no lint can tell: who may import whom, read the environment, or have a clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,6 @@ const ROOMS: [&str; 26] = [
     "main.rs",
 ];
 const CORE: &str = "crates/core/src";
-const UNSAFE: [&str; 3] = ["tvm", "engine/cpu", "engine/trt"];
 const EDGES: [&str; 2] = ["cli", "main.rs"];
 
 fn sources() -> Vec<(String, String)> {
@@ -65,13 +64,8 @@ fn room(file: &str) -> &str {
 
 /// Code without comments and without the unit tests at a file's end.
 fn code(text: &str) -> String {
-    let text = text
-        .split("#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or(text);
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -102,34 +96,10 @@ fn rooms_import_only_what_comes_before_them() {
 }
 
 #[test]
-fn unsafe_stays_in_the_ffi_rooms() {
-    for (file, text) in sources() {
-        let code = code(&text);
-        let holds =
-            code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl");
-        assert!(
-            !holds || UNSAFE.iter().any(|room| file.starts_with(room)),
-            "{file} holds unsafe"
-        );
-    }
-}
-
-#[test]
-fn only_the_edges_print_exit_or_read_the_environment() {
-    let marks = [
-        "println!",
-        "eprintln!",
-        "print!(",
-        "process::exit",
-        "env::var",
-    ];
+fn only_the_edges_read_the_environment() {
     for (file, text) in sources().iter().filter(|(file, _)| !is_test(file)) {
         let edge = EDGES.iter().any(|room| file.starts_with(room));
-        let found: Vec<_> = marks
-            .iter()
-            .filter(|mark| code(text).contains(**mark))
-            .collect();
-        assert!(edge || found.is_empty(), "{file} uses {found:?}");
+        assert!(edge || !code(text).contains("env::var"), "{file} reads it");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions, LibraryError, SearchPaths};
+use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, LibraryError, SearchPaths, find_library};
 use tvm_dla::plan::Device;
 
 fn open(library: PathBuf) -> Result<CpuBackend, LibraryError> {
@@ -16,9 +16,7 @@ fn open(library: PathBuf) -> Result<CpuBackend, LibraryError> {
 /// A real shared library of another kind: every program here has one loaded.
 fn foreign_library() -> PathBuf {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    let path = maps
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(5));
+    let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
     let mut libraries = path.filter(|path| path.contains("/libc.so"));
     libraries.next().expect("the C library is loaded").into()
 }
@@ -33,18 +31,12 @@ fn every_wrong_library_is_a_typed_error_and_the_right_one_still_loads() {
     let error = open(missing.clone()).err().expect("no such file");
     assert_eq!(error, LibraryError::Missing(missing));
     assert!(
-        error
-            .to_string()
-            .contains("pip install onnxruntime==1.23.2"),
+        error.to_string().contains("pip install onnxruntime==1.23.2"),
         "{error}"
     );
     for (path, want, why) in [
         (text, "failed to load", "a text file"),
-        (
-            foreign_library(),
-            "OrtGetApiBase",
-            "a library without the API",
-        ),
+        (foreign_library(), "OrtGetApiBase", "a library without the API"),
         (folder.path().to_path_buf(), "failed to load", "a folder"),
     ] {
         match open(path.clone()).err().expect(why) {

@@ -42,9 +42,7 @@ fn sample() -> Vec<u8> {
     let clip = Op::Activation(Activation::Clip { min: 0.0, max: 6.0 });
     let r = b.node("r", clip, &[c]).unwrap();
     let p = b.node("p", pool, &[r]).unwrap();
-    let f = b
-        .node("f", Op::Reshape { dims: vec![0, -1] }, &[p])
-        .unwrap();
+    let f = b.node("f", Op::Reshape { dims: vec![0, -1] }, &[p]).unwrap();
     let y = b.node("y", Op::Dense, &[f, d]).unwrap();
     let s = b.node("s", Op::Softmax { axis: 1 }, &[y]).unwrap();
     b.output(s);
@@ -64,15 +62,8 @@ fn exercise(bytes: &[u8]) {
     let Ok(bundle) = Bundle::from_bytes(bytes) else {
         return;
     };
-    bundle
-        .graph
-        .validate()
-        .expect("an accepted network is valid");
-    if let Ok(stages) = split::cut(
-        &bundle.graph,
-        &bundle.options.target,
-        &bundle.options.gpu_only,
-    ) {
+    bundle.graph.validate().expect("an accepted network is valid");
+    if let Ok(stages) = split::cut(&bundle.graph, &bundle.options.target, &bundle.options.gpu_only) {
         split::report(&bundle.graph, &stages);
     }
     let _ = bundle.graph.with_batch(7);

@@ -4,13 +4,13 @@
 mod cli_support;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cli_support::Folder;
 use tvm_dla::engine::precision::{folded, stored};
 use tvm_dla::engine::trt::{
-    built_for, BuildOptions, LibraryPaths, Product, Recipe, TensorRt, Timing, TrtVersion,
+    BuildOptions, LibraryPaths, Product, Recipe, TensorRt, Timing, TrtVersion, built_for,
 };
 use tvm_dla::engine::{EngineSpec, Numerics, Precision, Ranges};
 use tvm_dla::graph::{
@@ -121,15 +121,7 @@ const RELU: Option<Activation> = Some(Activation::Relu);
 fn mobilenet(batch: usize) -> Graph {
     let (mut n, x) = net(batch, 64);
     let mut x = n.conv(x, [16, 3, 2, 1], RELU6);
-    for (maps, stride) in [
-        (16, 1),
-        (24, 2),
-        (24, 1),
-        (32, 2),
-        (32, 1),
-        (64, 2),
-        (64, 1),
-    ] {
+    for (maps, stride) in [(16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (64, 2), (64, 1)] {
         let inner = n.b.shape(x)[1] * 6;
         let y = n.conv(x, [inner, 1, 1, 1], RELU6);
         let y = n.conv(y, [inner, 3, stride, inner], RELU6);
@@ -228,18 +220,10 @@ fn whole_networks_become_engines_in_every_precision() {
         let absorbed = |op: &Op| matches!(op, Op::BiasAdd { .. });
         let absorbed = graph.nodes.iter().filter(|node| absorbed(&node.op)).count();
         let tensors = graph.nodes.len() - absorbed + graph.inputs.len();
-        for numerics in [
-            Numerics::default(),
-            Numerics::of(Precision::F16),
-            int8(&graph),
-        ] {
+        for numerics in [Numerics::default(), Numerics::of(Precision::F16), int8(&graph)] {
             let precision = numerics.precision;
             let what = format!("{name} x{} in {precision}", graph.batch());
-            let built = tensorrt.build(
-                &graph,
-                &EngineSpec::whole(&graph, Device::Gpu),
-                &recipe(numerics),
-            );
+            let built = tensorrt.build(&graph, &EngineSpec::whole(&graph, Device::Gpu), &recipe(numerics));
             let plan = built.unwrap_or_else(|e| panic!("{what}: {e}"));
             assert!(plan.bytes.len() > 10_000, "{what}: {}", plan.bytes.len());
             // Every tensor but those of biases, which are part of their layer; INT8 folds batch norms too.
@@ -341,9 +325,7 @@ fn the_library_is_the_one_that_was_installed() {
     };
     let TrtVersion { product, major, .. } = tensorrt.version();
     assert_eq!((product, major), (Product::TensorRtRtx, 1));
-    assert!(tensorrt
-        .path()
-        .starts_with(environment().canonicalize().unwrap()));
+    assert!(tensorrt.path().starts_with(environment().canonicalize().unwrap()));
     assert_eq!(tensorrt.dla_cores().unwrap(), 0);
 }
 
@@ -351,10 +333,7 @@ fn the_library_is_the_one_that_was_installed() {
 #[test]
 fn a_library_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let (source, library) = (
-        folder.path().join("old.c"),
-        folder.path().join("libnvinfer.so.8"),
-    );
+    let (source, library) = (folder.path().join("old.c"), folder.path().join("libnvinfer.so.8"));
     // 7.1.0, which no build of this program is for.
     std::fs::write(&source, "int getInferLibVersion(void) { return 7100; }").unwrap();
     let compiler = std::process::Command::new("cc")
@@ -399,16 +378,8 @@ fn the_command_checks_every_stage() {
     );
     let answer = folder.run(&line).json();
     let engines = answer["engines"].as_array().unwrap();
-    let stages: Vec<_> = engines
-        .iter()
-        .map(|e| e["stage"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        stages,
-        ["whole", "prefix", "suffix"],
-        "{}",
-        library.display()
-    );
+    let stages: Vec<_> = engines.iter().map(|e| e["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["whole", "prefix", "suffix"], "{}", library.display());
     for engine in engines {
         assert_eq!(engine["batch"], 3);
         assert_eq!(engine["refused"], serde_json::Value::Null);

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use h2::client::{handshake, SendRequest};
+use h2::client::{SendRequest, handshake};
 use http::Request;
-use prost::bytes::Bytes;
 use prost::Message;
+use prost::bytes::Bytes;
 use tokio::net::TcpStream;
 use tvm_dla::engine::Array;
 

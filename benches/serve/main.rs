@@ -11,12 +11,12 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{bounded, Sender};
+use crossbeam_channel::{Sender, bounded};
 use support::Timed;
 use tvm_dla::engine::Array;
 use tvm_dla::graph::{Conv2d, GraphBuilder, Op, Padding2d};
@@ -50,11 +50,7 @@ fn waiting() -> Arc<Session> {
 }
 
 fn batch(session: &Session) -> Array {
-    let mut shape = session
-        .graph()
-        .tensor(session.graph().inputs[0])
-        .shape
-        .clone();
+    let mut shape = session.graph().tensor(session.graph().inputs[0]).shape.clone();
     shape[0] = ROWS;
     Array {
         data: Arc::new(vec![0.25; shape.iter().product()]),
@@ -90,10 +86,7 @@ fn in_process(session: &Arc<Session>, config: &StreamConfig) -> f64 {
         let (done, answered) = bounded(ROWS);
         while !stop.load(Ordering::Relaxed) {
             let arrived = Instant::now();
-            let items = session
-                .rows(std::slice::from_ref(&input))
-                .unwrap()
-                .into_iter();
+            let items = session.rows(std::slice::from_ref(&input)).unwrap().into_iter();
             let item = |inputs| StreamItem {
                 inputs,
                 arrived,
@@ -150,9 +143,7 @@ fn over_grpc(session: &Arc<Session>, config: &StreamConfig) -> f64 {
     let server = Server::start(vec![model], serve_config()).unwrap();
     let address = server.addresses().grpc.unwrap();
     let rate = turn(|stop, rows| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         runtime.unwrap().block_on(async {
             let mut client = grpc::Client::connect(address).await;
             while !stop.load(Ordering::Relaxed) {
@@ -195,9 +186,7 @@ fn read_answer(connection: &mut BufReader<TcpStream>) {
 }
 
 fn main() {
-    let artifact = std::env::args()
-        .skip(1)
-        .find(|word| !word.starts_with("--"));
+    let artifact = std::env::args().skip(1).find(|word| !word.starts_with("--"));
     let session = match &artifact {
         Some(path) => Arc::new(Session::load_emulated(Path::new(path)).unwrap()),
         None => waiting(),

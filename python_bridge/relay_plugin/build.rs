@@ -16,9 +16,10 @@ fn main() {
 }
 
 fn build_shim() -> Result<(), Box<dyn Error>> {
-    let tvm = PathBuf::from(env::var("TVM_DLA_TVM").map_err(|_| {
-        "the plugin needs TVM_DLA_TVM: the folder of the installed `tvm` Python package"
-    })?);
+    let tvm = PathBuf::from(
+        env::var("TVM_DLA_TVM")
+            .map_err(|_| "the plugin needs TVM_DLA_TVM: the folder of the installed `tvm` Python package")?,
+    );
     let version = version(&tvm)?;
     require_relay(&version)?;
     let module = fs::read_to_string(tvm.join("include/tvm/runtime/module.h"))?;
@@ -67,10 +68,7 @@ fn version(tvm: &Path) -> Result<String, Box<dyn Error>> {
 /// Relay, and so this plugin, exists in TVM 0.9 to 0.19.
 fn require_relay(version: &str) -> Result<(), Box<dyn Error>> {
     let mut parts = version.split('.');
-    match (
-        parts.next(),
-        parts.next().and_then(|m| m.parse::<u32>().ok()),
-    ) {
+    match (parts.next(), parts.next().and_then(|m| m.parse::<u32>().ok())) {
         (Some("0"), Some(9..=19)) => Ok(()),
         _ => Err(format!("TVM {version} is not supported: use 0.9 to 0.19").into()),
     }

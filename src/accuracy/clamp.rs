@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::precision::{assign, folded, Format, PrecisionError};
 use crate::engine::Numerics;
+use crate::engine::precision::{Format, PrecisionError, assign, folded};
 use crate::graph::{DType, Graph, TensorId};
 
 /// The largest number of FP16.

@@ -1,7 +1,7 @@
 //! Networks in several precisions over the same rows.
 
 use super::clamp::clamped;
-use super::{layers, AccuracyError, LayerNoise, Noise, Score};
+use super::{AccuracyError, LayerNoise, Noise, Score, layers};
 use crate::engine::{Array, Backend, Engine, EngineSpec, Numerics, Rows, StageKind};
 use crate::graph::{Graph, Tensor};
 use crate::plan::Device;
@@ -47,11 +47,7 @@ pub struct Candidate {
     clamped: Vec<String>,
 }
 
-fn built(
-    backend: &dyn Backend,
-    graph: &Graph,
-    size: usize,
-) -> Result<Box<dyn Engine>, AccuracyError> {
+fn built(backend: &dyn Backend, graph: &Graph, size: usize) -> Result<Box<dyn Engine>, AccuracyError> {
     let graph = graph.with_batch(size);
     let graph = graph.map_err(|e| AccuracyError::Batch(e.to_string()))?;
     let spec = EngineSpec {
@@ -100,11 +96,7 @@ impl Reference {
     ///
     /// # Errors
     /// An engine that cannot be built.
-    pub fn candidate(
-        &self,
-        backend: &dyn Backend,
-        numerics: &Numerics,
-    ) -> Result<Candidate, AccuracyError> {
+    pub fn candidate(&self, backend: &dyn Backend, numerics: &Numerics) -> Result<Candidate, AccuracyError> {
         let within = clamped(&self.probe, numerics)?;
         let (graph, clamped) = match &within {
             Some((graph, nodes)) => (graph, nodes.clone()),
@@ -185,11 +177,7 @@ impl Reference {
     pub fn compared(&self, candidate: &Candidate) -> Compared {
         Compared {
             score: self.classes.map(|_| candidate.score),
-            outputs: self
-                .outputs
-                .iter()
-                .map(|at| candidate.noises[*at])
-                .collect(),
+            outputs: self.outputs.iter().map(|at| candidate.noises[*at]).collect(),
             layers: layers(&self.probe, &candidate.noises),
             clamped: candidate.clamped.clone(),
         }

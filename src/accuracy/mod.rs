@@ -10,12 +10,12 @@ mod suggest;
 mod tests;
 
 pub use compare::{Candidate, Compared, Reference};
-pub use noise::{layers, overflow, Fidelity, LayerNoise, Noise};
-pub use score::{best, Score};
-pub use suggest::{suggest, Step};
+pub use noise::{Fidelity, LayerNoise, Noise, layers, overflow};
+pub use score::{Score, best};
+pub use suggest::{Step, suggest};
 
-use crate::engine::precision::PrecisionError;
 use crate::engine::EngineError;
+use crate::engine::precision::PrecisionError;
 
 /// Why precisions cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,9 @@ pub enum AccuracyError {
     Precision(#[from] PrecisionError),
     #[error("tensor `{tensor}` holds infinities or NaN in row {row} already in float32")]
     NotFinite { tensor: String, row: usize },
-    #[error("there are labels, and the network's first output has the shape {0:?}: only [rows, classes] has classes to compare")]
+    #[error(
+        "there are labels, and the network's first output has the shape {0:?}: only [rows, classes] has classes to compare"
+    )]
     Classes(Vec<usize>),
     #[error("an output of the network is not stored by any layer")]
     Output,

@@ -48,8 +48,7 @@ pub fn suggest(
                 best = Some(Step { node, compared });
             }
         }
-        let gain =
-            |step: &Step| 10.0 * (now.worst().ratio() / step.compared.worst().ratio()).log10();
+        let gain = |step: &Step| 10.0 * (now.worst().ratio() / step.compared.worst().ratio()).log10();
         match best.filter(|step| gain(step) >= WORTH) {
             Some(step) => {
                 half.insert(step.node.clone());

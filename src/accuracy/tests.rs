@@ -35,28 +35,12 @@ fn signal_to_noise_is_in_decibels_of_energy() {
         (&[1.0, -1.0], &[1.0, -1.0], Exact, Some(0.0), "the same"),
         (&[0.0], &[0.0], Exact, Some(0.0), "nothing at all"),
         (&[0.0], &[0.5], NoSignal, Some(0.5), "nothing but noise"),
-        (
-            &[3.0, 4.0],
-            &[3.0, nan],
-            broken(1),
-            None,
-            "NaN is no exactness",
-        ),
-        (
-            &[3.0, 4.0],
-            &[f32::INFINITY; 2],
-            broken(2),
-            None,
-            "an overflow",
-        ),
+        (&[3.0, 4.0], &[3.0, nan], broken(1), None, "NaN is no exactness"),
+        (&[3.0, 4.0], &[f32::INFINITY; 2], broken(2), None, "an overflow"),
     ];
     for (signal, got, want, largest, why) in cases {
         let noise = noise(signal, got);
-        assert_eq!(
-            (noise.fidelity(), noise.largest()),
-            (want, largest),
-            "{why}"
-        );
+        assert_eq!((noise.fidelity(), noise.largest()), (want, largest), "{why}");
         let finite = matches!(want, Exact | Decibels(_));
         assert_eq!(
             noise.ratio().is_finite(),
@@ -78,11 +62,7 @@ fn scores_count_labels_and_agreement() {
     score.add(&[0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], &reference, Some(4));
     score.add(&[0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0], &reference, Some(5));
     score.add(&[0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0], &reference, None);
-    score.add(
-        &[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0],
-        &reference,
-        Some(1),
-    );
+    score.add(&[0.0, f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0], &reference, Some(1));
     let want = Score {
         images: 5,
         top1: 1,
@@ -91,11 +71,7 @@ fn scores_count_labels_and_agreement() {
     };
     assert_eq!(score, want);
     assert_eq!(score.percent(score.top5), 40.0);
-    assert_eq!(
-        best(&[1.0, 2.0, 2.0], 2),
-        [1, 2],
-        "the lower of equals first"
-    );
+    assert_eq!(best(&[1.0, 2.0, 2.0], 2), [1, 2], "the lower of equals first");
 }
 
 /// x -> conv1 -> relu -> conv2, and conv1's layer ends in relu.
@@ -110,13 +86,9 @@ fn probe() -> Graph {
         groups: 1,
     });
     let y = b.node("conv1", conv.clone(), &[x, w]).unwrap();
-    let y = b
-        .node("relu", Op::Activation(Activation::Relu), &[y])
-        .unwrap();
+    let y = b.node("relu", Op::Activation(Activation::Relu), &[y]).unwrap();
     let z = b.node("conv2", conv, &[y, w]).unwrap();
-    let s = b
-        .node("tanh", Op::Activation(Activation::Tanh), &[z])
-        .unwrap();
+    let s = b.node("tanh", Op::Activation(Activation::Tanh), &[z]).unwrap();
     for id in [y, z, s] {
         b.output(id);
     }
@@ -159,10 +131,7 @@ fn the_first_layer_that_overflows_is_named_whatever_comes_behind_it() {
 fn compared(output: f64, layers: Vec<LayerNoise>) -> Compared {
     Compared {
         score: None,
-        outputs: vec![
-            Noise::default(),
-            noise(&[1.0], &[1.0 + output.sqrt() as f32]),
-        ],
+        outputs: vec![Noise::default(), noise(&[1.0], &[1.0 + output.sqrt() as f32])],
         layers,
         clamped: Vec::new(),
     }

@@ -6,7 +6,7 @@ use super::executor::Library;
 use super::graph_json::{Declared, GraphJson};
 use super::layout::{Feed, Layout, Placed, Source};
 use super::part::Part;
-use super::rounds::{cut, Deal, Piece};
+use super::rounds::{Deal, Piece, cut};
 use crate::bundle::{Affine, Origin, Port};
 use crate::engine::Array;
 use crate::plan::counted;
@@ -27,9 +27,7 @@ impl Around {
     ) -> Result<Around, ArtifactError> {
         let params = &graph.params().bytes;
         let piece = |part: &Option<Part>| match (part, library) {
-            (Some(part), Some(library)) => {
-                Piece::new(library, part, params, layout.feeds(part)).map(Some)
-            }
+            (Some(part), Some(library)) => Piece::new(library, part, params, layout.feeds(part)).map(Some),
             _ => Ok(None),
         };
         Ok(Around {
@@ -83,9 +81,7 @@ impl Around {
     /// How an input is passed: as the network takes it, unless something else takes it too.
     fn port(&self, at: usize, origin: Option<&Origin>) -> Port {
         let taken = self.layout.enters.iter();
-        let taken = taken
-            .into_iter()
-            .position(|e| e.source == Source::Input(at));
+        let taken = taken.into_iter().position(|e| e.source == Source::Input(at));
         match taken.filter(|_| !self.layout.input_is_shared(at)) {
             Some(index) => Origin::input(origin, index).clone(),
             None => Port {
@@ -111,9 +107,7 @@ impl Around {
             .map(|(index, placed)| {
                 let port = Origin::input(origin, index);
                 match &placed.source {
-                    Source::Input(at) if !self.layout.input_is_shared(*at) => {
-                        Ok(inputs[*at].clone())
-                    }
+                    Source::Input(at) if !self.layout.input_is_shared(*at) => Ok(inputs[*at].clone()),
                     Source::Input(at) => Ok(entered(port, inputs[*at].clone())),
                     Source::Part(at) => {
                         let array = cut(computed[*at].clone(), &placed.declared, deal)?;
@@ -194,11 +188,7 @@ impl Around {
             let names: Vec<&str> = declared.iter().map(|d| d.name.as_str()).collect();
             return Err(ArtifactError::Input {
                 name: names.join(", "),
-                reason: format!(
-                    "{} given for {}",
-                    counted(inputs.len(), "array"),
-                    declared.len()
-                ),
+                reason: format!("{} given for {}", counted(inputs.len(), "array"), declared.len()),
             });
         }
         let compiled = self.compiled();

@@ -65,9 +65,7 @@ impl Element {
         if dtype == "uint1" {
             return Some(Element::Bool);
         }
-        Element::ALL
-            .into_iter()
-            .find(|element| element.name() == dtype)
+        Element::ALL.into_iter().find(|element| element.name() == dtype)
     }
 
     /// As NumPy calls it.

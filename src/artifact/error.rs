@@ -30,7 +30,9 @@ pub enum ArtifactError {
     },
     #[error("{}: TVM computes {what}, and its runtime was not found: give its libtvm_runtime.so", path.display())]
     NoRuntime { path: PathBuf, what: String },
-    #[error("output `{name}` {shape:?} has no rows of the batch, so the model runs only in batches of {compiled}, and {rows} rows are no multiple of that")]
+    #[error(
+        "output `{name}` {shape:?} has no rows of the batch, so the model runs only in batches of {compiled}, and {rows} rows are no multiple of that"
+    )]
     NoRows {
         name: String,
         shape: Vec<usize>,
@@ -49,7 +51,9 @@ pub enum ArtifactError {
         compiled: usize,
         rows: usize,
     },
-    #[error("an output of this model needs its inputs again behind the network, and none were kept: give the model's inputs of the same rows")]
+    #[error(
+        "an output of this model needs its inputs again behind the network, and none were kept: give the model's inputs of the same rows"
+    )]
     InputsGone,
     #[error("{} has no execution graph of TVM, so TVM cannot drive it", path.display())]
     NoGraph { path: PathBuf },

@@ -60,11 +60,7 @@ impl Executor {
     }
 
     /// Over a part of a model, whose parameters may be more than it needs.
-    pub(super) fn of_part(
-        library: &Library,
-        part: &Part,
-        params: &[u8],
-    ) -> Result<Executor, ArtifactError> {
+    pub(super) fn of_part(library: &Library, part: &Part, params: &[u8]) -> Result<Executor, ArtifactError> {
         let ends = [part.inputs.clone(), part.outputs.clone()];
         Executor::over(library, &part.text, ends, params)
     }

@@ -144,9 +144,7 @@ impl GraphJson {
 
     /// Functions that TVM compiled itself; those that only give another shape are none.
     pub fn own_functions(&self) -> usize {
-        let own = |node: &&Node| {
-            !node.is_given() && !node.is_reshape() && !node.function().contains("_dla_")
-        };
+        let own = |node: &&Node| !node.is_given() && !node.is_reshape() && !node.function().contains("_dla_");
         self.nodes.iter().filter(own).count()
     }
 

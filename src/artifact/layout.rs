@@ -58,10 +58,7 @@ impl Layout {
         let wanted: Vec<Entry> = unique(arguments.iter().filter(computed));
         let behind = |entry: &&Entry| computed(entry) && entry.0 != call;
         let behind: Vec<Entry> = unique(graph.heads.iter().filter(behind));
-        let (head, tail) = (
-            Part::of(graph, &wanted, call),
-            Part::of(graph, &behind, call),
-        );
+        let (head, tail) = (Part::of(graph, &wanted, call), Part::of(graph, &behind, call));
         let parts = head.iter().chain(&tail).flat_map(|part| &part.from);
         let used = arguments.iter().chain(parts).chain(&graph.heads);
         let mut given = graph.given();
@@ -72,10 +69,7 @@ impl Layout {
             place.unwrap_or(usize::MAX)
         });
         let mut layout = Layout {
-            inputs: given
-                .iter()
-                .map(|node| graph.declared((*node, 0, 0)))
-                .collect(),
+            inputs: given.iter().map(|node| graph.declared((*node, 0, 0))).collect(),
             enters: Vec::new(),
             network: (0..graph.results(call))
                 .map(|result| graph.declared((call, result, 0)))
@@ -137,12 +131,8 @@ impl Layout {
         let outputs = (0..).zip(&self.outputs);
         self.inputs.len() == self.enters.len()
             && self.network.len() == self.outputs.len()
-            && inputs
-                .into_iter()
-                .all(|(i, p)| p.source == Source::Input(i))
-            && outputs
-                .into_iter()
-                .all(|(i, p)| p.source == Source::Network(i))
+            && inputs.into_iter().all(|(i, p)| p.source == Source::Input(i))
+            && outputs.into_iter().all(|(i, p)| p.source == Source::Network(i))
     }
 
     /// What TVM computes, in words; empty when that is nothing.

@@ -32,9 +32,9 @@ pub use executor::Executor;
 pub use graph_json::Declared;
 pub use layout::{Layout, Placed, Source};
 pub use machine::Machine;
-pub use plans::{beside, is_file, GivenPlans, Plans, PlansError};
+pub use plans::{GivenPlans, Plans, PlansError, beside, is_file};
 
-use crate::bundle::{embed, Bundle};
+use crate::bundle::{Bundle, embed};
 use crate::plan::Plan;
 use graph_json::GraphJson;
 use params::Params;
@@ -142,10 +142,7 @@ impl Artifact {
         let mut archive = tar::Archive::new(bytes);
         for entry in archive.entries().map_err(|e| foreign(e.to_string()))? {
             let mut entry = entry.map_err(|e| foreign(e.to_string()))?;
-            let name = entry
-                .path()
-                .map_err(|e| foreign(e.to_string()))?
-                .into_owned();
+            let name = entry.path().map_err(|e| foreign(e.to_string()))?.into_owned();
             let mut content = Vec::new();
             entry
                 .read_to_end(&mut content)
@@ -158,7 +155,9 @@ impl Artifact {
             }
         }
         let missing = |what: &str| {
-            foreign(format!("it has no {what}: make it with `tvmc-dla compile --target \"dla, llvm\"` and tvmc's default output format"))
+            foreign(format!(
+                "it has no {what}: make it with `tvmc-dla compile --target \"dla, llvm\"` and tvmc's default output format"
+            ))
         };
         let library = library.ok_or_else(|| missing("mod.so"))?;
         let json = json.ok_or_else(|| missing("mod.json"))?;

@@ -1,6 +1,6 @@
 //! Constants that a model brings itself, as TVM saves them.
 
-use crate::tvm::{numbers, TvmError};
+use crate::tvm::{TvmError, numbers};
 
 /// Before a file of parameters.
 const MAGIC: u64 = 0xF7E5_8D4F_0504_9CB7;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 use super::graph_json::{Declared, Entry, GraphJson};
 
@@ -69,8 +69,8 @@ impl Found<'_> {
         };
         for leaf in &self.leaves {
             let mut declared = graph.declared(*leaf);
-            let parameter = graph.nodes[leaf.0].is_given()
-                && graph.params().get(&graph.nodes[leaf.0].name).is_some();
+            let parameter =
+                graph.nodes[leaf.0].is_given() && graph.params().get(&graph.nodes[leaf.0].name).is_some();
             if leaf.0 == self.given {
                 declared.name = format!("{}:{}", declared.name, leaf.1);
             }
@@ -125,9 +125,7 @@ impl Writer {
         for result in 0..graph.results(call) {
             self.places.insert((call, result), (at, result));
             let storage = match inputs.first() {
-                Some(first) if graph.nodes[call].is_reshape() => {
-                    self.storage[self.rows[first.0] + first.1]
-                }
+                Some(first) if graph.nodes[call].is_reshape() => self.storage[self.rows[first.0] + first.1],
                 _ => self.shapes.len(),
             };
             self.result(&graph.declared((call, result, 0)), storage);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::{digest, Bundle};
+use crate::bundle::{Bundle, digest};
 use crate::plan::{Plan, PlanError, PlanFile, Tuned};
 
 /// What a JSON file of plans holds.

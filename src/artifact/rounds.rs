@@ -46,12 +46,7 @@ impl Piece {
     }
 
     /// Every output with the rows of all executions, one after the other.
-    pub fn run(
-        &self,
-        inputs: &[Array],
-        network: &[Array],
-        deal: Deal,
-    ) -> Result<Vec<Array>, ArtifactError> {
+    pub fn run(&self, inputs: &[Array], network: &[Array], deal: Deal) -> Result<Vec<Array>, ArtifactError> {
         let executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
         let mut whole: Vec<Array> = Vec::new();
         for round in 0..deal.rounds() {
@@ -91,12 +86,7 @@ enum Fill {
 }
 
 /// Whether the first rows of an execution are the same whatever fills it up.
-fn apart(
-    outputs: &[Declared],
-    one: &[Array],
-    other: &[Array],
-    deal: Deal,
-) -> Result<(), ArtifactError> {
+fn apart(outputs: &[Declared], one: &[Array], other: &[Array], deal: Deal) -> Result<(), ArtifactError> {
     for (declared, (one, other)) in outputs.iter().zip(one.iter().zip(other)) {
         if declared.shape.first() != Some(&deal.compiled) {
             continue;

@@ -337,10 +337,7 @@ fn other_files_are_named_with_what_is_wrong() {
         (b"\x7fELF nothing".to_vec(), "holds no network"),
         (tar(&[("mod.so", &so)]), "has no mod.json"),
         (tar(&[("metadata.json", b"{}")]), "has no mod.so"),
-        (
-            tar(&[("mod.so", &so), ("mod.json", b"[]")]),
-            "execution graph",
-        ),
+        (tar(&[("mod.so", &so), ("mod.json", b"[]")]), "execution graph"),
         (flipped, "damaged"),
         (cut, "truncated"),
     ];

@@ -62,10 +62,7 @@ pub fn npy(reader: impl Read + Seek, name: &dyn Display) -> Result<Given, Box<dy
 }
 
 /// The arrays of what `name` calls a `.npz` file.
-pub fn npz(
-    reader: impl Read + Seek,
-    name: &dyn Display,
-) -> Result<Vec<(String, Given)>, Box<dyn Error>> {
+pub fn npz(reader: impl Read + Seek, name: &dyn Display) -> Result<Vec<(String, Given)>, Box<dyn Error>> {
     let mut reader = NpzReader::new(reader).map_err(|e| wrong(name, &e))?;
     let names = reader.names().map_err(|e| wrong(name, &e))?;
     let mut arrays = Vec::new();
@@ -177,11 +174,7 @@ fn others(element: Element, array: ArrayD<f32>) -> Given {
 fn unsigned(array: ArrayD<u8>) -> Given {
     let (shape, bytes) = parts(array);
     let dtype = Integer::U8;
-    Given::Integers {
-        dtype,
-        shape,
-        bytes,
-    }
+    Given::Integers { dtype, shape, bytes }
 }
 
 fn signed(array: ArrayD<i8>) -> Given {
@@ -221,8 +214,8 @@ impl ResultFile {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let part = NamedTempFile::new_in(folder)
-            .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        let part =
+            NamedTempFile::new_in(folder).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         Ok(ResultFile {
             path: path.to_path_buf(),
             part,
@@ -230,12 +223,7 @@ impl ResultFile {
     }
 
     /// Writes `outputs`, each in its type; a `.npz` holds them by their `names`.
-    pub fn write(
-        self,
-        outputs: &[Array],
-        types: &[Element],
-        names: &[String],
-    ) -> Result<(), Box<dyn Error>> {
+    pub fn write(self, outputs: &[Array], types: &[Element], names: &[String]) -> Result<(), Box<dyn Error>> {
         let failed = |e: &dyn Display| format!("cannot write {}: {e}", self.path.display());
         let element = |at: usize| types.get(at).copied().unwrap_or(Element::F32);
         let mut file = self.part;
@@ -257,15 +245,13 @@ impl ResultFile {
                     "the network has {} outputs: write them to a .npz file",
                     many.len()
                 )
-                .into())
+                .into());
             }
         }
         file.flush().map_err(|e| failed(&e))?;
         // Temporary files are private, a result is not.
         let mode = Permissions::from_mode(0o644);
-        file.as_file()
-            .set_permissions(mode)
-            .map_err(|e| failed(&e))?;
+        file.as_file().set_permissions(mode).map_err(|e| failed(&e))?;
         file.persist(&self.path).map_err(|e| failed(&e))?;
         Ok(())
     }
@@ -311,8 +297,5 @@ impl<W: Write> Sink for Whole<W> {
 }
 
 fn to_ndarray(array: &Array) -> Result<ArrayD<f32>, Box<dyn Error>> {
-    Ok(ArrayD::from_shape_vec(
-        array.shape.clone(),
-        array.data.to_vec(),
-    )?)
+    Ok(ArrayD::from_shape_vec(array.shape.clone(), array.data.to_vec())?)
 }

@@ -2,18 +2,18 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::around::network;
-use super::costs::{costs, Costs};
+use super::costs::{Costs, costs};
 use super::engines::Engines;
 use super::inputs::{self, repeat};
 use super::model::preprocess;
-use super::output::{counted, table, Output};
+use super::output::{Output, counted, table};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::Array;
@@ -99,8 +99,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         given(arguments, &artifact, &session, output)?
     };
     let bar = output.progress(arguments.repeats as usize * 3 + 3, "measuring");
-    let [alone, shared, best] =
-        in_turn(&session, &plans, &inputs, arguments.repeats, || bar.inc(1))?;
+    let [alone, shared, best] = in_turn(&session, &plans, &inputs, arguments.repeats, || bar.inc(1))?;
     bar.finish_and_clear();
     let costs = if arguments.costs {
         Some(costs(&session, arguments.repeats, output)?)
@@ -166,9 +165,7 @@ pub(super) fn in_turn<const N: usize>(
     }
     let mut measured = runs.into_iter().map(|mut runs| {
         let rates: Vec<f64> = runs.iter().map(|ran| ran.stats.rate()).collect();
-        let last = runs
-            .last()
-            .map(|ran| (ran.plan.to_string(), ran.origin.clone()));
+        let last = runs.last().map(|ran| (ran.plan.to_string(), ran.origin.clone()));
         let (plan, plan_from) = last.expect("at least one run");
         runs.sort_by(|a, b| a.stats.rate().total_cmp(&b.stats.rate()));
         Measured {
@@ -178,9 +175,7 @@ pub(super) fn in_turn<const N: usize>(
             stats: runs.swap_remove(runs.len() / 2).stats,
         }
     });
-    Ok(std::array::from_fn(|_| {
-        measured.next().expect("one per plan")
-    }))
+    Ok(std::array::from_fn(|_| measured.next().expect("one per plan")))
 }
 
 /// The user's rows, repeated in turn to the batch.
@@ -201,9 +196,7 @@ fn given(
 pub(super) fn noise(session: &Session, rows: usize) -> Vec<Array> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
     let shapes = session.input_shapes(rows).into_iter();
@@ -247,11 +240,7 @@ fn human(figures: &Figures) -> String {
                 &figures.shared,
                 &figures.shared.plan_from.to_string(),
             ),
-            row(
-                "best known",
-                &figures.best,
-                &figures.best.plan_from.to_string(),
-            ),
+            row("best known", &figures.best, &figures.best.plan_from.to_string()),
         ]),
         format!(
             "ratio      {:.2} at {}; this is not a figure of a board",
@@ -263,10 +252,7 @@ fn human(figures: &Figures) -> String {
         let share = 100.0 * stats.busy / figures.shared.stats.seconds;
         format!("{device} {}, {share:.0} % busy", counted(stats.rows, "row"))
     });
-    lines.push(format!(
-        "shares     {}",
-        busy.collect::<Vec<_>>().join("; ")
-    ));
+    lines.push(format!("shares     {}", busy.collect::<Vec<_>>().join("; ")));
     if let Some(costs) = &figures.costs {
         lines.push(format!(
             "costs      gpu and dla0 at once: {:.3} of the sum of each alone; runtime beyond the engine: {:.0} us at 1 row, {:.0} us ({:.2} %) at 64",

@@ -9,14 +9,12 @@ use super::around;
 use super::output::Output;
 use super::simulate::unreadable;
 use crate::artifact::Artifact;
-use crate::board::{named, Arithmetic, Board, BoardCosts, Constants, Framework, Machine, Setting};
+use crate::board::{Arithmetic, Board, BoardCosts, Constants, Framework, Machine, Setting, named};
 use crate::bundle::Bundle;
 use crate::graph::Graph;
 use crate::plan::{Cut, Device};
 use crate::sim::Network;
-use crate::split::{
-    batch_limit, cut, cut_after, internal_row_bytes, DlaTarget, Precision, Stages, Version,
-};
+use crate::split::{DlaTarget, Precision, Stages, Version, batch_limit, cut, cut_after, internal_row_bytes};
 
 /// The board, its mode and what its engines compute in.
 #[derive(Args, Clone)]
@@ -75,12 +73,7 @@ impl Where {
     }
 
     /// [`Where::load`] with the network cut as a plan says.
-    pub fn load_cut(
-        &self,
-        artifact: &Path,
-        place: &Cut,
-        output: &Output,
-    ) -> Result<Boarded, Box<dyn Error>> {
+    pub fn load_cut(&self, artifact: &Path, place: &Cut, output: &Output) -> Result<Boarded, Box<dyn Error>> {
         let machine = self.machine()?;
         let bundle = around::network(&Artifact::read(artifact)?, output)?.clone();
         let target = self.target(&machine, &bundle);
@@ -92,13 +85,7 @@ impl Where {
         Ok(self.boarded(machine, &bundle, &stages, &target))
     }
 
-    fn boarded(
-        &self,
-        machine: Machine,
-        bundle: &Bundle,
-        stages: &Stages,
-        target: &DlaTarget,
-    ) -> Boarded {
+    fn boarded(&self, machine: Machine, bundle: &Bundle, stages: &Stages, target: &DlaTarget) -> Boarded {
         let precision: Arithmetic = target.precision.into();
         let setting = self.setting_for(&machine, target);
         let gpu = setting.gpu;
@@ -170,9 +157,8 @@ fn most_dla_rows(stages: &Stages, target: &DlaTarget) -> usize {
 }
 
 fn network(machine: &Machine, graph: &Graph, stages: &Stages, target: &DlaTarget) -> Network {
-    let fits = |prefix: &Graph, rows: usize| {
-        batch_limit(target, rows, internal_row_bytes(prefix, target)).is_none()
-    };
+    let fits =
+        |prefix: &Graph, rows: usize| batch_limit(target, rows, internal_row_bytes(prefix, target)).is_none();
     let most = stages.prefix.as_ref().map(|prefix| {
         let mut sizes = (0..=9).rev().map(|power| 1 << power);
         sizes.find(|rows| fits(prefix, *rows)).unwrap_or(1)

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::around::network;
 use super::engines::Engines;
-use super::output::{counted, seconds, table, Output};
+use super::output::{Output, counted, seconds, table};
 use super::phases::Phases;
-use super::{helped, Answer, Outcome};
+use super::{Answer, Outcome, helped};
 use crate::artifact::Artifact;
 use crate::engine::{EngineSpec, StageKind};
 use crate::plan::Plan;
@@ -125,10 +125,7 @@ fn build(
 fn human(report: &Report) -> String {
     let row = |engine: &Engine| {
         let Engine {
-            stage,
-            device,
-            batch,
-            ..
+            stage, device, batch, ..
         } = engine;
         vec![
             format!("{stage} x{batch}"),
@@ -137,10 +134,7 @@ fn human(report: &Report) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = report.engines.iter().map(row).collect();
-    let (count, all) = (
-        counted(report.engines.len(), "engine"),
-        seconds(report.seconds),
-    );
+    let (count, all) = (counted(report.engines.len(), "engine"), seconds(report.seconds));
     let devices = &report.devices;
     format!("{}\n{count} in {all}, {devices}", table(&rows))
 }

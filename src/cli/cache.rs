@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::output::{bytes, counted, table, Output};
-use super::{helped, Answer, Outcome};
+use super::output::{Output, bytes, counted, table};
+use super::{Answer, Outcome, helped};
 use crate::engine::cache::{CacheKey, Entry, PlanCache, Rate, RateFile, RateKey};
 
 /// Where built engines are kept.
@@ -175,11 +175,7 @@ impl Kept {
         let short: String = name.chars().take(12).collect();
         let Some(key) = &self.measured_of else {
             let reason = self.unusable.as_deref().unwrap_or_default();
-            return vec![vec![
-                short,
-                bytes(self.bytes),
-                format!("unusable: {reason}"),
-            ]];
+            return vec![vec![short, bytes(self.bytes), format!("unusable: {reason}")]];
         };
         let row = |rate: &Rate| {
             vec![

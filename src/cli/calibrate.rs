@@ -7,12 +7,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::files::TextFile;
-use super::output::{counted, table, Output};
+use super::output::{Output, counted, table};
 use super::{Answer, Outcome};
 use crate::board::{Calibration, Constants, Level, Processor};
 use crate::calibrate::{
-    calibration, fit, fit_paper, leave_one_source_out, medians, observations, rows, Errors,
-    Observation, Unused,
+    Errors, Observation, Unused, calibration, fit, fit_paper, leave_one_source_out, medians, observations,
+    rows,
 };
 
 #[derive(Args)]
@@ -34,11 +34,7 @@ struct Fitted {
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
-    let file = arguments
-        .write
-        .as_deref()
-        .map(TextFile::create)
-        .transpose()?;
+    let file = arguments.write.as_deref().map(TextFile::create).transpose()?;
     let rows = rows().map_err(|e| format!("data/measurements.csv: {e}"))?;
     let (used, unused) = observations(&rows);
     output.say("fitting");
@@ -54,11 +50,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     if let Some(file) = file {
         file.write(&(serde_json::to_string_pretty(&fitted.calibration)? + "\n"))?;
     }
-    output.answer(
-        &fitted,
-        || human(arguments, &used, &errors, &fitted),
-        Answer::Yes,
-    )
+    output.answer(&fitted, || human(arguments, &used, &errors, &fitted), Answer::Yes)
 }
 
 fn reasons(unused: &[Unused]) -> BTreeMap<String, usize> {
@@ -69,12 +61,7 @@ fn reasons(unused: &[Unused]) -> BTreeMap<String, usize> {
     reasons
 }
 
-fn human(
-    arguments: &Arguments,
-    used: &[Observation],
-    errors: &[Errors],
-    fitted: &Fitted,
-) -> String {
+fn human(arguments: &Arguments, used: &[Observation], errors: &[Errors], fitted: &Fitted) -> String {
     let mut parts = vec![
         format!(
             "{} used; errors of time, median without sign\n",

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{bytes, counted, seconds, table, Output};
+use super::output::{Output, bytes, counted, seconds, table};
 use super::tensorrt::TensorRtArguments;
-use super::{helped, Answer, Outcome};
+use super::{Answer, Outcome, helped};
 use crate::artifact::Artifact;
 use crate::bundle::Bundle;
 use crate::engine::trt::{Recipe, TensorRt};
@@ -123,21 +123,14 @@ struct Stage {
 fn stages(bundle: &Bundle, batch: Option<u32>) -> Result<Vec<Stage>, Box<dyn Error>> {
     let options = &bundle.options;
     let cut = split::cut(&bundle.graph, &options.target, &options.gpu_only)?;
-    let parts = [
-        (StageKind::Prefix, cut.prefix),
-        (StageKind::Suffix, cut.suffix),
-    ];
-    let there = parts
-        .into_iter()
-        .filter_map(|(kind, graph)| Some((kind, graph?)));
+    let parts = [(StageKind::Prefix, cut.prefix), (StageKind::Suffix, cut.suffix)];
+    let there = parts.into_iter().filter_map(|(kind, graph)| Some((kind, graph?)));
     let mut parts: Vec<(StageKind, Graph)> = there.collect();
     let whole = match parts.len() {
         1 => parts.drain(..).map(|(kind, _)| kind).collect(),
         _ => Vec::new(),
     };
-    let parts = parts
-        .into_iter()
-        .map(|(kind, graph)| (kind, Vec::new(), graph));
+    let parts = parts.into_iter().map(|(kind, graph)| (kind, Vec::new(), graph));
     let all = std::iter::once((StageKind::Whole, whole, bundle.graph.clone())).chain(parts);
     all.map(|(kind, also, graph)| {
         let graph = match batch {
@@ -194,11 +187,7 @@ fn check(
 
 fn human(report: &Report) -> String {
     let row = |engine: &Engine| {
-        let also: Vec<String> = engine
-            .also
-            .iter()
-            .map(|kind| format!(" = {kind}"))
-            .collect();
+        let also: Vec<String> = engine.also.iter().map(|kind| format!(" = {kind}")).collect();
         let stage = format!("{}{} x{}", engine.stage, also.concat(), engine.batch);
         match &engine.refused {
             Some(reason) => vec![stage, format!("refused: {reason}")],
@@ -263,10 +252,7 @@ mod tests {
             bundle("main_3", 4, true),
             bundle("main_4", 8, false),
         ];
-        let names: Vec<&str> = distinct(&all)
-            .iter()
-            .map(|b| b.graph.name.as_str())
-            .collect();
+        let names: Vec<&str> = distinct(&all).iter().map(|b| b.graph.name.as_str()).collect();
         assert_eq!(
             names,
             ["main_0", "main_2", "main_3"],

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use serde::Serialize;
 
-use super::bench::{in_turn, noise, spread, Measured, Row, Spread};
+use super::bench::{Measured, Row, Spread, in_turn, noise, spread};
 use super::output::Output;
 use crate::plan::{Device, PlanError};
 use crate::session::{PlanOrigin, Session};

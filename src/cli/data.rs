@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::images::{row, Frame};
-use super::inputs::{self, picture_frame, Input};
-use super::output::{counted, Output};
+use super::images::{Frame, row};
+use super::inputs::{self, Input, picture_frame};
+use super::output::{Output, counted};
 use crate::artifact::{Around, Execution};
 use crate::bundle::{Bundle, Origin, Preprocess};
 use crate::engine::Array;
@@ -81,8 +81,7 @@ impl DataOptions {
                 }
             }
         };
-        data.names
-            .truncate(self.limit.map_or(usize::MAX, |n| n as usize));
+        data.names.truncate(self.limit.map_or(usize::MAX, |n| n as usize));
         Ok(data)
     }
 }

@@ -9,10 +9,10 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::output::Output;
-use super::{helped, Answer, Outcome};
-use crate::artifact::{is_file, Artifact, Plans};
+use super::{Answer, Outcome, helped};
+use crate::artifact::{Artifact, Plans, is_file};
 use crate::bundle::digest;
-use crate::plan::{counted, Plan};
+use crate::plan::{Plan, counted};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -52,9 +52,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         )
     };
     // Whole or not at all, whatever interrupts it.
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(cannot)?;
     file.write_all(&bytes).map_err(cannot)?;
     let permissions = std::fs::metadata(path).map_err(cannot)?.permissions();

@@ -11,14 +11,14 @@ use clap::{Args, ValueEnum};
 
 use super::environments::search;
 use super::helped;
-use super::output::{counted, Output};
+use super::output::{Output, counted};
 use super::precision::Numbers;
 use super::tensorrt::TensorRtArguments;
-use crate::artifact::{is_file, GivenPlans, PlansError};
+use crate::artifact::{GivenPlans, PlansError, is_file};
 use crate::bundle::Bundle;
-use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
+use crate::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use crate::engine::{Backend, Numerics};
-use crate::machine::{memory, taken, Reading, Taken};
+use crate::machine::{Reading, Taken, memory, taken};
 use crate::plan::Device;
 use crate::session::{Adapt, Chosen, Place, PlanOrigin, Session, SessionConfig};
 
@@ -48,10 +48,7 @@ impl BackendName {
     ///
     /// # Errors
     /// A library that was named and cannot be used.
-    pub fn taken(
-        self,
-        tensorrt: &TensorRtArguments,
-    ) -> Result<(TakenName, Option<String>), Box<dyn Error>> {
+    pub fn taken(self, tensorrt: &TensorRtArguments) -> Result<(TakenName, Option<String>), Box<dyn Error>> {
         let [library, cuda] = tensorrt.paths();
         Ok(match self {
             BackendName::Cpu => (TakenName::Cpu, None),
@@ -226,11 +223,7 @@ impl Engines {
     }
 
     /// [`Engines::session`] without the plans of any file.
-    pub fn untuned(
-        &self,
-        bundle: Bundle,
-        cancel: Arc<AtomicBool>,
-    ) -> Result<Session, Box<dyn Error>> {
+    pub fn untuned(&self, bundle: Bundle, cancel: Arc<AtomicBool>) -> Result<Session, Box<dyn Error>> {
         let numerics = self.numerics(&bundle)?;
         let backend = self.backend(&bundle, numerics, cancel.clone())?;
         Ok(Session::from_bundle(bundle, backend, self.config(cancel))?)
@@ -262,9 +255,7 @@ impl Engines {
             ("TVM_DLA_CALIBRATION", path(&numbers.calibration)),
         ];
         let given = variables.into_iter();
-        given
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect()
+        given.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// What computes.
@@ -276,19 +267,12 @@ impl Engines {
             return Ok(*taken);
         }
         let (taken, reason) = self.backend.taken(&self.tensorrt)?;
-        reason
-            .iter()
-            .for_each(|reason| eprintln!("warning: {reason}"));
+        reason.iter().for_each(|reason| eprintln!("warning: {reason}"));
         Ok(*self.taken.get_or_init(|| taken))
     }
 
     /// The board of this machine, where real devices compute, or the one that was named.
-    fn place(
-        &self,
-        bundle: &Bundle,
-        numerics: &Numerics,
-        output: &Output,
-    ) -> Result<Placed, Box<dyn Error>> {
+    fn place(&self, bundle: &Bundle, numerics: &Numerics, output: &Output) -> Result<Placed, Box<dyn Error>> {
         let real = self.taken()? == TakenName::TensorRt;
         let reading = match (&self.on_board, real) {
             (Some(name), _) => Reading::named(name)?,
@@ -297,8 +281,7 @@ impl Engines {
         };
         reading.remarks.iter().for_each(|text| output.say(text));
         if self.on_board.is_some() && !real {
-            output
-                .say("emulated devices are alike: what a board's model says means nothing to them");
+            output.say("emulated devices are alike: what a board's model says means nothing to them");
         }
         let place = |machine| Place::new(machine, numerics.precision, &bundle.options.target);
         Ok(Placed {
@@ -357,9 +340,7 @@ fn retune(error: PlansError) -> Box<dyn Error> {
             error.to_string(),
             "`tvm-dla tune` writes plans for this network and board",
         ),
-        PlansError::Unreadable { .. } | PlansError::NoPlan { .. } | PlansError::Text(_) => {
-            error.into()
-        }
+        PlansError::Unreadable { .. } | PlansError::NoPlan { .. } | PlansError::Text(_) => error.into(),
     }
 }
 

@@ -31,9 +31,7 @@ impl TextFile {
 
     pub fn write(mut self, text: &str) -> Result<(), Box<dyn Error>> {
         let failed = |e: &dyn Error| format!("cannot write {}: {e}", self.path.display());
-        self.part
-            .write_all(text.as_bytes())
-            .map_err(|e| failed(&e))?;
+        self.part.write_all(text.as_bytes()).map_err(|e| failed(&e))?;
         // Temporary files are private, a result is not.
         let mode = Permissions::from_mode(0o644);
         let file = self.part.as_file();

@@ -69,24 +69,14 @@ mod tests {
         let found = NotFinite::of(&[good.clone(), nan.clone()]).unwrap();
         assert_eq!(found, NotFinite { values: 2, of: 5 });
         let cases = [
-            (
-                "fp16",
-                &good,
-                "`tvm-dla accuracy` names the layer",
-                "an overflow",
-            ),
+            ("fp16", &good, "`tvm-dla accuracy` names the layer", "an overflow"),
             (
                 "int8",
                 &good,
                 "fp16 ends at 65504",
                 "nodes that int8 keeps in fp16",
             ),
-            (
-                "fp32",
-                &good,
-                "the network itself",
-                "no precision is at fault",
-            ),
+            ("fp32", &good, "the network itself", "no precision is at fault"),
             ("fp16", &nan, "the input holds 2 values", "garbage in"),
         ];
         for (precision, input, want, why) in cases {

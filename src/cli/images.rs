@@ -39,8 +39,7 @@ impl Frame {
 
 /// One row of input from a picture file.
 pub fn row(path: &Path, frame: Frame, preprocess: &Preprocess) -> Result<Vec<f32>, Box<dyn Error>> {
-    let reader =
-        ImageReader::open(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let reader = ImageReader::open(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     row_of(reader, &path.display(), frame, preprocess)
 }
 
@@ -54,11 +53,7 @@ pub fn row_of<R: BufRead + Seek>(
     let unreadable = |e: &dyn Error| format!("{name} is not a picture: {e}");
     let reader = reader.with_guessed_format().map_err(|e| unreadable(&e))?;
     let picture = upright(reader).map_err(|e| unreadable(&e))?;
-    Ok(normalise(
-        &fit(picture, frame, preprocess.fit),
-        frame,
-        preprocess,
-    ))
+    Ok(normalise(&fit(picture, frame, preprocess.fit), frame, preprocess))
 }
 
 /// The picture as a viewer shows it: turned as the camera noted.

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use half::f16;
 
 use super::arrays::Given;
-use super::images::{row, Frame};
+use super::images::{Frame, row};
 use super::output::Output;
 use super::{arrays, helped};
 use crate::artifact::{Around, Declared, Element};
 use crate::bundle::{Affine, Bundle, Origin, Port, Preprocess};
 use crate::engine::Array;
 use crate::graph::{RowShape, TensorId};
-use crate::session::{arrange, Session, SessionError};
+use crate::session::{Session, SessionError, arrange};
 
 /// A batch, and what its rows are called.
 pub struct Batch {
@@ -153,11 +153,7 @@ impl Input {
                 return self.counted(element, array, from);
             }
             Given::Others(element, _) => return Err(self.takes(from, element.name())),
-            Given::Integers {
-                dtype,
-                shape,
-                bytes,
-            } => (dtype, shape, bytes),
+            Given::Integers { dtype, shape, bytes } => (dtype, shape, bytes),
         };
         let affine = self.port.integer.filter(|affine| affine.dtype == dtype);
         let affine = affine.ok_or_else(|| self.takes(from, dtype.name()))?;
@@ -166,12 +162,7 @@ impl Input {
     }
 
     /// Integers that float32 counts to.
-    fn counted(
-        &self,
-        element: Element,
-        array: Array,
-        from: &dyn Display,
-    ) -> Result<Array, Box<dyn Error>> {
+    fn counted(&self, element: Element, array: Array, from: &dyn Display) -> Result<Array, Box<dyn Error>> {
         match array.data.iter().find(|value| !element.holds(**value)) {
             None => Ok(array),
             Some(value) => Err(format!(
@@ -188,10 +179,7 @@ impl Input {
         let integer = self.port.integer.map(|affine| affine.dtype.name());
         let declared = integer.unwrap_or(self.dtype.name());
         helped(
-            format!(
-                "{from} holds {held}, and input `{}` takes {declared}",
-                self.name
-            ),
+            format!("{from} holds {held}, and input `{}` takes {declared}", self.name),
             "real numbers in a float32 array are taken too",
         )
     }
@@ -243,8 +231,7 @@ pub fn by_name(
     for input in inputs {
         let name = &input.name;
         let at = arrays.iter().position(|(other, _)| other == name);
-        let at =
-            at.ok_or_else(|| format!("{from} has no array `{name}`, only {}", names.join(", ")))?;
+        let at = at.ok_or_else(|| format!("{from} has no array `{name}`, only {}", names.join(", ")))?;
         ordered.push(input.reals(arrays.swap_remove(at).1, from)?);
     }
     match arrays.first() {
@@ -261,8 +248,7 @@ pub fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
             expanded.push(file.clone());
             continue;
         }
-        let entries =
-            fs::read_dir(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let entries = fs::read_dir(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
         let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         inside.retain(|path| ["jpg", "jpeg", "png", "bmp"].iter().any(|e| is(path, e)));
         inside.sort();
@@ -293,10 +279,7 @@ fn pictures(
             shape: inputs[0].stacked(files.len()),
             data: Arc::new(data),
         }],
-        names: files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect(),
+        names: files.iter().map(|file| file.display().to_string()).collect(),
     })
 }
 
@@ -309,9 +292,8 @@ pub fn picture_frame<'a>(
         [only] => Frame::of(&only.stacked(1)),
         _ => None,
     };
-    let frame = frame.ok_or(
-        "the network does not take one picture of three channels per row: give a .npy or .npz file",
-    )?;
+    let frame = frame
+        .ok_or("the network does not take one picture of three channels per row: give a .npy or .npz file")?;
     let preprocess = preprocess.ok_or_else(|| {
         helped(
             "the artifact does not say how pictures become input",

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::around::foreign;
 use super::environments::python;
-use super::output::{bytes, count, counted, table, Output};
-use super::{helped, Answer, Outcome};
+use super::output::{Output, bytes, count, counted, table};
+use super::{Answer, Outcome, helped};
 use crate::artifact::{Artifact, ArtifactError, Layout, Source};
 use crate::bundle::{Kept, Origin};
 use crate::split::{self, EndReport, NodeReport, Report, Side, SideReport};
@@ -141,10 +141,7 @@ fn of_relay(arguments: &Arguments, relay: &Path) -> Result<Inspection, Box<dyn E
             )
         })?;
     if !done.status.success() {
-        return Err(String::from_utf8_lossy(&done.stderr)
-            .trim()
-            .to_string()
-            .into());
+        return Err(String::from_utf8_lossy(&done.stderr).trim().to_string().into());
     }
     Ok(serde_json::from_slice(&done.stdout)?)
 }
@@ -167,9 +164,11 @@ fn human(inspection: &Inspection) -> String {
 }
 
 fn network(report: &Report) -> String {
-    let mut rows = vec![["node", "op", "output", "runs on", "why not on the DLA"]
-        .map(String::from)
-        .to_vec()];
+    let mut rows = vec![
+        ["node", "op", "output", "runs on", "why not on the DLA"]
+            .map(String::from)
+            .to_vec(),
+    ];
     rows.extend(report.nodes.iter().map(node));
     let cut: Vec<String> = report
         .cut
@@ -202,9 +201,7 @@ fn input(end: &EndReport) -> String {
     if own == network {
         format!("input {name} is {own:?}\n")
     } else {
-        format!(
-            "input {name} is {own:?}; an array of {network:?}, as the network has it, is taken too\n"
-        )
+        format!("input {name} is {own:?}; an array of {network:?}, as the network has it, is taken too\n")
     }
 }
 

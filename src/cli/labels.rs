@@ -20,8 +20,7 @@ pub struct Guess {
 
 /// One name per line. A leading `background` is dropped when there is exactly one name too many.
 pub fn read(path: &Path, classes: usize) -> Result<Vec<String>, Box<dyn Error>> {
-    let text =
-        fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let text = fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let mut labels: Vec<String> = text.lines().map(str::to_string).collect();
     if labels.len() == classes + 1 && labels[0] == "background" {
         labels.remove(0);

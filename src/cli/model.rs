@@ -2,15 +2,15 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::around::TvmRuntime;
 use super::engines::Engines;
 use super::helped;
-use super::inputs::{of_session, Input};
-use super::output::{counted, Output};
+use super::inputs::{Input, of_session};
+use super::output::{Output, counted};
 use super::precision::Report;
 use crate::artifact::{Artifact, ArtifactError, Declared, Element, Executor};
 use crate::bundle::{Bundle, Preprocess};
@@ -19,6 +19,7 @@ use crate::graph::RowShape;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
 use crate::session::{PlanOrigin, Session};
+use crate::tvm::set_environment;
 
 pub enum Model {
     Session(Box<Session>, Report),
@@ -95,9 +96,7 @@ impl Model {
                 let names: Vec<String> = devices.iter().map(|d| d.to_string()).collect();
                 format!("{} {}", names.join(" + "), session.backend().describe())
             }
-            Model::Tvm(_) => {
-                "TVM's graph executor on the CPU, with our part in the plugin".to_string()
-            }
+            Model::Tvm(_) => "TVM's graph executor on the CPU, with our part in the plugin".to_string(),
         }
     }
 
@@ -156,22 +155,15 @@ fn driven(
         "TVM kept parts between the {networks} networks of this model: its runtime drives it, at the compiled batch"
     ));
     if engines.adapt || !engines.numbers.fp16_nodes.is_empty() {
-        return Err(
-            "--adapt and --fp16-nodes are for a model of one network; TVM drives this one".into(),
-        );
+        return Err("--adapt and --fp16-nodes are for a model of one network; TVM drives this one".into());
     }
-    for (name, value) in engines.variables() {
-        std::env::set_var(name, value);
-    }
+    set_environment(engines.variables());
     Ok(Model::Tvm(artifact.executor(runtime)?))
 }
 
 /// Runs any number of rows through an executor of a fixed batch; the last chunk is filled up.
 fn chunks(executor: &Executor, arrays: &[Array]) -> Result<Done, Box<dyn Error>> {
-    let compiled = executor
-        .inputs()
-        .first()
-        .and_then(|input| input.shape.first());
+    let compiled = executor.inputs().first().and_then(|input| input.shape.first());
     let compiled = *compiled.ok_or("the model has no inputs")?;
     let counts = arrays.iter().map(|a| a.shape.first().copied().unwrap_or(0));
     let counts: Vec<usize> = counts.collect();
@@ -228,10 +220,7 @@ fn joined(
 }
 
 /// The preprocessing named by the user, else the artifact's, else what the integers of its input imply.
-pub fn preprocess(
-    named: Option<&str>,
-    artifact: &Artifact,
-) -> Result<Option<Preprocess>, Box<dyn Error>> {
+pub fn preprocess(named: Option<&str>, artifact: &Artifact) -> Result<Option<Preprocess>, Box<dyn Error>> {
     match named {
         Some(text) => Ok(Some(text.parse::<Preprocess>()?)),
         None => {

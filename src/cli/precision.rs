@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::helped;
 use super::output::counted;
 use crate::bundle::Bundle;
-use crate::engine::precision::{assign, folded, Format, Unification, Unified};
+use crate::engine::precision::{Format, Unification, Unified, assign, folded};
 use crate::engine::{Numerics, Precision};
-use crate::quantise::{numerics, NumericsError};
+use crate::quantise::{NumericsError, numerics};
 
 /// What to compute in.
 #[derive(Args, Clone, Debug, Default)]
@@ -95,11 +95,7 @@ fn read(path: &Path) -> Result<String, Box<dyn Error>> {
 }
 
 impl Report {
-    pub fn of(
-        bundle: &Bundle,
-        numerics: &Numerics,
-        changes: Unification,
-    ) -> Result<Report, Box<dyn Error>> {
+    pub fn of(bundle: &Bundle, numerics: &Numerics, changes: Unification) -> Result<Report, Box<dyn Error>> {
         let graph = folded(&bundle.graph);
         let formats = assign(&graph, numerics)?;
         let reason = |node: &str, format: Format| match format {

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -14,14 +14,14 @@ use super::data::{Data, DataOptions};
 use super::engines::emulated;
 use super::files::TextFile;
 use super::model::preprocess;
-use super::output::{counted, listed, seconds, table, Output};
+use super::output::{Output, counted, listed, seconds, table};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::engine::{Numerics, Ranges, Watching};
 use crate::graph::Graph;
 use crate::quantise::{
-    cache, collect, crossing, probed, CalibrateError, Calibration, Chosen, Distributions, Method,
-    Remark, Runs,
+    CalibrateError, Calibration, Chosen, Distributions, Method, Remark, Runs, cache, collect, crossing,
+    probed,
 };
 
 #[derive(Args)]
@@ -104,9 +104,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let cache_file = TextFile::create(&cache_path)?;
     let json_file = TextFile::create(&json_path)?;
     let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
-    let around = arguments
-        .tvm
-        .around(&arguments.artifact, &artifact, output)?;
+    let around = arguments.tvm.around(&arguments.artifact, &artifact, output)?;
     let inputs = super::inputs::of_model(bundle, around.as_ref());
     let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
     let data = data.entering(around, bundle);
@@ -216,8 +214,7 @@ pub fn distributions(
         }
         let rows = data.rows(start, steps.model);
         start += steps.model;
-        rows.map(Some)
-            .map_err(|e| CalibrateError::Data(e.to_string()))
+        rows.map(Some).map_err(|e| CalibrateError::Data(e.to_string()))
     };
     let found = collect(backend, graph, runs, next, |rows| {
         bar.inc((rows * steps.model / steps.network) as u64);
@@ -229,12 +226,10 @@ pub fn distributions(
 /// The same error with the name of its image.
 pub fn named(error: CalibrateError, data: &Data, steps: Steps) -> Box<dyn Error> {
     match &error {
-        CalibrateError::NotFinite { row, .. } => {
-            match data.names.get(row * steps.model / steps.network) {
-                Some(name) => format!("{name}: {error}").into(),
-                None => error.into(),
-            }
-        }
+        CalibrateError::NotFinite { row, .. } => match data.names.get(row * steps.model / steps.network) {
+            Some(name) => format!("{name}: {error}").into(),
+            None => error.into(),
+        },
         _ => error.into(),
     }
 }
@@ -294,9 +289,11 @@ fn kept(tensor: &TensorRange) -> String {
 }
 
 fn human(answer: &Calibrated) -> String {
-    let mut rows = vec![["tensor", "largest", "range", "kept"]
-        .map(str::to_string)
-        .to_vec()];
+    let mut rows = vec![
+        ["tensor", "largest", "range", "kept"]
+            .map(str::to_string)
+            .to_vec(),
+    ];
     rows.extend(answer.tensors.iter().map(|t| {
         vec![
             t.tensor.clone(),

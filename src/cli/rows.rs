@@ -45,9 +45,7 @@ pub fn ranges(text: &str, most: usize) -> Result<Vec<usize>, String> {
         if first > last {
             return Err(format!("the range {part} ends before it starts"));
         }
-        let new: Vec<usize> = (first..=last)
-            .filter(|rows| !batches.contains(rows))
-            .collect();
+        let new: Vec<usize> = (first..=last).filter(|rows| !batches.contains(rows)).collect();
         batches.extend(new);
     }
     Ok(batches)
@@ -55,12 +53,9 @@ pub fn ranges(text: &str, most: usize) -> Result<Vec<usize>, String> {
 
 fn number(text: &str, most: usize) -> Result<usize, String> {
     let rows = text.trim().parse().ok();
-    rows.filter(|rows| (1..=most).contains(rows))
-        .ok_or_else(|| {
-            format!(
-                "`{text}` is not a batch: use numbers from 1 to {most}, or ranges such as 1-512"
-            )
-        })
+    rows.filter(|rows| (1..=most).contains(rows)).ok_or_else(|| {
+        format!("`{text}` is not a batch: use numbers from 1 to {most}, or ranges such as 1-512")
+    })
 }
 
 #[cfg(test)]

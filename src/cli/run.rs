@@ -1,8 +1,8 @@
 //! `tvm-dla run`.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde::Serialize;
@@ -13,10 +13,10 @@ use super::engines::Engines;
 use super::files::TextFile;
 use super::finite::NotFinite;
 use super::labels::{self, Guess};
-use super::model::{preprocess, Done, Model};
-use super::output::{counted, seconds, table, Output};
+use super::model::{Done, Model, preprocess};
+use super::output::{Output, counted, seconds, table};
 use super::precision::Report;
-use super::{inputs, Answer, Outcome};
+use super::{Answer, Outcome, inputs};
 use crate::artifact::Artifact;
 use crate::pipeline::Stats;
 use crate::session::PlanOrigin;
@@ -89,11 +89,7 @@ struct Answered {
 }
 
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
-    let file = arguments
-        .output
-        .as_deref()
-        .map(ResultFile::create)
-        .transpose()?;
+    let file = arguments.output.as_deref().map(ResultFile::create).transpose()?;
     let trace = arguments.trace.as_deref().map(TextFile::create);
     let trace = trace.transpose()?;
     let gantt = arguments.gantt.as_deref().map(TextFile::create);
@@ -110,16 +106,12 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let pictured = trace.is_some() || gantt.is_some();
     if pictured && matches!(model, Model::Tvm(_)) {
         return Err(
-            "--trace and --gantt: TVM drives this model and does not say what ran when; leave them out".into(),
+            "--trace and --gantt: TVM drives this model and does not say what ran when; leave them out"
+                .into(),
         );
     }
     let preprocess = preprocess(arguments.preprocess.as_deref(), &artifact)?;
-    let mut batch = inputs::read(
-        &arguments.input,
-        &model.inputs(),
-        preprocess.as_ref(),
-        output,
-    )?;
+    let mut batch = inputs::read(&arguments.input, &model.inputs(), preprocess.as_ref(), output)?;
     if let Some(rows) = arguments.batch {
         output.say(&filled(batch.rows(), rows as usize));
         batch.arrays = batch
@@ -142,11 +134,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         output.say(&broken.remark(model.computed(), &batch.arrays));
     }
     if let Some(file) = file {
-        file.write(
-            &done.outputs,
-            &model.output_types(),
-            &artifact.output_names(),
-        )?;
+        file.write(&done.outputs, &model.output_types(), &artifact.output_names())?;
     }
     if let (Some(file), Some(detail)) = (trace, &done.detail) {
         file.write(&timeline(&model, &detail.stats).to_trace_events())?;
@@ -176,18 +164,14 @@ fn answered(
     let labels = match (&arguments.labels, labels::classes(first)) {
         (Some(path), Some(classes)) => labels::read(path, classes)?,
         (Some(_), None) => {
-            return Err(format!(
-                "the network's output {:?} has no classes to label",
-                first.shape
-            )
-            .into())
+            return Err(format!("the network's output {:?} has no classes to label", first.shape).into());
         }
         (None, _) => Vec::new(),
     };
-    let best = match first.shape.first() == Some(&rows) {
-        true => labels::best(first, names.len(), arguments.top, &labels),
-        // Not a row of classes per row of the input.
-        false => Vec::new(),
+    let best = if first.shape.first() == Some(&rows) {
+        labels::best(first, names.len(), arguments.top, &labels)
+    } else {
+        Vec::new()
     };
     let detail = done.detail.as_ref();
     Ok(Answered {
@@ -220,9 +204,7 @@ fn unused(model: &Model, stats: &Stats) -> Vec<String> {
         return Vec::new();
     };
     let names = session.devices().into_iter().map(|d| d.to_string());
-    names
-        .filter(|name| !stats.devices.contains_key(name))
-        .collect()
+    names.filter(|name| !stats.devices.contains_key(name)).collect()
 }
 
 /// Rows that are shown to people.
@@ -251,10 +233,7 @@ fn human(answer: &Answered) -> String {
     }
     if answer.results.len() > LISTED {
         let more = answer.results.len() - LISTED;
-        lines.push(format!(
-            "... and {}: --json has all",
-            counted(more, "more row")
-        ));
+        lines.push(format!("... and {}: --json has all", counted(more, "more row")));
     }
     lines.push(format!("devices  {}", answer.devices));
     if !answer.unused.is_empty() {
@@ -262,11 +241,7 @@ fn human(answer: &Answered) -> String {
             "unused   {}: the plan for {} does not take {}",
             answer.unused.join(", "),
             counted(answer.rows, "row"),
-            if answer.unused.len() == 1 {
-                "it"
-            } else {
-                "them"
-            }
+            if answer.unused.len() == 1 { "it" } else { "them" }
         ));
     }
     lines.extend(answer.computed.as_ref().and_then(Report::line));

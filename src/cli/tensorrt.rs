@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 
@@ -13,8 +13,7 @@ use super::helped;
 use super::phases::Phases;
 use crate::bundle::Bundle;
 use crate::engine::trt::{
-    listen, BuildOptions, DlaMemory, Keep, LibraryPaths, Recipe, Severity, Timing, TrtBackend,
-    TrtOptions,
+    BuildOptions, DlaMemory, Keep, LibraryPaths, Recipe, Severity, Timing, TrtBackend, TrtOptions, listen,
 };
 use crate::engine::{Backend, EngineSpec, Numerics};
 use crate::plan::Device;

@@ -18,8 +18,7 @@ pub fn read(
     classes: &[String],
     count: usize,
 ) -> Result<Vec<usize>, Box<dyn Error>> {
-    let text =
-        fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let text = fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let lines = parse(&text, classes, count).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut labels = Vec::with_capacity(names.len());
     let mut used = vec![false; lines.len()];
@@ -68,12 +67,12 @@ fn parse(text: &str, classes: &[String], count: usize) -> Result<Vec<Line>, Stri
             (Ok(class), None) => {
                 return Err(format!(
                     "line {number}: class {class} of `{file}` is none of the network's {count}"
-                ))
+                ));
             }
             (Err(_), None) => {
                 return Err(format!(
                     "line {number}: `{label}` is neither the number nor the name of a class"
-                ))
+                ));
             }
         };
         if lines.iter().any(|line| line.file == file) {
@@ -110,12 +109,7 @@ mod tests {
     #[test]
     fn files_are_found_by_name_or_path_and_classes_by_number_or_name() {
         let cases: [(&str, &[&str], &[usize], &str); 4] = [
-            (
-                "a.png 3\nb.png 9\n",
-                &["x/a.png", "x/b.png"],
-                &[3, 9],
-                "numbers",
-            ),
+            ("a.png 3\nb.png 9\n", &["x/a.png", "x/b.png"], &[3, 9], "numbers"),
             (
                 "b.png\tbig dog\na.png\tcat",
                 &["a.png", "b.png"],

@@ -5,6 +5,7 @@ mod check;
 pub mod cpu;
 mod host;
 pub mod precision;
+#[allow(unsafe_code)]
 pub mod trt;
 
 pub use host::HostBuffer;

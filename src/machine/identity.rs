@@ -1,7 +1,7 @@
 //! Which of the boards that are known this one is.
 
 use super::Jetson;
-use crate::board::{named, Board};
+use crate::board::{Board, named};
 
 /// NVIDIA's part numbers of modules, and their boards. Orin Nano has no DLA cores.
 const MODULES: [(&str, Option<&str>); 16] = [
@@ -50,10 +50,7 @@ pub(super) fn board(jetson: &Jetson) -> Option<Identity> {
     let known = part.or_else(|| lookup(&NAMES, model?));
     if let Some(name) = known {
         let board = named(name?).ok()?;
-        return Some(Identity {
-            board,
-            remark: None,
-        });
+        return Some(Identity { board, remark: None });
     }
     let chip = parts.clone().find_map(|part| {
         let mut chips = CHIPS.iter().filter(|(chip, _)| part.contains(chip));

@@ -59,8 +59,7 @@ impl Jetson {
 
     /// [`Jetson::without`] TensorRT.
     pub fn without_tensorrt(&self, error: &str) -> String {
-        let packages =
-            |p: Packages| format!("{} {}, then build tvm-dla again", p.tensorrt, p.headers);
+        let packages = |p: Packages| format!("{} {}, then build tvm-dla again", p.tensorrt, p.headers);
         self.without(error, packages)
     }
 
@@ -164,7 +163,10 @@ mod tests {
             (
                 &[
                     (MODEL, "NVIDIA Jetson Xavier NX Developer Kit\0"),
-                    (RELEASE, "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t186ref"),
+                    (
+                        RELEASE,
+                        "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t186ref",
+                    ),
                 ],
                 true,
                 Some("4.6.1"),
@@ -173,7 +175,10 @@ mod tests {
             (
                 &[
                     (RELEASE, "# R35 (release), REVISION: 4.1, GCID: 33958178"),
-                    (STATUS, "Package: nvidia-jetpack\nStatus: install ok installed\nVersion: 5.1.2-b104\n\nPackage: z\nVersion: 9"),
+                    (
+                        STATUS,
+                        "Package: nvidia-jetpack\nStatus: install ok installed\nVersion: 5.1.2-b104\n\nPackage: z\nVersion: 9",
+                    ),
                 ],
                 true,
                 Some("5.1.2-b104"),
@@ -182,7 +187,10 @@ mod tests {
             (
                 &[
                     (RELEASE, "# R36 (release), REVISION: 4.3, GCID: 38968081"),
-                    (STATUS, "Package: nvidia-jetpack\nStatus: deinstall ok config-files\nVersion: 5.0"),
+                    (
+                        STATUS,
+                        "Package: nvidia-jetpack\nStatus: deinstall ok config-files\nVersion: 5.0",
+                    ),
                 ],
                 true,
                 Some("6.2"),

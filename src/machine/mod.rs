@@ -6,13 +6,13 @@ mod identity;
 mod jetson;
 mod power;
 
-pub use backend::{taken, Taken};
+pub use backend::{Taken, taken};
 pub use jetson::{Jetson, Packages};
 pub use power::{PowerMode, UNKNOWN};
 
 use std::path::Path;
 
-use crate::board::{named, BoardError, Machine};
+use crate::board::{BoardError, Machine, named};
 
 /// What this machine is to a planner.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,9 +73,7 @@ impl Reading {
 /// Memory that programs can still have, in bytes.
 pub fn memory(root: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(root.join("proc/meminfo")).ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -209,10 +207,7 @@ mod tests {
     #[test]
     fn a_machine_can_be_named() {
         let reading = Reading::named("agx-orin, 30w").unwrap();
-        assert_eq!(
-            reading.machine.unwrap().title(),
-            "Jetson AGX Orin 64GB, 30W"
-        );
+        assert_eq!(reading.machine.unwrap().title(), "Jetson AGX Orin 64GB, 30W");
         let reading = Reading::named("orin-nx").unwrap();
         assert_eq!(reading.power, "25W");
         for text in ["orin", "agx-orin,12W"] {

@@ -35,9 +35,7 @@ impl PowerMode {
         });
         let number = number.ok_or_else(|| format!("/{STATUS} says no mode"))?;
         let name = names(&text(MODES)?).find(|(id, _)| *id == number);
-        let name = name
-            .ok_or_else(|| format!("/{MODES} has no mode {number}"))?
-            .1;
+        let name = name.ok_or_else(|| format!("/{MODES} has no mode {number}"))?.1;
         Ok(PowerMode { name })
     }
 }
@@ -55,10 +53,7 @@ fn names(conf: &str) -> impl Iterator<Item = (u32, String)> + '_ {
 }
 
 /// The mode of `board` that is the one in force, or the nearest to it with a remark.
-pub(super) fn nearest(
-    board: &Board,
-    read: &Result<PowerMode, String>,
-) -> (Option<String>, Option<String>) {
+pub(super) fn nearest(board: &Board, read: &Result<PowerMode, String>) -> (Option<String>, Option<String>) {
     let usual = &board.default_mode;
     let name = match read {
         Ok(mode) => mode.name.as_str(),
@@ -82,10 +77,7 @@ pub(super) fn nearest(
         return (Some(mode.name.to_string()), None);
     }
     let near = watts(name).and_then(|asked| {
-        let known = board
-            .modes
-            .iter()
-            .filter(|mode| watts(&mode.name.0).is_some());
+        let known = board.modes.iter().filter(|mode| watts(&mode.name.0).is_some());
         // Of two as near, the one that allows more.
         known.min_by_key(|mode| {
             let own = watts(&mode.name.0).unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Ways in which a batch is not computed.
 
 use crate::engine::{EngineError, StageKind};
-use crate::plan::{counted, Device};
+use crate::plan::{Device, counted};
 
 /// Names the device and what to do.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -60,7 +60,7 @@ fn execute(
                 End::Skipped => return Err("the execution was skipped".to_string()),
             },
             Next::Hung(hung) if hung == device => {
-                return Err("did not finish within the time limit".to_string())
+                return Err("did not finish within the time limit".to_string());
             }
             Next::Report(_) | Next::Hung(_) | Next::Tick => {}
         }

@@ -19,14 +19,12 @@ pub use error::PipelineError;
 pub use order::EngineKey;
 pub use route::{Output, Route, Size, SuffixRoute};
 pub use stats::{DeviceStats, Stats};
-pub use stream::{
-    Refused, StreamAnswer, StreamError, StreamInput, StreamItem, StreamJob, StreamStats,
-};
+pub use stream::{Refused, StreamAnswer, StreamError, StreamInput, StreamItem, StreamJob, StreamStats};
 pub(crate) use worker::said;
 pub use workers::Wanted;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::engine::{Array, Backend, Engine, Rows};
@@ -121,9 +119,7 @@ impl Pipeline {
         let id = self.runs;
         let engines = engines.iter().copied();
         engines
-            .map(|(device, key)| {
-                measure::measure(&mut self.workers, id, device, key, &inputs(key), long)
-            })
+            .map(|(device, key)| measure::measure(&mut self.workers, id, device, key, &inputs(key), long))
             .collect()
     }
 

@@ -114,7 +114,5 @@ fn sizes(graph: &Graph, ids: &[TensorId], rows: usize) -> Vec<Size> {
 fn outputs(graph: &Graph, sources: impl Iterator<Item = OutputSource>) -> Vec<Output> {
     let shapes = graph.row_shapes(&graph.outputs);
     let outputs = shapes.into_iter().zip(sources);
-    outputs
-        .map(|(shape, source)| Output { source, shape })
-        .collect()
+    outputs.map(|(shape, source)| Output { source, shape }).collect()
 }

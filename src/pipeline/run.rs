@@ -1,16 +1,16 @@
 //! One batch: obeys the schedule's commands and tells it what happened.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::Job;
 use super::error::PipelineError;
 use super::gather::Gather;
 use super::order::{End, EngineKey, Report, Ticket};
 use super::route::Size;
 use super::stats::Stats;
 use super::workers::{Next, Workers};
-use super::Job;
 use crate::engine::{Array, Rows, StageKind};
 use crate::plan::{Device, Mode};
 use crate::schedule::{Command, Event, Failure, Loss, Phase, Schedule, Task};
@@ -94,7 +94,8 @@ impl<'a> Run<'a> {
                 Next::Report(report) if report.ticket.run == self.id => self.on_report(report)?,
                 Next::Report(_) | Next::Tick => {}
                 Next::Hung(device) => {
-                    let message = "did not finish a round within the time limit; this session does not use it again";
+                    let message =
+                        "did not finish a round within the time limit; this session does not use it again";
                     self.stats.device(device).hung = true;
                     self.lose(device, Loss::TimedOut, message.to_string())?;
                 }
@@ -306,11 +307,7 @@ impl<'a> Run<'a> {
     fn failure(&self, failure: Failure) -> PipelineError {
         let devices = self.stats.devices.iter();
         let said: Vec<String> = devices
-            .filter_map(|(name, d)| {
-                d.failure
-                    .as_ref()
-                    .map(|message| format!("{name}: {message}"))
-            })
+            .filter_map(|(name, d)| d.failure.as_ref().map(|message| format!("{name}: {message}")))
             .collect();
         match failure {
             Failure::SuffixNeedsGpu(_) => PipelineError::GpuLost {

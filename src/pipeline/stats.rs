@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{counted, Device};
+use crate::plan::{Device, counted};
 use crate::trace::Span;
 
 /// Times and counts of one run, in seconds of wall-clock time. Building engines is not part of it.

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -13,7 +13,7 @@ use super::order::{Built, End, EngineKey, Order, Report, Ticket};
 use super::wait;
 use crate::engine::{Backend, Engine, EngineError, EngineSpec, Rows};
 use crate::graph::Graph;
-use crate::plan::{counted, Device};
+use crate::plan::{Device, counted};
 
 pub(super) struct Worker {
     pub device: Device,

@@ -1,12 +1,12 @@
 //! All workers: what each was told and has not answered yet, and since when.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::error::PipelineError;
 use super::order::{Built, End, EngineKey, Order, Report, Ticket};
@@ -167,8 +167,7 @@ impl Workers {
 
     /// When the time limit of the next device ends. A limit too large for the clock is no limit.
     pub fn limit_at(&self) -> Option<Instant> {
-        self.oldest()
-            .and_then(|(since, _)| since.checked_add(self.limit))
+        self.oldest().and_then(|(since, _)| since.checked_add(self.limit))
     }
 
     /// Gives up on the device whose time limit has ended.
@@ -192,9 +191,7 @@ impl Workers {
         let member = busy.next().filter(|m| m.waiting.len() == 1)?;
         let Waiting { key, since, .. } = member.waiting.front()?;
         let (early, late) = wait::window(*member.built.get(key)?);
-        busy.next()
-            .is_none()
-            .then(|| (*since + early, *since + late))
+        busy.next().is_none().then(|| (*since + early, *since + late))
     }
 
     /// Notes that a device has reported; from one that was given up it means nothing.
@@ -226,11 +223,7 @@ impl Workers {
     }
 
     /// Builds one engine per device at a time, so that a cancelled set-up ends after the builds in progress.
-    pub fn build(
-        &mut self,
-        mut wanted: Vec<Wanted>,
-        cancel: &AtomicBool,
-    ) -> Result<(), PipelineError> {
+    pub fn build(&mut self, mut wanted: Vec<Wanted>, cancel: &AtomicBool) -> Result<(), PipelineError> {
         let (reply, built) = bounded(self.members.len());
         let mut failed: Option<EngineError> = None;
         let mut open = 0;
@@ -239,12 +232,7 @@ impl Workers {
             open += usize::from(self.order(device, &mut wanted, &reply));
         }
         while open > 0 {
-            let Ok(Built {
-                device,
-                key,
-                result,
-            }) = built.recv()
-            else {
+            let Ok(Built { device, key, result }) = built.recv() else {
                 break;
             };
             open -= 1;

@@ -101,10 +101,7 @@ prob: 3c010a14
         let ranges = read(PUBLISHED).unwrap();
         assert_eq!(ranges.len(), 8);
         let scale = f32::from_bits(0x3c00_8912);
-        assert!(
-            (0.00784..0.00785).contains(&scale),
-            "pixels 0 to 1 in 127 steps"
-        );
+        assert!((0.00784..0.00785).contains(&scale), "pixels 0 to 1 in 127 steps");
         assert_eq!(ranges.get("data"), Some(scale * 127.0));
         assert_eq!(
             ranges.get("conv1"),
@@ -114,10 +111,7 @@ prob: 3c010a14
         let again = read(&write(&ranges, Version(7, 0, 0))).unwrap();
         for (tensor, max) in ranges.iter() {
             let near = (again.get(tensor).unwrap() / max - 1.0).abs() < 3e-7;
-            assert!(
-                near,
-                "{tensor}: a scale is the range divided, within a rounding"
-            );
+            assert!(near, "{tensor}: a scale is the range divided, within a rounding");
         }
         let text = write(&ranges, Version(7, 0, 0));
         let lines = |text: &str| {
@@ -149,11 +143,7 @@ prob: 3c010a14
         let cases = [
             ("".to_string(), "first line is ``", "an empty file"),
             ("x: 3c008912\n".to_string(), "first line", "no header"),
-            (
-                "TRT-x-EntropyCalibration2\n".to_string(),
-                "TRT-x",
-                "no version",
-            ),
+            ("TRT-x-EntropyCalibration2\n".to_string(), "TRT-x", "no version"),
             (with("y 3c008912"), "line 3", "no colon"),
             (with("y: 3c0089"), "line 3", "too few digits"),
             (with("y: +c008912"), "line 3", "a sign is no digit"),
@@ -163,26 +153,16 @@ prob: 3c010a14
                 "line 3: tensor `y` has the range 0",
                 "an all-zero tensor",
             ),
-            (
-                with("y: 7fc00000"),
-                "line 3: tensor `y` has the range NaN",
-                "NaN",
-            ),
+            (with("y: 7fc00000"), "line 3: tensor `y` has the range NaN", "NaN"),
             (with("y: bc008912"), "line 3: tensor `y`", "negative"),
             (with("y: 7f800000"), "the range inf", "infinity"),
-            (
-                with("y: 7b810204"),
-                "float32's limit",
-                "a constant that pads",
-            ),
+            (with("y: 7b810204"), "float32's limit", "a constant that pads"),
         ];
         for (text, want, why) in cases {
             let error = read(&text).unwrap_err().to_string();
             assert!(error.contains(want), "{why}: {error}");
         }
-        let named = read(&with(
-            "(Unnamed Layer* 4) [Fully: Connected]_output: 3d65992f",
-        ));
+        let named = read(&with("(Unnamed Layer* 4) [Fully: Connected]_output: 3d65992f"));
         assert_eq!(named.unwrap().len(), 2, "names hold almost anything");
     }
 }

@@ -1,7 +1,7 @@
 //! The range that a method chooses for one tensor, with a remark where the method alone would not do.
 
-use super::histogram::{Histogram, BINS};
 use super::Method;
+use super::histogram::{BINS, Histogram};
 use crate::engine::Ranges;
 
 /// Values other than zero that the entropy of a histogram can be told from: one for each of its bins.
@@ -90,24 +90,14 @@ mod tests {
         let with = |count: usize, more: &[f32]| of(&[small(count), more.to_vec()].concat());
         let large: Vec<f32> = (0..=40).map(|i| 5.0 + i as f32 / 10.0).collect();
         let cases = [
-            (
-                with(20, &[-9.0]),
-                9.0,
-                "few",
-                "twenty outputs of a classifier",
-            ),
+            (with(20, &[-9.0]), 9.0, "few", "twenty outputs of a classifier"),
             (
                 of(&[vec![0.0; 10_000], small(20)].concat()),
                 1.0,
                 "few",
                 "zeros are no values",
             ),
-            (
-                with(4000, &large),
-                9.0,
-                "costly",
-                "one in a hundred is large",
-            ),
+            (with(4000, &large), 9.0, "costly", "one in a hundred is large"),
             (
                 with(200_000, &[3.0]),
                 1.0,
@@ -125,10 +115,7 @@ mod tests {
                 None => "none",
             };
             assert_eq!(got, kind, "{why}: {range}, {remark:?}");
-            assert!(
-                (range / want - 1.0).abs() < 0.2,
-                "{why}: {range} and not {want}"
-            );
+            assert!((range / want - 1.0).abs() < 0.2, "{why}: {range} and not {want}");
         }
     }
 
@@ -146,10 +133,7 @@ mod tests {
         let many = of(&[small(4000), vec![9.0]].concat());
         let choice = Method::Percentile(99.0).choose(&many).unwrap();
         assert!(choice.range < 1.1, "{choice:?}");
-        assert!(
-            matches!(choice.remark, Some(Remark::Small { .. })),
-            "{choice:?}"
-        );
+        assert!(matches!(choice.remark, Some(Remark::Small { .. })), "{choice:?}");
         assert_eq!(Method::Max.choose(&of(&[0.0; 9])), None);
     }
 }

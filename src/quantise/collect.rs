@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 
-use crossbeam_channel::{bounded, unbounded, Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::choice::Remark;
 use super::histogram::Histogram;
 use super::tally::Tally;
 use super::{CalibrateError, Method};
 use crate::bundle::Bundle;
-use crate::engine::precision::{folded, stored, Ranges};
+use crate::engine::precision::{Ranges, folded, stored};
 use crate::engine::{Array, Engine, EngineSpec, Rows, StageKind, Watching};
 use crate::graph::{Graph, TensorId};
 use crate::plan::Device;
-use crate::split::{cut, SplitError};
+use crate::split::{SplitError, cut};
 
 /// Rows of every input of the network, equally many.
 pub type Batch = Vec<Array>;
@@ -190,9 +190,7 @@ fn feed(
     }
 }
 
-fn merged(
-    threads: Vec<ScopedJoinHandle<'_, Vec<Histogram>>>,
-) -> Result<Vec<Histogram>, CalibrateError> {
+fn merged(threads: Vec<ScopedJoinHandle<'_, Vec<Histogram>>>) -> Result<Vec<Histogram>, CalibrateError> {
     let mut all: Vec<Histogram> = Vec::new();
     for thread in threads {
         let counted = thread.join().map_err(|_| CalibrateError::Stopped)?;
@@ -212,11 +210,7 @@ struct Counting {
 }
 
 impl Counting {
-    fn new(
-        backend: &dyn Watching,
-        graph: &Graph,
-        names: &[String],
-    ) -> Result<Counting, CalibrateError> {
+    fn new(backend: &dyn Watching, graph: &Graph, names: &[String]) -> Result<Counting, CalibrateError> {
         let spec = EngineSpec {
             stage: StageKind::Whole,
             device: Device::Gpu,

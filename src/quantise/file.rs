@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cache::{self, CacheError};
 use super::Method;
+use super::cache::{self, CacheError};
 use crate::bundle::{Bundle, Options};
 use crate::engine::precision::{RangeError, Ranges};
 use crate::graph::Graph;

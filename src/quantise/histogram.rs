@@ -1,6 +1,6 @@
 //! How often each magnitude occurs, in bounded memory and whatever the order of the data.
 
-use super::tables::{largest, Tables};
+use super::tables::{Tables, largest};
 
 /// Bins of a histogram.
 pub const BINS: usize = 2048;

@@ -89,11 +89,7 @@ struct Sums {
 }
 
 fn weighted_log(count: f64) -> f64 {
-    if count > 0.0 {
-        count * count.ln()
-    } else {
-        0.0
-    }
+    if count > 0.0 { count * count.ln() } else { 0.0 }
 }
 
 impl Sums {
@@ -185,15 +181,11 @@ mod tests {
             let members = level * end / levels..(level + 1) * end / levels;
             let filled: Vec<usize> = members.filter(|at| bins[*at] > 0).collect();
             let sum: f64 = filled.iter().map(|at| bins[*at] as f64).sum();
-            filled
-                .iter()
-                .for_each(|at| q[*at] = sum / filled.len() as f64);
+            filled.iter().for_each(|at| q[*at] = sum / filled.len() as f64);
         }
         let (all, kept): (f64, f64) = (p.iter().sum(), q.iter().sum());
         let pairs = p.iter().zip(&q).filter(|(p, _)| **p > 0.0);
-        pairs
-            .map(|(p, q)| p / all * ((p / all) / (q / kept)).ln())
-            .sum()
+        pairs.map(|(p, q)| p / all * ((p / all) / (q / kept)).ln()).sum()
     }
 
     /// Two levels over `8 4 2 2 0 1`, worked out by hand.
@@ -213,10 +205,7 @@ mod tests {
         let hand = [(2, 0.0810), (3, 0.0238), (4, 0.0509), (6, 0.1276)];
         for (end, want) in hand {
             let got = sums.divergence(&bins, end, 2);
-            assert!(
-                (got - want).abs() < 1e-4,
-                "{end} bins: {got}, by hand {want}"
-            );
+            assert!((got - want).abs() < 1e-4, "{end} bins: {got}, by hand {want}");
             let published = as_published(&bins, end, 2);
             assert!((got - published).abs() < 1e-12, "{end} bins: {published}");
         }
@@ -236,10 +225,7 @@ mod tests {
                 sums.divergence(&bins, end, LEVELS),
                 as_published(&bins, end, LEVELS),
             );
-            assert!(
-                (got - want).abs() < 1e-9,
-                "{end} bins: {got}, published {want}"
-            );
+            assert!((got - want).abs() < 1e-9, "{end} bins: {got}, published {want}");
         }
     }
 
@@ -268,22 +254,13 @@ mod tests {
         histogram.add(&values).unwrap();
         assert_eq!(Method::Max.range(&histogram), Some(50.0));
         let share = Method::Percentile(99.99).range(&histogram).unwrap();
-        assert!(
-            (1.0..1.0 + 2.0 * histogram.width()).contains(&share),
-            "{share}"
-        );
+        assert!((1.0..1.0 + 2.0 * histogram.width()).contains(&share), "{share}");
         assert_eq!(Method::Percentile(100.0).range(&histogram), Some(50.0));
         let text = |method: Method| method.to_string().parse();
         for method in [Method::Entropy, Method::Max, Method::Percentile(99.5)] {
             assert_eq!(text(method), Ok(method));
         }
-        for bad in [
-            "kl",
-            "percentile=0",
-            "percentile=101",
-            "percentile=x",
-            "max=1",
-        ] {
+        for bad in ["kl", "percentile=0", "percentile=101", "percentile=x", "max=1"] {
             assert!(bad.parse::<Method>().is_err(), "{bad}");
         }
     }

@@ -13,21 +13,23 @@ mod tally;
 mod tests;
 
 pub use choice::{Choice, Remark};
-pub use collect::{collect, crossing, probed, Batch, Chosen, Distributions, Runs};
-pub use file::{digest, ranges, Calibration, FileError};
-pub use histogram::{Histogram, NotFinite, BINS};
+pub use collect::{Batch, Chosen, Distributions, Runs, collect, crossing, probed};
+pub use file::{Calibration, FileError, digest, ranges};
+pub use histogram::{BINS, Histogram, NotFinite};
 pub use method::Method;
-pub use numerics::{int8, numerics, NumericsError};
+pub use numerics::{NumericsError, int8, numerics};
 
-use crate::engine::precision::RangeError;
 use crate::engine::EngineError;
+use crate::engine::precision::RangeError;
 
 /// Data that ranges cannot be made of.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrateError {
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("tensor `{tensor}` holds infinities or NaN in row {row}: look at that image, or at the network's weights")]
+    #[error(
+        "tensor `{tensor}` holds infinities or NaN in row {row}: look at that image, or at the network's weights"
+    )]
     NotFinite { tensor: String, row: usize },
     #[error(transparent)]
     Range(#[from] RangeError),

@@ -1,13 +1,13 @@
 //! What a bundle is to be computed in: its precision, with ranges from a file, made to suit the DLA's rules.
 
-use super::file::{ranges, FileError};
+use super::file::{FileError, ranges};
 use crate::bundle::Bundle;
 use crate::engine::precision::{
-    assign, folded, quantised, HalfReason, Moved, Numerics, Precision, PrecisionError, Unification,
+    HalfReason, Moved, Numerics, Precision, PrecisionError, Unification, assign, folded, quantised,
 };
 use crate::engine::{RangeError, Ranges};
 use crate::graph::Graph;
-use crate::split::{cut, Side, SplitError};
+use crate::split::{Side, SplitError, cut};
 
 /// Why a network cannot be computed as asked.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +50,7 @@ pub fn numerics(
 }
 
 /// INT8 with the ranges that came with the model; what it left in floating point stays in FP16.
-fn as_quantised(
-    bundle: &Bundle,
-    half: &[String],
-) -> Result<(Numerics, Unification), NumericsError> {
+fn as_quantised(bundle: &Bundle, half: &[String]) -> Result<(Numerics, Unification), NumericsError> {
     let (ranges, floats) = quantised(bundle)?.ok_or(NumericsError::NoCalibration)?;
     let (numerics, mut changes) = int8(bundle, &ranges, &[half, &floats].concat())?;
     let floats = floats.into_iter().filter(|name| !half.contains(name));

@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use super::histogram::{NotFinite, BINS};
+use super::histogram::{BINS, NotFinite};
 
 /// Elements whose bins are worked out at a time.
 const CHUNK: usize = 1024;

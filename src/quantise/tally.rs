@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::histogram::Histogram;
 use super::CalibrateError;
+use super::histogram::Histogram;
 use crate::engine::{Array, Watcher};
 
 /// A histogram per input and output of a network, in this order.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
 use crate::engine::Array;
+use crate::engine::cpu::{CpuBackend, CpuOptions, SearchPaths, find_library};
 use crate::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d};
 use crate::plan::Device;
 
@@ -57,9 +57,7 @@ fn counted(graph: &Graph, batches: &[&[f32]], runs: Runs) -> Result<Distribution
     let mut batches = batches.iter();
     let next = || Ok(batches.next().map(|values| rows(values)));
     let mut seen = 0;
-    let counted = collect(&backend(), &probed(graph, &[]), runs, next, |rows| {
-        seen += rows
-    })?;
+    let counted = collect(&backend(), &probed(graph, &[]), runs, next, |rows| seen += rows)?;
     assert_eq!(seen, counted.rows, "progress hears of every row");
     Ok(counted)
 }
@@ -162,12 +160,7 @@ fn files_belong_to_one_network() {
             "another network: its digest",
             "other weights",
         ),
-        (
-            text.as_str(),
-            &other,
-            "tensor `x` does not exist",
-            "other names",
-        ),
+        (text.as_str(), &other, "tensor `x` does not exist", "other names"),
         ("{}", &graph, "no calibration", "empty JSON"),
         ("conv 1.0", &graph, "no calibration cache", "other text"),
         (later.as_str(), &graph, "version 2", "a later version"),

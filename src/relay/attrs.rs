@@ -58,11 +58,7 @@ impl Attrs {
 
     /// Refuses unless `holds`.
     pub fn ensure(&self, holds: bool, reason: impl FnOnce() -> String) -> Result<(), RelayError> {
-        if holds {
-            Ok(())
-        } else {
-            Err(self.refuse(reason()))
-        }
+        if holds { Ok(()) } else { Err(self.refuse(reason())) }
     }
 
     pub fn int(&self, name: &str) -> Result<i64, RelayError> {
@@ -121,18 +117,14 @@ impl Attrs {
             Source::Listed(_) => self.ints(name)?.unwrap_or_default(),
             Source::Reflected(_) | Source::None => {
                 let rows = self.value(name)?.object()?.array()?;
-                let rows: Result<Vec<_>, TvmError> =
-                    rows.into_iter().map(|row| self.ints_of(row)).collect();
+                let rows: Result<Vec<_>, TvmError> = rows.into_iter().map(|row| self.ints_of(row)).collect();
                 rows?.into_iter().flatten().flatten().collect()
             }
         };
         self.ensure(flat.len().is_multiple_of(2), || {
             format!("{name} is {flat:?}, not pairs")
         })?;
-        Ok(flat
-            .chunks_exact(2)
-            .map(|pair| [pair[0], pair[1]])
-            .collect())
+        Ok(flat.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
     }
 
     /// One size per map axis; one is used for all.
@@ -212,9 +204,7 @@ impl Attrs {
     fn value(&self, name: &str) -> Result<Value, RelayError> {
         match &self.source {
             Source::Reflected(object) => object.field(name).map_err(|e| self.wrong(name, &e)),
-            Source::Listed(_) | Source::None => {
-                Err(self.refuse(format!("has no attributes, so no {name}")))
-            }
+            Source::Listed(_) | Source::None => Err(self.refuse(format!("has no attributes, so no {name}"))),
         }
     }
 

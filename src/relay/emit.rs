@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
-use super::names::{Names, CONSTANT};
-use super::ops::{check, inverse, parts, read, Change, Several, Source, Step, Taken};
-use crate::graph::{permuted, DType, Graph, GraphBuilder, Op, TensorId};
+use super::names::{CONSTANT, Names};
+use super::ops::{Change, Several, Source, Step, Taken, check, inverse, parts, read};
+use crate::graph::{DType, Graph, GraphBuilder, Op, TensorId, permuted};
 use crate::tvm::NDArray;
 
 /// A network under construction.
@@ -24,11 +24,7 @@ impl Emitter {
     }
 
     /// One input, or one per field of a tuple.
-    pub fn inputs(
-        &mut self,
-        name: &str,
-        types: &[TensorType],
-    ) -> Result<Vec<TensorId>, RelayError> {
+    pub fn inputs(&mut self, name: &str, types: &[TensorType]) -> Result<Vec<TensorId>, RelayError> {
         if let [only] = types {
             return Ok(vec![self.input(name, only)?]);
         }
@@ -76,9 +72,7 @@ impl Emitter {
         };
         let name = self.names.fresh(CONSTANT);
         let data = Arc::new(array.to_bytes()?);
-        Ok(self
-            .builder
-            .tensor(&name, &array.shape(), dtype, Some(data)))
+        Ok(self.builder.tensor(&name, &array.shape(), dtype, Some(data)))
     }
 
     fn numbers(&mut self, shape: &[usize], values: Vec<f32>) -> Result<TensorId, RelayError> {
@@ -87,11 +81,7 @@ impl Emitter {
     }
 
     /// What `call` returns when it reads `operands`.
-    pub fn call(
-        &mut self,
-        call: &Call,
-        operands: &[TensorId],
-    ) -> Result<Vec<TensorId>, RelayError> {
+    pub fn call(&mut self, call: &Call, operands: &[TensorId]) -> Result<Vec<TensorId>, RelayError> {
         let taken = read(call)?;
         check(call, &taken)?;
         self.taken(call, taken, operands)
@@ -142,12 +132,7 @@ impl Emitter {
         }
     }
 
-    fn transposed(
-        &mut self,
-        call: &Call,
-        x: TensorId,
-        axes: Vec<usize>,
-    ) -> Result<TensorId, RelayError> {
+    fn transposed(&mut self, call: &Call, x: TensorId, axes: Vec<usize>) -> Result<TensorId, RelayError> {
         let op = Op::Transpose { axes };
         self.node(op.name(), op, &[x], call.output())
     }
@@ -192,12 +177,7 @@ impl Emitter {
     }
 
     /// Replaces a constant operand by a changed one.
-    fn change(
-        &mut self,
-        call: &Call,
-        change: &Change,
-        operands: &mut [TensorId],
-    ) -> Result<(), RelayError> {
+    fn change(&mut self, call: &Call, change: &Change, operands: &mut [TensorId]) -> Result<(), RelayError> {
         let operand = &mut operands[change.operand()];
         let shape = self.builder.shape(*operand).to_vec();
         let values = self.builder.graph().tensor(*operand).reals();
@@ -231,9 +211,7 @@ impl Emitter {
     fn identity(&mut self, id: TensorId, dtype: DType) -> Result<TensorId, RelayError> {
         let dims = vec![0; self.builder.shape(id).len()];
         let name = self.names.fresh("identity");
-        Ok(self
-            .builder
-            .node_of(&name, Op::Reshape { dims }, &[id], dtype)?)
+        Ok(self.builder.node_of(&name, Op::Reshape { dims }, &[id], dtype)?)
     }
 }
 

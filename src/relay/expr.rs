@@ -1,6 +1,6 @@
 //! Typed views of Relay expressions.
 
-use super::attrs::{int, Attrs};
+use super::attrs::{Attrs, int};
 use super::error::RelayError;
 use crate::tvm::{NDArray, Object, Value};
 
@@ -105,14 +105,9 @@ impl LooseType {
     }
 
     fn fixed(&self) -> Result<TensorType, String> {
-        let shape: Option<Vec<usize>> = self
-            .shape
-            .iter()
-            .map(|d| usize::try_from(*d).ok())
-            .collect();
+        let shape: Option<Vec<usize>> = self.shape.iter().map(|d| usize::try_from(*d).ok()).collect();
         Ok(TensorType {
-            shape: shape
-                .ok_or("it has a dynamic dimension, and engines are built for one shape")?,
+            shape: shape.ok_or("it has a dynamic dimension, and engines are built for one shape")?,
             dtype: self.dtype.clone(),
         })
     }
@@ -174,8 +169,7 @@ pub struct Call {
 impl Call {
     /// Reads a call of an operator.
     pub fn of(call: &Object) -> Result<Call, RelayError> {
-        let op = operator(call)?
-            .ok_or_else(|| RelayError::Expression("call of a function".to_string()))?;
+        let op = operator(call)?.ok_or_else(|| RelayError::Expression("call of a function".to_string()))?;
         let mut operands = Vec::new();
         for argument in arguments(call)? {
             operands.extend(Operand::all(&argument, &op)?);

@@ -32,9 +32,7 @@ pub fn rename(graph: &mut Graph) {
             }
         }
         node.name = names.fresh(stem(node));
-        graph.tensors[node.output.0 as usize]
-            .name
-            .clone_from(&node.name);
+        graph.tensors[node.output.0 as usize].name.clone_from(&node.name);
     }
 }
 

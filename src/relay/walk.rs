@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::error::RelayError;
-use super::expr::{arguments, objects, operator, type_name, Expr};
+use super::expr::{Expr, arguments, objects, operator, type_name};
 use crate::tvm::Object;
 
 /// What a walk makes of expressions; an expression stands for one value per tensor.
@@ -17,11 +17,7 @@ pub trait Sink {
     fn constant(&mut self, constant: &Object) -> Result<Self::Value, RelayError>;
 
     /// A call of an operator.
-    fn call(
-        &mut self,
-        call: &Object,
-        operands: &[Self::Value],
-    ) -> Result<Vec<Self::Value>, RelayError>;
+    fn call(&mut self, call: &Object, operands: &[Self::Value]) -> Result<Vec<Self::Value>, RelayError>;
 }
 
 /// Shows `function` to `sink`: parameters, then each expression after its operands. Gives what its body stands for.
@@ -45,11 +41,7 @@ struct Walk<'a, S: Sink> {
 }
 
 impl<S: Sink> Walk<'_, S> {
-    fn body(
-        &mut self,
-        function: &Object,
-        mut scope: Scope<S>,
-    ) -> Result<Vec<S::Value>, RelayError> {
+    fn body(&mut self, function: &Object, mut scope: Scope<S>) -> Result<Vec<S::Value>, RelayError> {
         let body = function.field("body")?.object()?;
         for expr in post_order::<S>(&body, &scope)? {
             let values = self.expression(&expr, &scope)?;

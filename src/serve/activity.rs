@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
 use axum::Error;
+use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
@@ -116,8 +116,7 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let body = Body::new(body);
-    let counted =
-        (!body.is_end_stream()).then(|| Counted::new(activity, |activity| &activity.receiving));
+    let counted = (!body.is_end_stream()).then(|| Counted::new(activity, |activity| &activity.receiving));
     Body::new(Passing { body, counted })
 }
 
@@ -183,11 +182,7 @@ impl<S> Noted<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.note(written)
     }

@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::Request;
 use axum::Router;
+use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -15,12 +15,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{watch, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::activity::{receiving, Activity, Noted, Open};
+use super::activity::{Activity, Noted, Open, receiving};
 use super::config::ServeConfig;
 
 /// What a port speaks.
@@ -102,13 +102,8 @@ async fn connection(
     }
 }
 
-async fn speak<S>(
-    port: &Port,
-    config: &ServeConfig,
-    stream: S,
-    watcher: Watcher,
-    activity: &Arc<Activity>,
-) where
+async fn speak<S>(port: &Port, config: &ServeConfig, stream: S, watcher: Watcher, activity: &Arc<Activity>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let asked = Arc::new(AtomicBool::new(false));

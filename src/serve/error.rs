@@ -14,7 +14,9 @@ use crate::session::SessionError;
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on {address}: {reason}; another program may use the port: choose another, or 0 for any that is free")]
+    #[error(
+        "cannot listen on {address}: {reason}; another program may use the port: choose another, or 0 for any that is free"
+    )]
     Listen { address: SocketAddr, reason: String },
     #[error("cannot use {path} for TLS: {reason}")]
     Tls { path: PathBuf, reason: String },
@@ -41,7 +43,9 @@ pub enum RequestError {
         got: String,
         want: &'static str,
     },
-    #[error("input `{name}` has the shape {shape:?} but must be {want:?}: not every input and output of this model has a batch dimension, so a request is one execution")]
+    #[error(
+        "input `{name}` has the shape {shape:?} but must be {want:?}: not every input and output of this model has a batch dimension, so a request is one execution"
+    )]
     Whole {
         name: String,
         shape: Vec<usize>,
@@ -97,9 +101,7 @@ pub enum RequestError {
 impl RequestError {
     pub fn status(&self) -> StatusCode {
         match self {
-            RequestError::UnknownModel { .. } | RequestError::UnknownVersion { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            RequestError::UnknownModel { .. } | RequestError::UnknownVersion { .. } => StatusCode::NOT_FOUND,
             RequestError::Malformed(_)
             | RequestError::Datatype { .. }
             | RequestError::Whole { .. }
@@ -126,9 +128,7 @@ impl RequestError {
 
     pub fn code(&self) -> Code {
         match self {
-            RequestError::UnknownModel { .. } | RequestError::UnknownVersion { .. } => {
-                Code::NotFound
-            }
+            RequestError::UnknownModel { .. } | RequestError::UnknownVersion { .. } => Code::NotFound,
             RequestError::Malformed(_)
             | RequestError::Datatype { .. }
             | RequestError::Whole { .. }
@@ -145,9 +145,7 @@ impl RequestError {
             RequestError::QueueFull(_) => Code::ResourceExhausted,
             RequestError::Stopping | RequestError::NotReady(_) => Code::Unavailable,
             RequestError::TimedOut(_) | RequestError::TooSlow(_) => Code::DeadlineExceeded,
-            RequestError::Failed(_) | RequestError::Behind(_) | RequestError::Broken(_) => {
-                Code::Internal
-            }
+            RequestError::Failed(_) | RequestError::Behind(_) | RequestError::Broken(_) => Code::Internal,
         }
     }
 }

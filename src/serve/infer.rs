@@ -85,11 +85,7 @@ fn array(port: &Port, given: Given) -> Result<Array, RequestError> {
             got: given.data.len(),
         });
     }
-    if let Some(value) = given
-        .data
-        .iter()
-        .find(|v| !port.datatype.element().holds(**v))
-    {
+    if let Some(value) = given.data.iter().find(|v| !port.datatype.element().holds(**v)) {
         return Err(if value.abs() > Element::MOST {
             beyond(&given.name, f64::from(*value))
         } else {
@@ -118,9 +114,7 @@ fn elements(name: &str, shape: &[i64]) -> Result<usize, RequestError> {
     let mut dims = shape.iter().map(|d| usize::try_from(*d).ok());
     let count = dims.try_fold(1usize, |n, d| n.checked_mul(d?));
     count.ok_or_else(|| {
-        RequestError::Malformed(format!(
-            "input `{name}` has the shape {shape:?}, which is none"
-        ))
+        RequestError::Malformed(format!("input `{name}` has the shape {shape:?}, which is none"))
     })
 }
 

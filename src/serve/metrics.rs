@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::{
-    exponential_buckets, Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    exponential_buckets,
 };
 
 use super::infer::Models;
@@ -58,11 +58,7 @@ impl Metrics {
                 "Rows of requests not answered yet",
                 &["model"],
             )?,
-            device_rows: counter(
-                "tvm_dla_device_rows_total",
-                "Rows a device computed",
-                &device,
-            )?,
+            device_rows: counter("tvm_dla_device_rows_total", "Rows a device computed", &device)?,
             executions: counter(
                 "tvm_dla_device_executions_total",
                 "Executions of a device's engines",
@@ -93,9 +89,7 @@ impl Metrics {
     /// labels.
     pub fn request(&self, model: Option<&str>, protocol: &str, outcome: &str, took: Duration) {
         let model = model.unwrap_or("");
-        self.requests
-            .with_label_values(&[model, protocol, outcome])
-            .inc();
+        self.requests.with_label_values(&[model, protocol, outcome]).inc();
         self.seconds
             .with_label_values(&[model, protocol])
             .observe(took.as_secs_f64());

@@ -15,9 +15,7 @@ use crate::artifact::Around;
 use crate::engine::Array;
 use crate::pipeline::{Refused, StreamInput, StreamItem, StreamStats};
 use crate::schedule::{Order, Overflow};
-use crate::session::{
-    BatchOrigin, End, Session, SessionError, StreamConfig, StreamHandle, StreamWatch,
-};
+use crate::session::{BatchOrigin, End, Session, SessionError, StreamConfig, StreamHandle, StreamWatch};
 
 /// A tensor as clients see it, in the model's own order of axes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +68,7 @@ impl Model {
     ///
     /// # Errors
     /// As [`Session::stream`].
-    pub fn start(
-        name: &str,
-        session: Arc<Session>,
-        config: &StreamConfig,
-    ) -> Result<Model, SessionError> {
+    pub fn start(name: &str, session: Arc<Session>, config: &StreamConfig) -> Result<Model, SessionError> {
         let stream = session.stream::<Tag>(&StreamConfig {
             order: Order::Completion,
             overflow: Overflow::Wait,
@@ -155,9 +149,7 @@ impl Model {
         match answered.await {
             Ok(Ok(rows)) => {
                 let given = inputs.to_vec();
-                let outputs = self
-                    .beside(move |session| session.batch(&given, &rows))
-                    .await;
+                let outputs = self.beside(move |session| session.batch(&given, &rows)).await;
                 outputs.map_err(RequestError::Behind)
             }
             Ok(Err(error)) => Err(RequestError::Failed(error)),
@@ -166,10 +158,7 @@ impl Model {
     }
 
     /// Does what TVM computes around the network on a thread of its own, so that other requests do not wait for it.
-    async fn beside<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Session) -> T + Send + 'static,
-    ) -> T {
+    async fn beside<T: Send + 'static>(&self, work: impl FnOnce(&Session) -> T + Send + 'static) -> T {
         if !self.session.around().is_some_and(Around::needs_tvm) {
             return work(&self.session);
         }
@@ -206,9 +195,8 @@ impl Model {
     pub(super) fn trouble(&self) -> Option<String> {
         let broken = self.watch.broken();
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = |(answering, stream): &(JoinHandle<()>, StreamHandle)| {
-            answering.is_finished() || stream.ended()
-        };
+        let ended =
+            |(answering, stream): &(JoinHandle<()>, StreamHandle)| answering.is_finished() || stream.ended();
         let ended = threads.as_ref().is_some_and(ended);
         let reason = broken.or_else(|| ended.then(|| "its stream has ended".to_string()))?;
         Some(format!("model {} is broken: {reason}", self.name))
@@ -221,9 +209,7 @@ impl Model {
             return Err(RequestError::TooManyRows { rows, queue });
         }
         let fits = |open: usize| (open + rows <= queue).then_some(open + rows);
-        let admitted = self
-            .rows
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
+        let admitted = self.rows.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
         admitted.map_or(Err(RequestError::QueueFull(queue)), |_| Ok(()))
     }
 
@@ -241,17 +227,8 @@ impl Model {
 
     /// Takes no more requests, and waits until those it has are answered.
     pub(super) fn close(&self) {
-        drop(
-            self.input
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let threads = self
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        drop(self.input.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((answering, stream)) = threads {
             let _ = answering.join();
             stream.wait();

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::config::ServeConfig;
-use super::connections::{serve, Port, Protocol};
+use super::connections::{Port, Protocol, serve};
 use super::error::{RequestError, StartError};
 use super::guard::Panicked;
 use super::infer::Models;
@@ -71,21 +71,17 @@ impl Server {
     /// # Errors
     /// [`StartError`]: a port in use, certificates that cannot be used, two models of one name, nothing to serve.
     pub fn start(models: Vec<Model>, config: ServeConfig) -> Result<Server, StartError> {
-        let repeated = models.iter().enumerate().find(|(at, model)| {
-            models[..*at]
-                .iter()
-                .any(|other| other.name() == model.name())
-        });
+        let repeated = models
+            .iter()
+            .enumerate()
+            .find(|(at, model)| models[..*at].iter().any(|other| other.name() == model.name()));
         if let Some((_, model)) = repeated {
             return Err(StartError::Repeated(model.name().to_string()));
         }
         if models.is_empty() || (config.http_port, config.grpc_port) == (None, None) {
             return Err(StartError::Nothing);
         }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|e| StartError::Runtime(e.to_string()))?;
         let metrics = Metrics::new().map_err(|e| StartError::Runtime(e.to_string()))?;
         let (stop, stopped) = watch::channel(false);
@@ -108,12 +104,7 @@ impl Server {
         };
         let mut ports = Vec::new();
         if let Some(number) = app.config.http_port {
-            let port = server.port(
-                Protocol::Http1,
-                number,
-                b"http/1.1",
-                http::router(app.clone()),
-            )?;
+            let port = server.port(Protocol::Http1, number, b"http/1.1", http::router(app.clone()))?;
             server.addresses.http = port.listener.local_addr().ok();
             ports.push(port);
         }

@@ -110,9 +110,7 @@ impl Session {
         let mut found: Option<Chosen> = None;
         for chosen in self.defaults().filter(fits) {
             // A file comes before the artifact.
-            let better = |old: &Chosen| {
-                old.origin == chosen.origin && old.plan.total() < chosen.plan.total()
-            };
+            let better = |old: &Chosen| old.origin == chosen.origin && old.plan.total() < chosen.plan.total();
             if found.as_ref().is_none_or(better) {
                 found = Some(chosen);
             }

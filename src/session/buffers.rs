@@ -62,8 +62,6 @@ impl Buffers {
 
     /// Whether the device reads them without a copy by the host.
     pub fn are_page_locked(&self) -> bool {
-        self.inputs
-            .iter()
-            .all(|(_, memory)| memory.is_page_locked())
+        self.inputs.iter().all(|(_, memory)| memory.is_page_locked())
     }
 }

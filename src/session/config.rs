@@ -1,7 +1,7 @@
 //! How to run a network here.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::{Adapt, SessionError};

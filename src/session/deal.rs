@@ -47,10 +47,7 @@ impl Session {
             let way = self.longest();
             way.first_fixed.as_ref().or(way.suffix_fixed.as_ref())
         };
-        match (
-            self.fixed.as_ref().or_else(stage),
-            rows.is_multiple_of(batch),
-        ) {
+        match (self.fixed.as_ref().or_else(stage), rows.is_multiple_of(batch)) {
             (Some(reason), false) => Err(SessionError::FixedRows {
                 batch,
                 rows,

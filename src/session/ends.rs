@@ -144,17 +144,10 @@ impl Session {
     }
 
     /// What enters the network for these inputs of the model.
-    pub(super) fn entered<'a>(
-        &self,
-        inputs: &'a [Array],
-    ) -> Result<Cow<'a, [Array]>, ArtifactError> {
+    pub(super) fn entered<'a>(&self, inputs: &'a [Array]) -> Result<Cow<'a, [Array]>, ArtifactError> {
         match &self.around {
             None => Ok(Cow::Borrowed(inputs)),
-            Some(around) => Ok(Cow::Owned(around.enter(
-                inputs,
-                self.origin(),
-                &self.graph,
-            )?)),
+            Some(around) => Ok(Cow::Owned(around.enter(inputs, self.origin(), &self.graph)?)),
         }
     }
 

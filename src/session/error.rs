@@ -4,7 +4,7 @@ use crate::artifact::ArtifactError;
 use crate::engine::cpu::LibraryError;
 use crate::graph::GraphError;
 use crate::pipeline::PipelineError;
-use crate::plan::{counted, Device, Plan, PlanError};
+use crate::plan::{Device, Plan, PlanError, counted};
 use crate::schedule::Infeasible;
 use crate::split::SplitError;
 
@@ -23,9 +23,7 @@ pub enum SessionError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    #[error(
-        "the plan {0} cuts early, but a stream cuts after the longest prefix: leave the cut out"
-    )]
+    #[error("the plan {0} cuts early, but a stream cuts after the longest prefix: leave the cut out")]
     StreamCut(Plan),
     #[error("{0}")]
     Backend(String),
@@ -52,9 +50,7 @@ pub enum SessionError {
     },
     #[error(transparent)]
     Infeasible(#[from] Infeasible),
-    #[error(
-        "no thread for a stream: {0}; lower the number of processes or raise the limit (ulimit -u)"
-    )]
+    #[error("no thread for a stream: {0}; lower the number of processes or raise the limit (ulimit -u)")]
     Thread(String),
     #[error("the plan gives {device} batches of {}: {reason}", counted(*batch, "row"))]
     DlaBatch {
@@ -63,11 +59,7 @@ pub enum SessionError {
         reason: String,
     },
     #[error("the network has {} ({names}), but {got} were given", counted(*want, "input"))]
-    InputCount {
-        got: usize,
-        want: usize,
-        names: String,
-    },
+    InputCount { got: usize, want: usize, names: String },
     #[error("input `{name}` has the shape {got:?} but must be {}", shape(want))]
     InputShape {
         name: String,
@@ -87,7 +79,10 @@ pub enum SessionError {
         model: Vec<usize>,
         network: Vec<usize>,
     },
-    #[error("input `{name}` has the shape {got:?} but must be {want:?}, or {} for N rows: it has no batch dimension", shape(want))]
+    #[error(
+        "input `{name}` has the shape {got:?} but must be {want:?}, or {} for N rows: it has no batch dimension",
+        shape(want)
+    )]
     InputWhole {
         name: String,
         got: Vec<usize>,

@@ -1,12 +1,12 @@
 //! Engines that are built in the background, one after the other, and taken over between batches.
 
 use std::collections::HashSet;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{unbounded, Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::engine::{Backend, Engine, EngineSpec};
 use crate::pipeline::{EngineKey, Wanted};
@@ -64,12 +64,7 @@ impl Grower {
 
 impl Drop for Grower {
     fn drop(&mut self) {
-        if let Some(Thread {
-            jobs,
-            grown,
-            handle,
-        }) = self.thread.take()
-        {
+        if let Some(Thread { jobs, grown, handle }) = self.thread.take() {
             drop((jobs, grown));
             let _ = handle.join();
         }
@@ -106,13 +101,6 @@ fn start(backend: Arc<dyn Backend>) -> Option<Thread> {
             }
         }
     };
-    let handle = Builder::new()
-        .name("tvm-dla grow".into())
-        .spawn(build)
-        .ok()?;
-    Some(Thread {
-        jobs,
-        grown,
-        handle,
-    })
+    let handle = Builder::new().name("tvm-dla grow".into()).spawn(build).ok()?;
+    Some(Thread { jobs, grown, handle })
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::grow::Grower;
 use super::Session;
+use super::grow::Grower;
 use crate::engine::StageKind;
 use crate::pipeline::{EngineKey, Pipeline, Wanted};
 use crate::plan::Device;

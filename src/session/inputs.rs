@@ -30,19 +30,11 @@ pub(super) fn check(
 ///
 /// # Errors
 /// [`SessionError::InputOrder`] with both shapes when it fits neither, where they differ.
-pub fn arrange(
-    name: &str,
-    network: &[usize],
-    port: &Port,
-    array: Array,
-) -> Result<Array, SessionError> {
+pub fn arrange(name: &str, network: &[usize], port: &Port, array: Array) -> Result<Array, SessionError> {
     if port.axes.is_none() {
         return Ok(array);
     }
-    let count = array
-        .shape
-        .iter()
-        .try_fold(1usize, |n, d| n.checked_mul(*d));
+    let count = array.shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
     match port.order_of(&array.shape, network) {
         None => Err(SessionError::InputOrder {
             name: name.to_string(),

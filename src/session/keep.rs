@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::SessionConfig;
 use crate::bundle::digest;
-use crate::engine::cache::{PlanCache, Rate, RateKey};
 use crate::engine::Backend;
+use crate::engine::cache::{PlanCache, Rate, RateKey};
 use crate::graph::Graph;
 use crate::planner::{Kind, Rates, Seen};
 
@@ -40,9 +40,7 @@ impl Keeper {
     /// A folder that cannot be written costs nothing but the start of the next process.
     pub fn store(&self, rates: &Rates) {
         let kept = rates.each().filter(|(kind, ..)| kind.way == 0);
-        let kept: Vec<Rate> = kept
-            .map(|(kind, rows, seen)| rate(kind, rows, seen))
-            .collect();
+        let kept: Vec<Rate> = kept.map(|(kind, rows, seen)| rate(kind, rows, seen)).collect();
         if !kept.is_empty() {
             let stored = self.cache.store_rates(&self.key, &kept);
             stored.unwrap_or_else(|error| self.say(error.to_string()));

@@ -59,15 +59,11 @@ impl Learning {
             };
             let machine = place.machine.clone();
             let dlas = &terms.dlas;
-            Arc::new(Forecast::new(
-                graph, stages, machine, &target, place.gpu, dlas,
-            ))
+            Arc::new(Forecast::new(graph, stages, machine, &target, place.gpu, dlas))
         });
         let mut planner = Planner::new(terms, forecast);
         let keeper = Keeper::of(&**backend, graph, config);
-        keeper
-            .iter()
-            .for_each(|keeper| keeper.load(&mut planner.rates));
+        keeper.iter().for_each(|keeper| keeper.load(&mut planner.rates));
         Some(Learning {
             planner: Mutex::new(planner),
             grower: Mutex::new(Grower::new(backend.clone())),
@@ -136,14 +132,7 @@ impl Session {
         Ok(outcome)
     }
 
-    fn learn(
-        &self,
-        learning: &Learning,
-        pipeline: &Pipeline,
-        way: u32,
-        grows: bool,
-        outcome: &Outcome,
-    ) {
+    fn learn(&self, learning: &Learning, pipeline: &Pipeline, way: u32, grows: bool, outcome: &Outcome) {
         let mut planner = learning.planner();
         planner.begin(outcome.plan.clone(), way, grows);
         let began = || Chosen {
@@ -214,10 +203,7 @@ fn executions(spans: &[Span]) -> Vec<(StageKind, Device, usize, f64)> {
         (
             Track::Device(device),
             Work::Stage {
-                stage,
-                rows,
-                padding,
-                ..
+                stage, rows, padding, ..
             },
         ) => Some((*stage, *device, rows.len() + padding, span.duration_us)),
         (Track::Device(_) | Track::Host, _) => None,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{Place, Session, SessionConfig, SessionError};
 use crate::artifact::Artifact;
-use crate::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use crate::engine::cpu::{CpuBackend, CpuOptions, SearchPaths, find_library};
 use crate::engine::trt::{LibraryPaths, Recipe, TrtBackend, TrtError, TrtOptions};
-use crate::machine::{taken, Reading, Taken};
+use crate::machine::{Reading, Taken, taken};
 use crate::plan::Device;
 use crate::quantise::numerics;
 

@@ -16,12 +16,7 @@ impl Session {
     ///
     /// # Errors
     /// An engine that cannot be built, fails or hangs.
-    pub fn time(
-        &self,
-        device: Device,
-        stage: StageKind,
-        batch: usize,
-    ) -> Result<Duration, SessionError> {
+    pub fn time(&self, device: Device, stage: StageKind, batch: usize) -> Result<Duration, SessionError> {
         let engine = (device, EngineKey::new(stage, batch));
         let mut pipeline = self.pipeline();
         self.build_engines(&mut pipeline, self.longest(), std::iter::once(engine))?;

@@ -44,8 +44,8 @@ use crate::bundle::{Bundle, Options, Origin};
 use crate::engine::{Array, Backend, EngineSpec, StageKind};
 use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
-use crate::plan::{counted, Device, Plan};
-use crate::split::{cut, Stages};
+use crate::plan::{Device, Plan, counted};
+use crate::split::{Stages, cut};
 
 /// A network on its devices. Callers on several threads take turns.
 pub struct Session {
@@ -252,8 +252,7 @@ impl Session {
     /// What computes where, in a few lines.
     pub fn describe(&self) -> String {
         let names: Vec<String> = self.devices.iter().map(Device::to_string).collect();
-        let nodes =
-            |graph: &Option<Graph>| counted(graph.as_ref().map_or(0, |g| g.nodes.len()), "node");
+        let nodes = |graph: &Option<Graph>| counted(graph.as_ref().map_or(0, |g| g.nodes.len()), "node");
         let stages = match &self.shared {
             Ok(_) => format!(
                 "prefix of {} on {}, suffix of {} on the gpu",
@@ -291,11 +290,7 @@ impl Session {
         self.build(pipeline, plan)?;
         let way = self.way(plan)?;
         let route = &way.route;
-        let (outputs, stats) = pipeline.run(&Job {
-            plan,
-            route,
-            inputs,
-        })?;
+        let (outputs, stats) = pipeline.run(&Job { plan, route, inputs })?;
         Ok(Outcome {
             outputs: inputs::returned(self.origin(), outputs),
             plan: plan.clone(),
@@ -353,9 +348,8 @@ fn engines(plan: &Plan, way: &Way) -> Vec<(Device, EngineKey)> {
     let suffix = (Device::Gpu, key(StageKind::Suffix, plan.suffix_batch));
     let suffix = route.suffix.iter().map(|_| suffix);
     let kinds = first.chain(suffix);
-    let copies = kinds.flat_map(|(device, key)| {
-        (0..plan.engines).map(move |copy| (device, EngineKey { copy, ..key }))
-    });
+    let copies = kinds
+        .flat_map(|(device, key)| (0..plan.engines).map(move |copy| (device, EngineKey { copy, ..key })));
     copies.collect()
 }
 

@@ -9,7 +9,7 @@ use super::{Session, SessionError};
 use crate::graph::Graph;
 use crate::plan::{Device, Plan, Share, Tuned};
 use crate::planner::Source;
-use crate::split::{batch_limit, internal_row_bytes, GpuReason};
+use crate::split::{GpuReason, batch_limit, internal_row_bytes};
 
 /// Where a plan is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +46,7 @@ impl fmt::Display for PlanOrigin {
                 write!(f, "simulated for {board}, {error} error")
             }
             PlanOrigin::Embedded { board, error } => {
-                write!(
-                    f,
-                    "simulated for {board} when it was compiled, {error} error"
-                )
+                write!(f, "simulated for {board} when it was compiled, {error} error")
             }
             PlanOrigin::GpuAlone => f.write_str("the GPU alone until more is measured"),
             PlanOrigin::EqualDeal => f.write_str("an equal deal"),
@@ -112,13 +109,8 @@ impl Session {
         self.chosen_without(batch, &hung)
     }
 
-    pub(super) fn chosen_without(
-        &self,
-        batch: usize,
-        hung: &[Device],
-    ) -> Result<Chosen, SessionError> {
-        let fits =
-            |chosen: &Chosen| chosen.plan.total() == batch && self.check_plan(&chosen.plan).is_ok();
+    pub(super) fn chosen_without(&self, batch: usize, hung: &[Device]) -> Result<Chosen, SessionError> {
+        let fits = |chosen: &Chosen| chosen.plan.total() == batch && self.check_plan(&chosen.plan).is_ok();
         let learned = self.learned(batch).map(|plan| Chosen {
             plan,
             origin: PlanOrigin::Learned,
@@ -221,10 +213,7 @@ impl Session {
                 board: board.title.clone(),
                 error: percent(board.error),
             };
-            board
-                .plans
-                .iter()
-                .map(move |plan| Chosen::new(plan, origin()))
+            board.plans.iter().map(move |plan| Chosen::new(plan, origin()))
         })
     }
 

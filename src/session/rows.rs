@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{inputs, Session, SessionError};
+use super::{Session, SessionError, inputs};
 use crate::artifact::{Around, Element};
 use crate::engine::{Array, Rows};
 
@@ -54,11 +54,7 @@ impl Session {
     ///
     /// # Errors
     /// A model whose outputs need its inputs again where there are none; what TVM computes behind the network fails.
-    pub fn batch(
-        &self,
-        inputs: &[Array],
-        answers: &[Vec<Rows>],
-    ) -> Result<Vec<Array>, SessionError> {
+    pub fn batch(&self, inputs: &[Array], answers: &[Vec<Rows>]) -> Result<Vec<Array>, SessionError> {
         let outputs = self.network_batch(answers);
         match &self.around {
             Some(around) => {

@@ -1,19 +1,17 @@
 //! Items that arrive one after the other, answered within a latency bound.
 
 use std::collections::BTreeSet;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{bounded, Receiver};
+use crossbeam_channel::{Receiver, bounded};
 
 use super::batches::BatchOrigin;
 use super::{Session, SessionError};
 use crate::engine::{Rows, StageKind};
-use crate::pipeline::{
-    said, EngineKey, Pipeline, Size, StreamAnswer, StreamInput, StreamJob, StreamStats,
-};
+use crate::pipeline::{EngineKey, Pipeline, Size, StreamAnswer, StreamInput, StreamJob, StreamStats, said};
 use crate::plan::{Device, Plan};
 use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, Timed};
 
@@ -139,8 +137,7 @@ impl Session {
         let (outbox, answers) = bounded(0);
         let watch = StreamWatch(Arc::default());
         let unit = self.network_rows();
-        let [alone, shared] =
-            [&self.alone, self.longest()].map(|way| way.route.clone().of_units(unit));
+        let [alone, shared] = [&self.alone, self.longest()].map(|way| way.route.clone().of_units(unit));
         let sizes: Vec<usize> = alone.inputs.iter().map(|size| size.of(1)).collect();
         let input = StreamInput::new(&sizes, groups);
         let job = StreamJob {
@@ -240,9 +237,7 @@ impl Session {
     pub(super) fn zeros(&self, key: EngineKey) -> Vec<Rows> {
         let suffix = self.longest().route.suffix.as_ref();
         let sizes: Vec<Size> = match (key.stage, suffix) {
-            (StageKind::Suffix, Some(suffix)) => {
-                suffix.inputs.iter().map(|(_, size)| *size).collect()
-            }
+            (StageKind::Suffix, Some(suffix)) => suffix.inputs.iter().map(|(_, size)| *size).collect(),
             (StageKind::Suffix, None) | (StageKind::Prefix | StageKind::Whole, _) => {
                 self.alone.route.inputs.clone()
             }

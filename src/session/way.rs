@@ -8,7 +8,7 @@ use crate::engine::StageKind;
 use crate::graph::{Graph, TensorId};
 use crate::pipeline::{EngineKey, Route};
 use crate::plan::{Cut, Plan};
-use crate::split::{cut_after, Stages};
+use crate::split::{Stages, cut_after};
 
 /// One way through the network.
 pub(super) struct Way {
@@ -47,12 +47,7 @@ impl Way {
             return None;
         }
         let suffix = stages.suffix.clone().map(Arc::new);
-        Some(Way::new(
-            graph.batch(),
-            Route { id, ..route },
-            first,
-            suffix,
-        ))
+        Some(Way::new(graph.batch(), Route { id, ..route }, first, suffix))
     }
 
     fn new(unit: usize, route: Route, first: Arc<Graph>, suffix: Option<Arc<Graph>>) -> Way {

@@ -1,12 +1,12 @@
 //! Functions that TVM calls in Rust. Nothing unwinds into TVM: every entry goes through [`guard`].
 
 use std::ffi::{c_int, c_void};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::ndarray::{Tensor, TensorMut};
-use super::sys::{self, code, RawValue};
+use super::sys::{self, RawValue, code};
 use super::value::Keep;
-use super::{c_text, check, TvmError, Value};
+use super::{TvmError, Value, c_text, check};
 
 /// What a callback fails with; its text becomes TVM's error.
 pub type CallError = Box<dyn std::error::Error + Send + Sync>;
@@ -22,11 +22,7 @@ pub struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     /// # Safety
     /// Both pointers have `count` elements that TVM keeps alive for `'a`.
-    pub unsafe fn from_raw(
-        values: *const RawValue,
-        codes: *const c_int,
-        count: c_int,
-    ) -> Arguments<'a> {
+    pub unsafe fn from_raw(values: *const RawValue, codes: *const c_int, count: c_int) -> Arguments<'a> {
         if count <= 0 {
             return Arguments {
                 values: &[],
@@ -64,9 +60,7 @@ impl<'a> Arguments<'a> {
     pub fn tensor(&self, index: usize) -> Result<Tensor<'a>, TvmError> {
         match self.raw(index)? {
             // SAFETY: the code says that the handle is a DLTensor; it lives during the call.
-            (value, code::DL_TENSOR | code::ND_ARRAY) => unsafe {
-                Tensor::from_raw(value.handle.cast())
-            },
+            (value, code::DL_TENSOR | code::ND_ARRAY) => unsafe { Tensor::from_raw(value.handle.cast()) },
             (_, other) => Err(TvmError::Type {
                 want: "a tensor",
                 got: format!("type code {other}"),

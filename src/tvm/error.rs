@@ -17,6 +17,8 @@ pub enum TvmError {
     NoFunction(String),
     #[error("TVM gave {got} where {want} is expected")]
     Type { want: &'static str, got: String },
-    #[error("the integer {0} is more than float32 can hold, and numbers between TVM and the network are float32")]
+    #[error(
+        "the integer {0} is more than float32 can hold, and numbers between TVM and the network are float32"
+    )]
     Inexact(i64),
 }

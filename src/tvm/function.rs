@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 
 use super::sys::RawValue;
 use super::value::Keep;
-use super::{c_text, check, sys, Object, TvmError, Value};
+use super::{Object, TvmError, Value, c_text, check, sys};
 
 /// One reference to a function of TVM's registry or of a module.
 #[derive(Debug, Clone)]

@@ -11,13 +11,14 @@ mod object;
 mod sys;
 mod value;
 
+use std::ffi::OsString;
 use std::path::Path;
 
-pub use callback::{guard, register, returns, Arguments, CallError};
+pub use callback::{Arguments, CallError, guard, register, returns};
 pub use error::TvmError;
 pub use function::Function;
 pub use module::Module;
-pub use ndarray::{numbers, Device, NDArray, Tensor, TensorMut};
+pub use ndarray::{Device, NDArray, Tensor, TensorMut, numbers};
 pub use object::Object;
 pub use sys::RawValue;
 pub use value::Value;
@@ -36,6 +37,14 @@ pub fn open(library: &Path) -> Result<(), TvmError> {
 /// [`TvmError::Symbol`] when the process has no TVM with global symbols.
 pub fn attach() -> Result<(), TvmError> {
     sys::attach().map(|_| ())
+}
+
+/// Sets variables of the environment that libraries which are loaded later read, such as the plugin.
+pub fn set_environment(variables: impl IntoIterator<Item = (&'static str, OsString)>) {
+    for (name, value) in variables {
+        // SAFETY: this program's other threads show progress and wait for signals; none looks at the environment.
+        unsafe { std::env::set_var(name, value) };
+    }
 }
 
 /// Turns a status of the C API into a result with TVM's own message.

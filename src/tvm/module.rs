@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::path::Path;
 
-use super::{c_text, check, sys, Function, Object, TvmError};
+use super::{Function, Object, TvmError, c_text, check, sys};
 
 /// One reference to a runtime module: compiled code, or something it imports.
 #[derive(Debug, Clone)]

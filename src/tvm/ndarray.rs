@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::sys::{DataType, DlTensor};
-use super::{check, sys, TvmError};
+use super::{TvmError, check, sys};
 
 /// Where an array lives, as DLPack numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,24 +52,12 @@ impl NDArray {
         let new = |code, bits| NDArray::empty(shape, DataType::scalar(code, bits));
         let (array, bytes) = match dtype {
             "float32" => (new(2, 32)?, bytes(data, f32::to_le_bytes)),
-            "float16" => (
-                new(2, 16)?,
-                bytes(data, |v| half::f16::from_f32(v).to_le_bytes()),
-            ),
+            "float16" => (new(2, 16)?, bytes(data, |v| half::f16::from_f32(v).to_le_bytes())),
             "float64" => (new(2, 64)?, bytes(data, |v| f64::from(v).to_le_bytes())),
             "int8" => (new(0, 8)?, bytes(data, |v| (v.round() as i8).to_le_bytes())),
-            "int16" => (
-                new(0, 16)?,
-                bytes(data, |v| (v.round() as i16).to_le_bytes()),
-            ),
-            "int32" => (
-                new(0, 32)?,
-                bytes(data, |v| (v.round() as i32).to_le_bytes()),
-            ),
-            "int64" => (
-                new(0, 64)?,
-                bytes(data, |v| (v.round() as i64).to_le_bytes()),
-            ),
+            "int16" => (new(0, 16)?, bytes(data, |v| (v.round() as i16).to_le_bytes())),
+            "int32" => (new(0, 32)?, bytes(data, |v| (v.round() as i32).to_le_bytes())),
+            "int64" => (new(0, 64)?, bytes(data, |v| (v.round() as i64).to_le_bytes())),
             "uint8" => (new(1, 8)?, bytes(data, |v| (v.round() as u8).to_le_bytes())),
             "bool" | "uint1" => (new(1, 1)?, bytes(data, |v| [u8::from(v != 0.0)])),
             other => return Err(no_numbers(other)),
@@ -82,9 +70,7 @@ impl NDArray {
     fn fill<T: Copy>(&self, data: &[T]) -> Result<(), TvmError> {
         let api = sys::api()?;
         // SAFETY: the array was made with exactly this many bytes.
-        check(unsafe {
-            (api.array_from_bytes)(self.owned.0, data.as_ptr().cast(), size_of_val(data))
-        })
+        check(unsafe { (api.array_from_bytes)(self.owned.0, data.as_ptr().cast(), size_of_val(data)) })
     }
 
     fn empty(shape: &[usize], dtype: DataType) -> Result<NDArray, TvmError> {
@@ -148,9 +134,7 @@ impl NDArray {
         let mut bytes = vec![0u8; count * usize::from(raw.dtype.bits).div_ceil(8)];
         let api = sys::api()?;
         // SAFETY: the buffer has the array's size.
-        check(unsafe {
-            (api.array_to_bytes)(self.owned.0, bytes.as_mut_ptr().cast(), bytes.len())
-        })?;
+        check(unsafe { (api.array_to_bytes)(self.owned.0, bytes.as_mut_ptr().cast(), bytes.len()) })?;
         Ok(bytes)
     }
 
@@ -204,10 +188,7 @@ fn bytes<const N: usize>(data: &[f32], write: impl Fn(f32) -> [u8; N]) -> Vec<u8
     data.iter().flat_map(|value| write(*value)).collect()
 }
 
-fn exact<const N: usize>(
-    bytes: &[u8],
-    read: impl Fn([u8; N]) -> i64,
-) -> Result<Vec<f32>, TvmError> {
+fn exact<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i64) -> Result<Vec<f32>, TvmError> {
     let element = |b: &[u8]| {
         let whole = read(b.try_into().expect("chunks have this length"));
         let real = whole as f32;
@@ -314,9 +295,7 @@ impl<'a> Tensor<'a> {
     }
 
     fn start(&self) -> *mut c_void {
-        self.raw
-            .data
-            .wrapping_byte_add(self.raw.byte_offset as usize)
+        self.raw.data.wrapping_byte_add(self.raw.byte_offset as usize)
     }
 
     fn require_dense(&self) -> Result<(), TvmError> {

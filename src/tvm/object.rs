@@ -1,9 +1,9 @@
 //! A reference-counted TVM object.
 
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
 
-use super::{check, sys, Function, TvmError, Value};
+use super::{Function, TvmError, Value, check, sys};
 
 /// One reference to an object of TVM's object system (a Relay node, an array, a string ...).
 pub struct Object {
@@ -48,9 +48,7 @@ impl Object {
         // SAFETY: TVM allocates the text with malloc and leaves it to the caller.
         check(unsafe { (api.object_type_key)(index, &mut text) })?;
         // SAFETY: the call above succeeded, so `text` is NUL-terminated.
-        let key = unsafe { CStr::from_ptr(text) }
-            .to_string_lossy()
-            .into_owned();
+        let key = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
         // SAFETY: the text came from malloc and is not used again.
         unsafe { libc::free(text.cast()) };
         Ok(key)

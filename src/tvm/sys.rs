@@ -37,11 +37,7 @@ pub struct DataType {
 impl DataType {
     /// One number per element: `code` is 0 for signed integers, 1 for unsigned, 2 for floats.
     pub const fn scalar(code: u8, bits: u8) -> DataType {
-        DataType {
-            code,
-            bits,
-            lanes: 1,
-        }
+        DataType { code, bits, lanes: 1 }
     }
 }
 
@@ -146,11 +142,9 @@ pub fn open(path: &Path) -> Result<&'static Api, TvmError> {
     }
     // SAFETY: TVM's initialisers only register functions.
     let library =
-        unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_GLOBAL) }.map_err(|error| {
-            TvmError::Library {
-                path: path.to_path_buf(),
-                reason: error.to_string(),
-            }
+        unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_GLOBAL) }.map_err(|error| TvmError::Library {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
         })?;
     let api = Api::from_library(library, &path.display().to_string())?;
     Ok(API.get_or_init(|| api))

@@ -1,11 +1,11 @@
 //! Arguments and results of TVM functions.
 
-use std::ffi::{c_int, c_void, CStr, CString};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::rc::Rc;
 
 use super::ndarray::{NDArray, Tensor};
-use super::sys::{code, ByteArray, DataType, DlDevice, RawValue};
-use super::{c_text, Device, Function, Module, Object, TvmError};
+use super::sys::{ByteArray, DataType, DlDevice, RawValue, code};
+use super::{Device, Function, Module, Object, TvmError, c_text};
 
 /// Anything a TVM function takes or gives.
 #[derive(Debug, Clone)]
@@ -168,23 +168,38 @@ pub(super) struct Keep {
 /// # Safety
 /// `kind` is the code that TVM stored beside `raw`.
 unsafe fn plain(raw: RawValue, kind: c_int) -> Result<Value, TvmError> {
-    Ok(match kind {
-        code::INT => Value::Int(raw.int),
-        code::FLOAT => Value::Float(raw.float),
-        code::NULL => Value::Null,
-        code::STR => Value::Text(CStr::from_ptr(raw.text).to_string_lossy().into_owned()),
-        code::BYTES => {
-            let array = &*raw.handle.cast::<ByteArray>();
-            Value::Bytes(std::slice::from_raw_parts(array.data.cast(), array.size).to_vec())
+    // SAFETY: the code says which of the union's fields is set; texts and bytes live as long as the call.
+    let known = unsafe {
+        match kind {
+            code::INT => Some(Value::Int(raw.int)),
+            code::FLOAT => Some(Value::Float(raw.float)),
+            code::NULL => Some(Value::Null),
+            code::STR => Some(text(raw.text)),
+            code::BYTES => Some(bytes(raw.handle.cast())),
+            code::DATA_TYPE => Some(Value::DType(raw.dtype.to_string())),
+            _ => None,
         }
-        code::DATA_TYPE => Value::DType(raw.dtype.to_string()),
-        other => {
-            return Err(TvmError::Type {
-                want: "a value this binding knows",
-                got: format!("type code {other}"),
-            })
-        }
+    };
+    known.ok_or_else(|| TvmError::Type {
+        want: "a value this binding knows",
+        got: format!("type code {kind}"),
     })
+}
+
+/// # Safety
+/// A text of TVM's that ends with a NUL.
+unsafe fn text(raw: *const c_char) -> Value {
+    // SAFETY: as promised.
+    let text = unsafe { CStr::from_ptr(raw) };
+    Value::Text(text.to_string_lossy().into_owned())
+}
+
+/// # Safety
+/// An array of TVM's.
+unsafe fn bytes(raw: *const ByteArray) -> Value {
+    // SAFETY: as promised; it has as many bytes as it says.
+    let bytes = unsafe { std::slice::from_raw_parts((*raw).data.cast(), (*raw).size) };
+    Value::Bytes(bytes.to_vec())
 }
 
 impl std::fmt::Display for DataType {

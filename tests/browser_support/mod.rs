@@ -45,10 +45,7 @@ pub fn browse(folder: &Path, arguments: &[String]) -> std::process::Output {
         "--no-first-run",
     ]);
     command.arg("--host-resolver-rules=MAP * ~NOTFOUND");
-    command.arg(format!(
-        "--user-data-dir={}",
-        folder.join("profile").display()
-    ));
+    command.arg(format!("--user-data-dir={}", folder.join("profile").display()));
     command.args(arguments).output().unwrap()
 }
 
@@ -79,8 +76,7 @@ pub fn light_and_dark(folder: &Path, page: &Path, height: u32) {
 
 /// In a frame as wide as a phone, the page is no wider than the frame.
 pub fn phone(folder: &Path, report: &str) {
-    let measure =
-        "<script>document.title='wide '+document.documentElement.scrollWidth</script></body>";
+    let measure = "<script>document.title='wide '+document.documentElement.scrollWidth</script></body>";
     std::fs::write(
         folder.join("inner.html"),
         report.replace(
@@ -112,10 +108,6 @@ pub fn phone(folder: &Path, report: &str) {
 
 pub fn keep(picture: &Path) {
     if let Some(folder) = std::env::var_os("KEEP_SCREENSHOTS") {
-        std::fs::copy(
-            picture,
-            Path::new(&folder).join(picture.file_name().unwrap()),
-        )
-        .unwrap();
+        std::fs::copy(picture, Path::new(&folder).join(picture.file_name().unwrap())).unwrap();
     }
 }

@@ -7,8 +7,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 use tvm_dla::bundle::{Bundle, Options};
 use tvm_dla::graph::{
-    Activation, Conv2d, DType, Graph, GraphBuilder, Op, Padding2d, Pool2d, PoolKind, ReduceKind,
-    TensorId,
+    Activation, Conv2d, DType, Graph, GraphBuilder, Op, Padding2d, Pool2d, PoolKind, ReduceKind, TensorId,
 };
 
 /// A folder with `net.dla`: conv, relu, max pool | flatten, dense over `x[2, 3, 6, 6]`, giving `[2, 5]`.
@@ -146,9 +145,7 @@ pub fn without_batch() -> [(&'static str, Graph, Vec<usize>); 3] {
     };
     let boxes = Op::Reshape { dims: vec![-1, 4] };
     let pool = Op::GlobalPool(PoolKind::Average);
-    let squeezed = Op::Squeeze {
-        axes: vec![0, 2, 3],
-    };
+    let squeezed = Op::Squeeze { axes: vec![0, 2, 3] };
     let mean = Op::Reduce {
         kind: ReduceKind::Mean,
         axes: vec![0, 1, 2, 3],
@@ -167,9 +164,7 @@ pub fn classifier() -> Graph {
     let mut b = GraphBuilder::new("classifier");
     let x = b.input("x", &[2, 3, 6, 6]);
     let c = convolution(&mut b, x, [4, 3], 3);
-    let r = b
-        .node("relu", Op::Activation(Activation::Relu), &[c])
-        .unwrap();
+    let r = b.node("relu", Op::Activation(Activation::Relu), &[c]).unwrap();
     let p = b.node("pool", Op::Pool2d(halving()), &[r]).unwrap();
     let f = b.node("flat", Op::Flatten, &[p]).unwrap();
     let w = b.weight("dense_w", &[5, 16], small_integers(80));
@@ -191,9 +186,7 @@ pub fn mixing() -> Graph {
 /// Networks over two rows `x[2, 3, 6, 6]` whose outputs hold them elsewhere or not at all, with the shapes of the outputs: axis
 /// 0 moves away, ends another axis, is summed away, everything is; or one output of two has the rows.
 pub fn elsewhere() -> Vec<(&'static str, Graph, Vec<Vec<usize>>)> {
-    let transpose = |axes: &[usize]| Op::Transpose {
-        axes: axes.to_vec(),
-    };
+    let transpose = |axes: &[usize]| Op::Transpose { axes: axes.to_vec() };
     let sum = |axes: &[usize]| Op::Reduce {
         kind: ReduceKind::Sum,
         axes: axes.to_vec(),
@@ -203,11 +196,7 @@ pub fn elsewhere() -> Vec<(&'static str, Graph, Vec<Vec<usize>>)> {
     let heads: [(&str, Vec<Op>, Vec<usize>); 6] = [
         ("moved", vec![transpose(&[1, 0, 2, 3])], vec![8, 2, 6, 6]),
         ("between", vec![transpose(&[2, 0, 1, 3])], vec![6, 2, 8, 6]),
-        (
-            "merged",
-            vec![transpose(&[1, 0, 2, 3]), merged],
-            vec![16, 36],
-        ),
+        ("merged", vec![transpose(&[1, 0, 2, 3]), merged], vec![16, 36]),
         ("summed", vec![sum(&[0])], vec![8, 6, 6]),
         ("scalar", vec![sum(&[0, 1, 2, 3])], vec![]),
         (
@@ -245,9 +234,7 @@ pub fn slow() -> Graph {
     let mut b = GraphBuilder::new("slow");
     let x = b.input("x", &[1, 3, 48, 48]);
     let c = convolution(&mut b, x, [64, 3], 11);
-    let y = b
-        .node("mean", Op::GlobalPool(PoolKind::Average), &[c])
-        .unwrap();
+    let y = b.node("mean", Op::GlobalPool(PoolKind::Average), &[c]).unwrap();
     b.output(y);
     b.finish().unwrap()
 }

@@ -9,11 +9,7 @@ fn every_engine_of_a_plan_is_built_once() {
     let cases = [
         (
             format!("--json build net.dla --plan {plan}"),
-            vec![
-                ("prefix", "gpu", 4),
-                ("prefix", "dla0", 2),
-                ("suffix", "gpu", 8),
-            ],
+            vec![("prefix", "gpu", 4), ("prefix", "dla0", 2), ("suffix", "gpu", 8)],
             "the plan's devices, and the suffix",
         ),
         (

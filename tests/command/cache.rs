@@ -1,8 +1,8 @@
 //! `tvm-dla cache` shows and removes what is there, and nothing else.
 
 use crate::cli_support::Folder;
-use tvm_dla::engine::cache::{CacheKey, DeviceKind, PlanCache};
 use tvm_dla::engine::StageKind;
+use tvm_dla::engine::cache::{CacheKey, DeviceKind, PlanCache};
 
 fn key(batch: usize) -> CacheKey {
     CacheKey {
@@ -69,9 +69,7 @@ fn the_folder_comes_from_the_environment_when_it_is_not_named() {
     ];
     for (variables, want) in cases {
         let mut command = folder.command("cache list");
-        command
-            .env_remove("XDG_CACHE_HOME")
-            .env_remove("TVM_DLA_CACHE");
+        command.env_remove("XDG_CACHE_HOME").env_remove("TVM_DLA_CACHE");
         let output = command.envs(variables).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.starts_with(want.to_str().unwrap()), "{text}");

@@ -62,10 +62,7 @@ impl Document {
 
     /// What headings are called in links.
     fn anchors(&self) -> BTreeSet<String> {
-        let headings = self
-            .lines(None)
-            .into_iter()
-            .filter(|line| line.starts_with('#'));
+        let headings = self.lines(None).into_iter().filter(|line| line.starts_with('#'));
         headings
             .map(|line| anchor(line.trim_start_matches('#').trim()))
             .collect()
@@ -73,29 +70,20 @@ impl Document {
 
     fn links(&self) -> Vec<String> {
         let text = self.lines(None).join("\n");
-        let targets = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         targets.map(str::to_string).collect()
     }
 
     /// Words in code within the text.
     fn words(&self) -> Vec<String> {
         let text = self.lines(None).join("\n");
-        text.split('`')
-            .skip(1)
-            .step_by(2)
-            .map(str::to_string)
-            .collect()
+        text.split('`').skip(1).step_by(2).map(str::to_string).collect()
     }
 }
 
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
-    let kept = kept
-        .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
@@ -111,9 +99,7 @@ fn links_lead_somewhere() {
                 file => document.folder().join(file),
             };
             let at = fs::canonicalize(&path).ok();
-            let other = documents
-                .iter()
-                .find(|other| Some(&other.path) == at.as_ref());
+            let other = documents.iter().find(|other| Some(&other.path) == at.as_ref());
             let there = place.is_empty() || other.is_some_and(|o| o.anchors().contains(place));
             if at.is_none() || !there {
                 broken.push(format!("{}: {link}", document.path.display()));
@@ -131,9 +117,7 @@ fn files_that_are_named_exist() {
         for word in document.words() {
             let word = word.trim_start_matches("./");
             let named = word.split(' ').next().unwrap_or_default();
-            let plain = named
-                .chars()
-                .all(|c| c.is_alphanumeric() || "_./-".contains(c));
+            let plain = named.chars().all(|c| c.is_alphanumeric() || "_./-".contains(c));
             let inside = FOLDERS.iter().any(|folder| named.starts_with(folder));
             if plain && inside && !house.join(named).exists() {
                 gone.push(format!("{}: {named}", document.path.display()));

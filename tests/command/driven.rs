@@ -146,10 +146,7 @@ fn compile(version: &str, kind: &str) -> Folder {
         .output()
         .unwrap_or_else(|e| panic!("{}: {e}; run ./scripts/setup", python.display()));
     let errors = String::from_utf8_lossy(&script.stderr);
-    assert!(
-        script.status.success(),
-        "{kind} with TVM {version}: {errors}"
-    );
+    assert!(script.status.success(), "{kind} with TVM {version}: {errors}");
     folder
 }
 
@@ -205,11 +202,7 @@ fn what_stands_around_one_network_takes_nothing_from_it() {
                 1 => "y.npy",
                 _ => "y.npz",
             };
-            for options in [
-                "",
-                "--plan gpu=2x1,dla0=1x1,dla1=2x1",
-                "--batch 5 --devices gpu",
-            ] {
+            for options in ["", "--plan gpu=2x1,dla0=1x1,dla1=2x1", "--batch 5 --devices gpu"] {
                 let run = folder.run(&format!(
                     "run parts.so --input x.npy --output {file} --precision fp32 {options}"
                 ));
@@ -250,11 +243,7 @@ fn figures_are_of_the_network_alone_and_say_so() {
         "run parts.so --input x.npy --precision int8 --calibration t.calib.json",
     ] {
         let run = folder.run(line).expect(0);
-        assert!(
-            run.stderr.contains("TVM computes"),
-            "{line}: {}",
-            run.stderr
-        );
+        assert!(run.stderr.contains("TVM computes"), "{line}: {}", run.stderr);
     }
 }
 
@@ -265,21 +254,13 @@ fn parts_between_networks_are_driven_by_tvm_with_the_options_of_run() {
         let line = "run parts.so --input x.npy --output y.npy --precision fp32";
         for options in ["", "--plan gpu=2x1", "--devices gpu"] {
             let run = folder.run(&format!("{line} {options}")).expect(0);
-            assert!(
-                run.stderr.contains("its runtime drives it"),
-                "{}",
-                run.stderr
-            );
+            assert!(run.stderr.contains("its runtime drives it"), "{}", run.stderr);
             same_as_tvm(&folder, "y.npy", 1, &format!("TVM {version} {options}"));
         }
         let json = folder.run("inspect parts.so --json").expect(0).json();
         assert_eq!(json["kept"][0]["op"], "cumsum");
         assert!(json["kept"][0]["reason"].is_string());
-        for line in [
-            "bench parts.so",
-            "plan parts.so --batch 2",
-            "serve parts.so",
-        ] {
+        for line in ["bench parts.so", "plan parts.so --batch 2", "serve parts.so"] {
             let run = folder.run(line).expect(2);
             let want = "the model became 2 networks, and 1 function of TVM stands between them";
             assert!(run.stderr.contains(want), "{line}: {}", run.stderr);
@@ -294,11 +275,7 @@ fn what_has_no_rows_goes_in_whole_executions() {
     for (kind, stacked, why) in [
         ("moved", true, "the network's output moves axis 0 away"),
         ("back", false, "and TVM moves it back"),
-        (
-            "front",
-            true,
-            "the network has three rows, which are channels",
-        ),
+        ("front", true, "the network has three rows, which are channels"),
         ("best", true, "TVM looks for the best row"),
     ] {
         let folder = compile("0.9", kind);
@@ -332,8 +309,7 @@ fn what_has_no_rows_goes_in_whole_executions() {
         }
         let run = folder.run("run parts.so --input x.npy --precision fp32");
         let run = run.expect(2);
-        let said =
-            run.stderr.contains("runs only in batches of 2") && run.stderr.contains("5 rows");
+        let said = run.stderr.contains("runs only in batches of 2") && run.stderr.contains("5 rows");
         assert!(said, "{why}: {}", run.stderr);
     }
 }

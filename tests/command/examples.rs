@@ -12,7 +12,7 @@ mod serve;
 
 use std::sync::Arc;
 
-use crate::cli_support::{classifier, picture, Folder};
+use crate::cli_support::{Folder, classifier, picture};
 use camera::classify;
 use tvm_dla::Session;
 
@@ -22,9 +22,7 @@ fn classify_names_the_class_that_the_program_names() {
     picture(&folder.path("blue.png"), [0, 0, 90]);
     let session = Session::load(folder.path("net.dla")).unwrap();
     let (class, score) = classify::classify(&session, &folder.path("blue.png")).unwrap();
-    let answer = folder
-        .run("--json run net.dla --input blue.png --top 1")
-        .json();
+    let answer = folder.run("--json run net.dla --input blue.png --top 1").json();
     let top = &answer["results"][0]["top"][0];
     assert_eq!(top["class"], class);
     assert_eq!(top["score"].as_f64().unwrap() as f32, score);

@@ -1,14 +1,12 @@
 //! `tvm-dla export`: ONNX files and trtexec lines, all of them or none.
 
-use crate::cli_support::{bundle, sum, Folder};
+use crate::cli_support::{Folder, bundle, sum};
 use serde_json::json;
 
 #[test]
 fn every_stage_becomes_a_file_at_the_batch_asked_for() {
     let folder = Folder::new();
-    let answer = folder
-        .run("--json export net.dla --onnx out --batch 5")
-        .json();
+    let answer = folder.run("--json export net.dla --onnx out --batch 5").json();
     let stages = answer["stages"].as_array().unwrap();
     let cases = [
         ("whole", json!([5, 3, 6, 6]), json!([5, 5])),
@@ -45,10 +43,7 @@ fn the_lines_are_a_shell_script() {
         "trtexec --onnx=classifier-suffix-b2.onnx --saveEngine=classifier-suffix-b2.gpu.engine --fp16",
     ];
     assert_eq!(commands, want);
-    assert!(
-        text.contains("--onnx DIR"),
-        "the files are not there: {text}"
-    );
+    assert!(text.contains("--onnx DIR"), "the files are not there: {text}");
     assert_eq!(folder.files(), ["net.dla"], "nothing is written");
 }
 

@@ -88,11 +88,7 @@ fn foreign_library(folder: &Folder) {
     let content = std::fs::read(folder.path("net.dla")).unwrap();
     let mut so = b"\x7fELF\x02\x01".to_vec();
     so.resize(18, 0);
-    let other: u16 = if cfg!(target_arch = "aarch64") {
-        62
-    } else {
-        183
-    };
+    let other: u16 = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
     so.extend(other.to_le_bytes());
     so.extend(3u64.to_le_bytes());
     so.extend(b"dla");

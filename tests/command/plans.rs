@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use crate::cli_support::Folder;
 use serde_json::Value;
-use tvm_dla::bundle::{digest, Bundle};
+use tvm_dla::bundle::{Bundle, digest};
 use tvm_dla::plan::{Plan, PlanFile};
 
 const ASKED: &str = "gpu=4x1,dla0=2x4,suffix=12";
@@ -32,10 +32,7 @@ fn folder(places: &[&str]) -> Folder {
         ("board.json", &network, "Jetson Xavier NX, 15W"),
         ("other.json", "0123", "cpu"),
     ] {
-        folder.write(
-            name,
-            tuning(network, board, &[BESIDE, "gpu=3x1"]).as_bytes(),
-        );
+        folder.write(name, tuning(network, board, &[BESIDE, "gpu=3x1"]).as_bytes());
     }
     for place in places {
         match *place {
@@ -74,19 +71,9 @@ fn a_plan_asked_for_wins_over_the_file_beside_which_wins_over_the_embedded_one()
     let both = ["beside", "embedded"];
     for (places, options, plan, origin) in [
         (&both[..], &format!("--plan {ASKED}"), ASKED, "as asked for"),
-        (
-            &both,
-            &"--plan ours.json".to_string(),
-            BESIDE,
-            "from ours.json",
-        ),
+        (&both, &"--plan ours.json".to_string(), BESIDE, "from ours.json"),
         (&both, &String::new(), BESIDE, "from net.plan.json"),
-        (
-            &both[1..],
-            &String::new(),
-            EMBEDDED,
-            "embedded in the artifact",
-        ),
+        (&both[1..], &String::new(), EMBEDDED, "embedded in the artifact"),
         (&[], &String::new(), "gpu=12x1,suffix=12", "an equal deal"),
     ] {
         let folder = folder(places);
@@ -98,38 +85,25 @@ fn a_plan_asked_for_wins_over_the_file_beside_which_wins_over_the_embedded_one()
         );
     }
     let folder = folder(&both);
-    let json = folder
-        .run("--json run net.dla --input x.npy --batch 3")
-        .json();
+    let json = folder.run("--json run net.dla --input x.npy --batch 3").json();
     assert_eq!(json["plan"], "gpu=3x1,suffix=3", "the file's other plan");
     folder.run("embed-plan net.dla --plan none").expect(0);
     std::fs::remove_file(folder.path("net.plan.json")).unwrap();
-    assert_eq!(
-        used(&folder, "").1,
-        "an equal deal",
-        "a plan can be taken out"
-    );
+    assert_eq!(used(&folder, "").1, "an equal deal", "a plan can be taken out");
 }
 
 #[test]
 fn what_tune_writes_is_found_beside_the_artifact_and_can_be_embedded() {
     let folder = folder(&[]);
-    let json = folder
-        .run("--json tune net.dla --batch 12 --measure 1")
-        .json();
+    let json = folder.run("--json tune net.dla --batch 12 --measure 1").json();
     let plan = json["points"][0]["text"].as_str().unwrap().to_string();
     assert_eq!(
         used(&folder, ""),
         (plan.clone(), "from net.plan.json".to_string())
     );
-    folder
-        .run("embed-plan net.dla --plan net.plan.json")
-        .expect(0);
+    folder.run("embed-plan net.dla --plan net.plan.json").expect(0);
     std::fs::remove_file(folder.path("net.plan.json")).unwrap();
-    assert_eq!(
-        used(&folder, ""),
-        (plan, "embedded in the artifact".to_string())
-    );
+    assert_eq!(used(&folder, ""), (plan, "embedded in the artifact".to_string()));
     folder
         .run("run net.dla --input x.npy --adapt --repeat 3")
         .expect(0);
@@ -161,8 +135,7 @@ fn plans_for_something_else_are_refused_and_never_used() {
         copy(&folder, file);
         let run = folder.run("--json run net.dla --input x.npy").expect(0);
         assert!(
-            run.stderr
-                .contains("net.plan.json is not used: these plans are"),
+            run.stderr.contains("net.plan.json is not used: these plans are"),
             "{}",
             run.stderr
         );
@@ -178,9 +151,7 @@ fn plans_for_something_else_are_refused_and_never_used() {
         ("none.json", "cannot read none.json"),
         ("x.npy.json", "cannot read x.npy.json"),
     ] {
-        let run = folder
-            .run(&format!("embed-plan net.dla --plan {plan}"))
-            .expect(2);
+        let run = folder.run(&format!("embed-plan net.dla --plan {plan}")).expect(2);
         assert!(run.stderr.contains(want), "{plan}: {}", run.stderr);
     }
     let run = folder.run("embed-plan net.dla --plan board.json").expect(0);
@@ -203,11 +174,7 @@ fn engines(list: &Value) -> Vec<(String, u64)> {
 #[test]
 fn build_prepares_every_plan_there_is() {
     for (places, options, want) in [
-        (
-            &["beside", "embedded"][..],
-            "",
-            vec![BESIDE, "gpu=3x1,suffix=3"],
-        ),
+        (&["beside", "embedded"][..], "", vec![BESIDE, "gpu=3x1,suffix=3"]),
         (&["embedded"], "", vec![EMBEDDED]),
         (
             &["embedded"],
@@ -218,9 +185,7 @@ fn build_prepares_every_plan_there_is() {
         (&["beside"], &format!("--plan {ASKED}"), vec![ASKED]),
     ] {
         let folder = folder(places);
-        let report = folder
-            .run(&format!("--json build net.dla {options}"))
-            .json();
+        let report = folder.run(&format!("--json build net.dla {options}")).json();
         let plans = report["plans"].as_array().unwrap().iter();
         let plans: Vec<&str> = plans.map(|p| p["plan"].as_str().unwrap()).collect();
         assert_eq!(plans, want, "{places:?} {options}");
@@ -336,12 +301,7 @@ fn a_plan_is_judged_in_simulation() {
         assert!(figure("over_best") <= 1.0, "{plan}");
         let text = folder.run(&line.replace("--json ", "")).expect(0).stdout;
         assert_eq!(text.contains("LOSES to the GPU alone"), loses, "{text}");
-        for part in [
-            "this plan",
-            "GPU only",
-            "best found",
-            "simulated, not measured",
-        ] {
+        for part in ["this plan", "GPU only", "best found", "simulated, not measured"] {
             assert!(text.contains(part), "`{part}` in:\n{text}");
         }
     }
@@ -350,19 +310,10 @@ fn a_plan_is_judged_in_simulation() {
             "--board orin-nx-8gb --plan gpu=1x1,dla1=1x1",
             "dla1, which is not available here",
         ),
-        (
-            "--board orin-nx --plan dla0=9000x1",
-            "dla0 batches of 9000 rows",
-        ),
+        ("--board orin-nx --plan dla0=9000x1", "dla0 batches of 9000 rows"),
         ("--board orin-nx --plan gpu=4", "expected BATCHxROUNDS"),
-        (
-            "--board orin-nx --plan gpu=4x1 --batch 4",
-            "cannot be used with",
-        ),
-        (
-            "--board orin-nx --plan gpu=4x1,dla0=4x1,cut=nowhere",
-            "nowhere",
-        ),
+        ("--board orin-nx --plan gpu=4x1 --batch 4", "cannot be used with"),
+        ("--board orin-nx --plan gpu=4x1,dla0=4x1,cut=nowhere", "nowhere"),
         ("--board orin-nx", "--batch"),
     ] {
         let run = folder.run(&format!("simulate net.dla {options}")).expect(2);

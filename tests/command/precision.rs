@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli_support::{bundle, classifier, Folder, Run};
+use crate::cli_support::{Folder, Run, bundle, classifier};
 use tvm_dla::bundle::Bundle;
 use tvm_dla::graph::{Activation, Conv2d, Graph, GraphBuilder, Op, Padding2d, PoolKind, TensorId};
 
@@ -57,18 +57,13 @@ fn calibration_writes_what_trtexec_and_run_read() {
     let ours = std::fs::read_to_string(folder.path("net.calib.json")).unwrap();
     let ours: serde_json::Value = serde_json::from_str(&ours).unwrap();
     assert_eq!(ours["network"], answer["network"]);
-    assert_eq!(
-        (&ours["images"], &ours["method"]),
-        (&4.into(), &"max".into())
-    );
+    assert_eq!((&ours["images"], &ours["method"]), (&4.into(), &"max".into()));
     let again = photographs();
     calibrate(&again);
     let text = std::fs::read_to_string(again.path("net.calib")).unwrap();
     assert_eq!(text, cache, "the same images give the same file");
     for file in ["net.calib", "net.calib.json"] {
-        let run = folder.run(&format!(
-            "--json run net.dla --input photos --calibration {file}"
-        ));
+        let run = folder.run(&format!("--json run net.dla --input photos --calibration {file}"));
         let said = devices(&run);
         assert!(said.contains("computed in int8"), "{file}: {said}");
         assert_eq!(run.json()["computed"]["precision"], "int8");
@@ -93,21 +88,13 @@ fn a_network_runs_in_the_precision_it_was_compiled_for_or_in_the_one_named() {
             "int8",
             "a calibration is for int8",
         ),
-        (
-            "int8.dla",
-            "--calibration net.calib",
-            "int8",
-            "the artifact's",
-        ),
+        ("int8.dla", "--calibration net.calib", "int8", "the artifact's"),
         ("int8.dla", "--precision fp16", "fp16", "named"),
     ];
     for (artifact, options, want, why) in cases {
         let run = folder.run(&format!("--json run {artifact} --input photos {options}"));
         let said = devices(&run);
-        assert!(
-            said.contains(&format!("computed in {want}")),
-            "{why}: {said}"
-        );
+        assert!(said.contains(&format!("computed in {want}")), "{why}: {said}");
     }
     let kept = "--calibration net.calib --fp16-nodes dense";
     let run = folder.run(&format!("--json run net.dla --input photos {kept}"));
@@ -124,8 +111,7 @@ fn small_integers_are_the_same_in_fp16() {
     let folder = Folder::new();
     folder.npy("x.npy", &[6, 3, 6, 6]);
     for precision in ["fp32", "fp16"] {
-        let line =
-            format!("run net.dla --input x.npy --output {precision}.npy --precision {precision}");
+        let line = format!("run net.dla --input x.npy --output {precision}.npy --precision {precision}");
         folder.run(&line).expect(0);
     }
     assert_eq!(folder.read("fp32.npy"), folder.read("fp16.npy"));
@@ -165,8 +151,7 @@ fn bad_input_is_refused_by_name() {
     let json = std::fs::read_to_string(folder.path("net.calib.json")).unwrap();
     folder.write(
         "zero.json",
-        json.replace("\"relu\": ", "\"relu\": 0.0, \"was\": ")
-            .as_bytes(),
+        json.replace("\"relu\": ", "\"relu\": 0.0, \"was\": ").as_bytes(),
     );
     let cases: &[(&str, &[&str], &str)] = &[
         (
@@ -270,11 +255,7 @@ fn bad_input_is_refused_by_name() {
     for (line, parts, why) in cases {
         let run = folder.run(line).expect(2);
         for part in *parts {
-            assert!(
-                run.stderr.contains(part),
-                "{why}: `{line}` says {}",
-                run.stderr
-            );
+            assert!(run.stderr.contains(part), "{why}: `{line}` says {}", run.stderr);
         }
     }
     assert!(
@@ -291,17 +272,10 @@ fn a_range_that_the_method_alone_does_not_give_is_remarked() {
     let kinds = |answer: &serde_json::Value| -> Vec<(String, String)> {
         let remarks = answer["remarks"].as_array().unwrap().iter();
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_string();
-        remarks
-            .map(|r| (text(&r["tensor"]), text(&r["kind"])))
-            .collect()
+        remarks.map(|r| (text(&r["tensor"]), text(&r["kind"]))).collect()
     };
     let cases = [
-        (
-            "--npz zero.npy --method max",
-            "x",
-            "zero",
-            "zero in every row: x",
-        ),
+        ("--npz zero.npy --method max", "x", "zero", "zero in every row: x"),
         (
             "--images photos",
             "dense",
@@ -328,8 +302,7 @@ fn a_range_that_the_method_alone_does_not_give_is_remarked() {
 #[test]
 fn precisions_are_compared_in_a_table_as_json_and_on_a_page() {
     let folder = photographs();
-    let line =
-        "accuracy net.dla --images photos --labels labels.txt --method max --html report.html";
+    let line = "accuracy net.dla --images photos --labels labels.txt --method max --html report.html";
     let answer = folder.run(&format!("--json {line}")).json();
     let precisions = answer["precisions"].as_array().unwrap();
     let names: Vec<&str> = precisions
@@ -339,24 +312,17 @@ fn precisions_are_compared_in_a_table_as_json_and_on_a_page() {
     assert_eq!(names, ["fp32", "fp16", "int8"]);
     assert_eq!(precisions[0]["agreeing"], 4, "float32 agrees with itself");
     assert!(precisions[0]["output_snr"].is_null());
+    assert!(precisions[2]["output_snr"].as_f64().unwrap() > 10.0, "{answer:#}");
     assert!(
-        precisions[2]["output_snr"].as_f64().unwrap() > 10.0,
-        "{answer:#}"
+        precisions
+            .iter()
+            .all(|p| p["top1"].as_u64() <= p["top5"].as_u64())
     );
-    assert!(precisions
-        .iter()
-        .all(|p| p["top1"].as_u64() <= p["top5"].as_u64()));
     let layers = answer["layers"].as_array().unwrap();
     let guilty = answer["guilty"].as_str().unwrap();
     assert!(layers.iter().any(|layer| layer["node"] == guilty));
     let text = folder.run(line).expect(0).stdout;
-    for part in [
-        "precision",
-        "top-1",
-        "as fp32",
-        "emulated on the CPU",
-        guilty,
-    ] {
+    for part in ["precision", "top-1", "as fp32", "emulated on the CPU", guilty] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let page = std::fs::read_to_string(folder.path("report.html")).unwrap();
@@ -371,13 +337,7 @@ fn precisions_are_compared_in_a_table_as_json_and_on_a_page() {
 }
 
 /// `[out, channels of x, 1, 1]` of weights that are `value` and its multiples.
-fn pointwise(
-    b: &mut GraphBuilder,
-    name: &str,
-    x: TensorId,
-    channels: [usize; 2],
-    value: f32,
-) -> TensorId {
+fn pointwise(b: &mut GraphBuilder, name: &str, x: TensorId, channels: [usize; 2], value: f32) -> TensorId {
     let weights = (0..channels[0] * channels[1]).map(|i| value * (1 + i % 3) as f32);
     let shape = [channels[0], channels[1], 1, 1];
     let w = b.weight(&format!("{name}_w"), &shape, weights.collect());
@@ -395,13 +355,9 @@ fn overflowing() -> Graph {
     let mut b = GraphBuilder::new("overflowing");
     let x = b.input("x", &[2, 3, 6, 6]);
     let c = pointwise(&mut b, "large", x, [4, 3], 1e4);
-    let r = b
-        .node("relu", Op::Activation(Activation::Relu), &[c])
-        .unwrap();
+    let r = b.node("relu", Op::Activation(Activation::Relu), &[c]).unwrap();
     let s = pointwise(&mut b, "small", r, [5, 4], 1e-5);
-    let m = b
-        .node("mean", Op::GlobalPool(PoolKind::Average), &[s])
-        .unwrap();
+    let m = b.node("mean", Op::GlobalPool(PoolKind::Average), &[s]).unwrap();
     let y = b.node("flat", Op::Flatten, &[m]).unwrap();
     b.output(y);
     b.finish().unwrap()
@@ -412,9 +368,7 @@ fn detector() -> Graph {
     let mut b = GraphBuilder::new("detector");
     let x = b.input("x", &[2, 3, 6, 6]);
     let map = pointwise(&mut b, "map", x, [4, 3], 0.3);
-    let m = b
-        .node("mean", Op::GlobalPool(PoolKind::Average), &[map])
-        .unwrap();
+    let m = b.node("mean", Op::GlobalPool(PoolKind::Average), &[map]).unwrap();
     b.output(map);
     b.output(m);
     b.finish().unwrap()
@@ -427,9 +381,7 @@ fn a_weight_that_fp16_cannot_hold_is_named_and_the_comparison_goes_on() {
     let x = b.input("x", &[2, 3, 6, 6]);
     let c = pointwise(&mut b, "small", x, [4, 3], 1e-4);
     let y = pointwise(&mut b, "heavy", c, [5, 4], 3e5);
-    let m = b
-        .node("mean", Op::GlobalPool(PoolKind::Average), &[y])
-        .unwrap();
+    let m = b.node("mean", Op::GlobalPool(PoolKind::Average), &[y]).unwrap();
     b.output(m);
     let graph = b.finish().unwrap();
     folder.write("heavy.dla", &bundle(graph, "none").to_bytes());
@@ -439,10 +391,7 @@ fn a_weight_that_fp16_cannot_hold_is_named_and_the_comparison_goes_on() {
         let row = &answer["precisions"][at];
         assert_eq!(row["clamped"][0] == "heavy", clamped, "{row}");
     }
-    assert!(
-        answer["precisions"][1]["output_snr"].is_number(),
-        "{answer}"
-    );
+    assert!(answer["precisions"][1]["output_snr"].is_number(), "{answer}");
     let text = folder.run(line).expect(0).stdout;
     assert!(
         text.contains("fp16 cannot hold a weight of heavy, beyond 65504"),
@@ -524,10 +473,7 @@ fn any_network_is_compared_output_by_output() {
             (&outputs[0]["name"], &outputs[0]["shape"]),
             (&"map".into(), &vec![4, 6, 6].into())
         );
-        let [largest, most] = [
-            &outputs[0]["largest_difference"],
-            &row["largest_difference"],
-        ];
+        let [largest, most] = [&outputs[0]["largest_difference"], &row["largest_difference"]];
         assert!(largest.as_f64() <= most.as_f64(), "{row}");
         let exact = row["precision"] == "fp32";
         assert_eq!(outputs[1]["fidelity"] == "exact", exact, "{row}");
@@ -543,9 +489,5 @@ fn any_network_is_compared_output_by_output() {
     let refused = folder
         .run("accuracy detector.dla --images photos --labels labels.txt")
         .expect(2);
-    assert!(
-        refused.stderr.contains("[2, 4, 6, 6]"),
-        "{}",
-        refused.stderr
-    );
+    assert!(refused.stderr.contains("[2, 4, 6, 6]"), "{}", refused.stderr);
 }

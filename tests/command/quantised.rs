@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli_support::{bundle, classifier, picture, Folder};
+use crate::cli_support::{Folder, bundle, classifier, picture};
 use ndarray::{ArrayD, Axis};
 use tvm_dla::bundle::{Affine, Integer, Origin, Port};
 
@@ -42,8 +42,7 @@ fn rows(folder: &Folder) -> ArrayD<u8> {
     let first = bytes.clone().permuted_axes(vec![0, 3, 1, 2]);
     let first = first.as_standard_layout().to_owned();
     ndarray_npy::write_npy(folder.path("first.npy"), &first).unwrap();
-    let mut named =
-        ndarray_npy::NpzWriter::new(std::fs::File::create(folder.path("bytes.npz")).unwrap());
+    let mut named = ndarray_npy::NpzWriter::new(std::fs::File::create(folder.path("bytes.npz")).unwrap());
     named.add_array("x", &bytes).unwrap();
     named.finish().unwrap();
     bytes
@@ -54,9 +53,7 @@ fn the_models_own_integers_are_the_numbers_they_stand_for() {
     let folder = quantised();
     rows(&folder);
     let want = |precision: &str| {
-        let line = format!(
-            "run quantised.dla --input reals.npy --output want.npy --precision {precision}"
-        );
+        let line = format!("run quantised.dla --input reals.npy --output want.npy --precision {precision}");
         folder.run(&line).expect(0);
         folder.read("want.npy")
     };

@@ -1,6 +1,6 @@
 //! Bad input: exit code 2, one `error:` that names the culprit, nothing on stdout, no file left behind.
 
-use crate::cli_support::{bundle, slow, sum, Folder};
+use crate::cli_support::{Folder, bundle, slow, sum};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -50,10 +50,7 @@ fn every_bad_input_is_an_error_that_names_it() {
             &["short.dla", "copy or compile it again"],
         ),
         ("run flipped.dla --input x.npy", &["flipped.dla", "damaged"]),
-        (
-            "run newer.dla --input x.npy",
-            &["newer.dla", "bundle format"],
-        ),
+        ("run newer.dla --input x.npy", &["newer.dla", "bundle format"]),
         ("run text.dla --input x.npy", &["text.dla"]),
         ("inspect flipped.dla", &["flipped.dla", "damaged"]),
         ("bench text.dla", &["text.dla"]),
@@ -67,18 +64,12 @@ fn every_bad_input_is_an_error_that_names_it() {
             &["double.npy holds float64", "`x` takes float32"],
         ),
         ("run net.dla --input text.npy", &["text.npy"]),
-        (
-            "run net.dla --input gone.npy",
-            &["gone.npy", "No such file"],
-        ),
+        ("run net.dla --input gone.npy", &["gone.npy", "No such file"]),
         ("run sum.dla --input x.npy", &["2 inputs", "left, right"]),
         ("run net.dla --input x.npy ok.png", &[".npy"]),
         // pictures
         ("run net.dla --input text.jpg", &["text.jpg"]),
-        (
-            "run net.dla --input gone.jpg",
-            &["gone.jpg", "No such file"],
-        ),
+        ("run net.dla --input gone.jpg", &["gone.jpg", "No such file"]),
         ("run net.dla --input empty", &["empty", ".png"]),
         (
             "run silent.dla --input ok.png",
@@ -92,27 +83,15 @@ fn every_bad_input_is_an_error_that_names_it() {
         // plans and devices
         ("run net.dla --input x.npy --plan gpu=16x1", &["16", "40"]),
         ("run net.dla --input x.npy --plan gpu=0x1", &["at least 1"]),
-        (
-            "run net.dla --input x.npy --plan gpu",
-            &["`gpu`", "BATCHxROUNDS"],
-        ),
-        (
-            "run net.dla --input x.npy --plan dla7=40x1",
-            &["dla7", "dla0"],
-        ),
-        (
-            "run net.dla --input x.npy --plan gpu=40x1,suffix=7",
-            &["7", "40"],
-        ),
+        ("run net.dla --input x.npy --plan gpu", &["`gpu`", "BATCHxROUNDS"]),
+        ("run net.dla --input x.npy --plan dla7=40x1", &["dla7", "dla0"]),
+        ("run net.dla --input x.npy --plan gpu=40x1,suffix=7", &["7", "40"]),
         (
             "run net.dla --input x.npy --plan plan.json",
             &["plan.json", "version 9"],
         ),
         ("run net.dla --input x.npy --plan gone.json", &["gone.json"]),
-        (
-            "run net.dla --input x.npy --devices gpu,npu",
-            &["npu", "dla0"],
-        ),
+        ("run net.dla --input x.npy --devices gpu,npu", &["npu", "dla0"]),
         ("run net.dla --input x.npy --devices dla0", &["gpu"]),
         (
             "run net.dla --input x.npy --devices gpu --plan gpu=40x1",
@@ -122,14 +101,8 @@ fn every_bad_input_is_an_error_that_names_it() {
         ("bench net.dla --batch 0", &["--batch", "0"]),
         ("bench net.dla --repeats 0", &["--repeats", "0"]),
         ("run net.dla --input x.npy --threads 0", &["--threads", "0"]),
-        (
-            "run net.dla --input x.npy --time-limit 0",
-            &["--time-limit", "0"],
-        ),
-        (
-            "run net.dla --input x.npy --backend gpu",
-            &["--backend", "cpu"],
-        ),
+        ("run net.dla --input x.npy --time-limit 0", &["--time-limit", "0"]),
+        ("run net.dla --input x.npy --backend gpu", &["--backend", "cpu"]),
         (
             "run net.dla --input x.npy --backend tensorrt --tensorrt gone.so",
             &["gone.so", "no TensorRT library", "doctor"],
@@ -139,20 +112,11 @@ fn every_bad_input_is_an_error_that_names_it() {
             &["text.npy", "no usable TensorRT library"],
         ),
         ("check net.dla --precision int8", &["int8", "calibration"]),
-        (
-            "check net.dla --dla-sram 5",
-            &["--dla-sram", "power of two"],
-        ),
+        ("check net.dla --dla-sram 5", &["--dla-sram", "power of two"]),
         ("check text.dla", &["text.dla"]),
         // where the result goes
-        (
-            "run net.dla --input x.npy --output gone/y.npy",
-            &["gone/y.npy"],
-        ),
-        (
-            "run net.dla --input x.npy --output y.txt",
-            &["y.txt", ".npz"],
-        ),
+        ("run net.dla --input x.npy --output gone/y.npy", &["gone/y.npy"]),
+        ("run net.dla --input x.npy --output y.txt", &["y.txt", ".npz"]),
         ("run net.dla --input x.npy --output empty", &["empty"]),
         (
             "run net.dla --input x.npy --labels two.txt",
@@ -215,19 +179,16 @@ fn a_failed_run_keeps_the_earlier_result() {
 fn a_missing_library_makes_the_doctor_say_no_and_how_to_get_it() {
     let folder = Folder::new();
     let run = folder.run("doctor --onnxruntime gone.so").expect(1);
-    for part in [
-        "missing",
-        "gone.so",
-        "pip install onnxruntime==",
-        "TensorRT",
-    ] {
+    for part in ["missing", "gone.so", "pip install onnxruntime==", "TensorRT"] {
         assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
     }
     let found = folder.run("--json doctor").json();
     let findings = found["findings"].as_array().unwrap();
-    assert!(findings
-        .iter()
-        .any(|f| f["needed_for"] == "backend cpu" && f["ok"] == true));
+    assert!(
+        findings
+            .iter()
+            .any(|f| f["needed_for"] == "backend cpu" && f["ok"] == true)
+    );
 }
 
 /// Waits until the program computes, presses Ctrl-C, and gives what it did.

@@ -10,10 +10,9 @@ use crate::cli_support::Folder;
 
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::Device;
-use tvm_dla::report::{lines, published, Bar, Comparison, Page, Series, Tone};
+use tvm_dla::report::{Bar, Comparison, Page, Series, Tone, lines, published};
 use tvm_dla::sim::{
-    arrivals, crossover, sweep, Arriving, Choice, Costs, ExecutionCost, HostCosts, Load, Network,
-    Noise,
+    Arriving, Choice, Costs, ExecutionCost, HostCosts, Load, Network, Noise, arrivals, crossover, sweep,
 };
 
 const LABEL: &str = "Made-up costs for a test of the report; not figures of a board.";
@@ -22,12 +21,7 @@ const LABEL: &str = "Made-up costs for a test of the report; not figures of a bo
 struct Linear;
 
 impl Costs for Linear {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let row = match (stage, device) {
             (StageKind::Suffix, _) => 20.0,
             (_, Device::Gpu) => 2300.0,
@@ -172,18 +166,13 @@ fn streams_win_on_slow_networks_and_whole_batches_on_fast_ones() {
     assert!(at > rates[0] && at < rates[13]);
     let bound = 5.0 * 1e6 / data.bytes_per_row as f64;
     assert!(got[0].stream <= bound, "no faster than the data comes");
-    assert!(
-        got.iter().all(|a| a.stream_batch != 3),
-        "3 does not divide 512"
-    );
+    assert!(got.iter().all(|a| a.stream_batch != 3), "3 does not divide 512");
 }
 
 #[test]
 fn a_report_asks_nobody_for_anything() {
     let html = report();
-    for mark in [
-        "http:", "https:", "src=", "url(", "@import", "<script", "//cdn",
-    ] {
+    for mark in ["http:", "https:", "src=", "url(", "@import", "<script", "//cdn"] {
         assert!(!html.contains(mark), "{mark}");
     }
     assert_eq!(html.matches("href=").count(), 1, "the empty icon");
@@ -266,9 +255,7 @@ fn bad_arguments_for_the_papers_experiments_are_refused() {
         ("net.dla --batch 0 --out made", "invalid value '0'"),
     ];
     for (options, why) in cases {
-        let run = folder
-            .run(&format!("reproduce-ksc2022 {options}"))
-            .expect(2);
+        let run = folder.run(&format!("reproduce-ksc2022 {options}")).expect(2);
         assert!(run.stderr.contains(why), "{options}: {}", run.stderr);
     }
 }
@@ -281,11 +268,7 @@ fn requests(folder: &Path, html: &str) -> String {
     let url = format!("file://{}", file.display());
     let dom = browse(
         folder,
-        &[
-            "--virtual-time-budget=2000".into(),
-            "--dump-dom".into(),
-            url,
-        ],
+        &["--virtual-time-budget=2000".into(), "--dump-dom".into(), url],
     );
     let dom = String::from_utf8_lossy(&dom.stdout).into_owned();
     let title = dom

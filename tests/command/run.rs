@@ -1,6 +1,6 @@
 //! `tvm-dla run`, `plan` and `bench` as a user calls them.
 
-use crate::cli_support::{bundle, headed, picture, sum, without_batch, Folder};
+use crate::cli_support::{Folder, bundle, headed, picture, sum, without_batch};
 use tvm_dla::graph::{Activation, DType, Op};
 
 #[test]
@@ -15,10 +15,7 @@ fn every_plan_writes_the_same_outputs() {
     let cases = [
         ("", "the default plan"),
         ("--devices gpu,dla1", "two devices"),
-        (
-            "--plan gpu=4x4,dla0=4x3,dla1=4x3,suffix=40",
-            "the paper's form",
-        ),
+        ("--plan gpu=4x4,dla0=4x3,dla1=4x3,suffix=40", "the paper's form"),
         ("--plan dla0=8x5,suffix=8", "one DLA"),
     ];
     for (options, why) in cases {
@@ -41,11 +38,7 @@ fn json_says_what_was_run_where_and_with_what_result() {
     );
     let devices = answer["stats"]["devices"].as_object().unwrap();
     let rows: u64 = devices.values().map(|d| d["rows"].as_u64().unwrap()).sum();
-    assert_eq!(
-        (devices.len(), rows),
-        (3, 48),
-        "every row, on three devices"
-    );
+    assert_eq!((devices.len(), rows), (3, 48), "every row, on three devices");
     let text = answer["devices"].as_str().unwrap();
     assert!(
         text.contains("emulated on the CPU") && text.contains("float32"),
@@ -56,10 +49,7 @@ fn json_says_what_was_run_where_and_with_what_result() {
     assert_eq!(results.len(), 3, "the rows given, not those repeated");
     let top = results[0]["top"].as_array().unwrap();
     assert_eq!(top.len(), 2);
-    assert!(
-        top[0]["score"].as_f64() >= top[1]["score"].as_f64(),
-        "best first"
-    );
+    assert!(top[0]["score"].as_f64() >= top[1]["score"].as_f64(), "best first");
     let class = top[0]["class"].as_u64().unwrap() as usize;
     assert_eq!(top[0]["label"], ["a", "b", "c", "d", "e"][class]);
 }
@@ -68,9 +58,7 @@ fn json_says_what_was_run_where_and_with_what_result() {
 fn people_read_labels_plan_devices_and_speed() {
     let folder = Folder::new();
     picture(&folder.path("red.png"), [200, 0, 0]);
-    let run = folder
-        .run("run net.dla --input red.png --batch 32")
-        .expect(0);
+    let run = folder.run("run net.dla --input red.png --batch 32").expect(0);
     for part in [
         "red.png",
         "emulated on the CPU",
@@ -101,10 +89,7 @@ fn a_folder_of_pictures_is_its_pictures_by_name() {
     folder.write("pictures/notes.txt", b"not a picture, and not taken");
     let answer = folder.run("--json run net.dla --input pictures").json();
     let results = answer["results"].as_array().unwrap();
-    let names: Vec<&str> = results
-        .iter()
-        .map(|r| r["input"].as_str().unwrap())
-        .collect();
+    let names: Vec<&str> = results.iter().map(|r| r["input"].as_str().unwrap()).collect();
     assert_eq!(names, ["pictures/a.bmp", "pictures/b.PNG"]);
 }
 
@@ -119,9 +104,7 @@ fn an_archive_gives_inputs_by_name() {
     archive.add_array("right", &right).unwrap();
     archive.add_array("left", &left).unwrap();
     archive.finish().unwrap();
-    folder
-        .run("run sum.dla --input x.npz --output y.npy")
-        .expect(0);
+    folder.run("run sum.dla --input x.npz --output y.npy").expect(0);
     let sum: Vec<f32> = folder.read("y.npy").into_iter().collect();
     assert_eq!(sum, [11.0, 22.0]);
 }
@@ -130,15 +113,9 @@ fn an_archive_gives_inputs_by_name() {
 fn a_printed_plan_can_be_given_back() {
     let folder = Folder::new();
     folder.npy("x.npy", &[48, 3, 6, 6]);
-    let text = folder
-        .run("--quiet plan net.dla --batch 48")
-        .expect(0)
-        .stdout;
+    let text = folder.run("--quiet plan net.dla --batch 48").expect(0).stdout;
     assert!(text.contains("dla1="), "{text}");
-    let file = folder
-        .run("--json plan net.dla --batch 48")
-        .expect(0)
-        .stdout;
+    let file = folder.run("--json plan net.dla --batch 48").expect(0).stdout;
     folder.write("plan.json", file.as_bytes());
     for plan in [text.trim(), "plan.json"] {
         let line = format!("--json run net.dla --input x.npy --plan {plan}");
@@ -178,7 +155,8 @@ fn bench_compares_plans_in_one_run_and_says_what_its_figures_are() {
 fn a_trace_says_what_ran_when() {
     let folder = Folder::new();
     folder.npy("x.npy", &[12, 3, 6, 6]);
-    let line = "run net.dla --input x.npy --plan gpu=2x3,dla0=3x2,suffix=12 --trace t.json --gantt t.svg --json";
+    let line =
+        "run net.dla --input x.npy --plan gpu=2x3,dla0=3x2,suffix=12 --trace t.json --gantt t.svg --json";
     folder.run(line).json();
     let picture = std::fs::read_to_string(folder.path("t.svg")).unwrap();
     assert_eq!(
@@ -227,9 +205,7 @@ fn outputs_without_a_batch_are_the_model_s_or_stacked() {
         let plan = folder.run("plan n.dla --batch 18").expect(0).stdout;
         assert!(plan.contains("dla0="), "{name}: {plan}");
         folder.run("bench n.dla --batch 18 --repeats 1").expect(0);
-        folder
-            .run("calibrate n.dla --npz many.npy --batch 4")
-            .expect(0);
+        folder.run("calibrate n.dla --npz many.npy --batch 4").expect(0);
     }
 }
 
@@ -254,10 +230,7 @@ fn a_float16_model_takes_and_gives_float16() {
     });
     assert_eq!(answers[0], answers[1], "float32 is rounded to float16");
     let head = String::from_utf8_lossy(&answers[0][..128]).into_owned();
-    assert!(
-        head.contains("'<f2'") && head.contains("(2, 8, 6, 6)"),
-        "{head}"
-    );
+    assert!(head.contains("'<f2'") && head.contains("(2, 8, 6, 6)"), "{head}");
 }
 
 /// A `.npy` file of float16.

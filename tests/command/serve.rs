@@ -7,11 +7,11 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::cli_support::{bundle, elsewhere, headed, mixing, slow, without_batch, Folder};
-use serde_json::{json, Value};
+use crate::cli_support::{Folder, bundle, elsewhere, headed, mixing, slow, without_batch};
+use serde_json::{Value, json};
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use tokio_rustls::TlsConnector;
 use tvm_dla::graph::{Activation, DType, Op};
 
 /// Longer than anything here takes on a busy machine.
@@ -58,8 +58,7 @@ impl Served {
     fn ask(&self, head: &str, body: &[u8]) -> (u16, String) {
         let mut stream = self.connect(&self.http);
         let length = body.len();
-        let request =
-            format!("{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        let request = format!("{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         // A server that has said no may close before it has read everything.
         let _ = stream.write_all(body);
@@ -67,10 +66,7 @@ impl Served {
     }
 
     fn infer(&self, body: &Value) -> (u16, String) {
-        self.ask(
-            "POST /v2/models/net/infer HTTP/1.1",
-            body.to_string().as_bytes(),
-        )
+        self.ask("POST /v2/models/net/infer HTTP/1.1", body.to_string().as_bytes())
     }
 
     fn terminate(&self) {
@@ -99,17 +95,12 @@ fn answer(stream: &mut TcpStream) -> (u16, String) {
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.unwrap_or(0), body.to_string())
 }
 
 fn input(rows: usize) -> Value {
-    let values: Vec<f32> = (0..rows * 108)
-        .map(|i| ((i * 7) % 11) as f32 - 5.0)
-        .collect();
+    let values: Vec<f32> = (0..rows * 108).map(|i| ((i * 7) % 11) as f32 - 5.0).collect();
     json!({"name": "x", "shape": [rows, 3, 6, 6], "datatype": "FP32", "data": values})
 }
 
@@ -117,9 +108,7 @@ fn input(rows: usize) -> Value {
 fn json_in_and_json_out() {
     let folder = Folder::new();
     folder.npy("x.npy", &[3, 3, 6, 6]);
-    folder
-        .run("run net.dla --input x.npy --output y.npy")
-        .expect(0);
+    folder.run("run net.dla --input x.npy --output y.npy").expect(0);
     let served = Served::start(&folder, "net.dla");
     let (status, body) = served.infer(&json!({"id": "a", "inputs": [input(3)]}));
     let body: Value = serde_json::from_str(&body).unwrap();
@@ -181,12 +170,7 @@ fn every_wrong_request_is_told_what_is_wrong() {
             400,
             "`x` is missing",
         ),
-        (
-            post.into(),
-            with("datatype", json!("INT8")).into(),
-            400,
-            "INT8",
-        ),
+        (post.into(), with("datatype", json!("INT8")).into(), 400, "INT8"),
         (
             post.into(),
             with("shape", json!([1, 3, 6, 7])).into(),
@@ -205,12 +189,7 @@ fn every_wrong_request_is_told_what_is_wrong() {
             400,
             "must be [N, 3, 6, 6]",
         ),
-        (
-            post.into(),
-            with("data", json!(["1"])).into(),
-            400,
-            "a number",
-        ),
+        (post.into(), with("data", json!(["1"])).into(), 400, "a number"),
         (
             post.into(),
             json!({"inputs": [input(1), input(1)]}).to_string().into(),
@@ -237,12 +216,7 @@ fn every_wrong_request_is_told_what_is_wrong() {
             413,
             "larger than 1048576 bytes",
         ),
-        (
-            behind(9999),
-            binary(432).into(),
-            400,
-            "9999, but the request has",
-        ),
+        (behind(9999), binary(432).into(), 400, "9999, but the request has"),
         (
             behind(length),
             [binary(432).into_bytes(), vec![0; 431]].concat(),
@@ -261,27 +235,15 @@ fn every_wrong_request_is_told_what_is_wrong() {
             400,
             "31 bytes, which is no number",
         ),
-        (
-            format!("{post}\r\nContent-Encoding: gzip"),
-            vec![1],
-            400,
-            "gzip",
-        ),
+        (format!("{post}\r\nContent-Encoding: gzip"), vec![1], 400, "gzip"),
     ];
     for (head, body, want, says) in cases {
         let (status, answer) = served.ask(&head, &body);
         assert_eq!(status, want, "{says}: {answer}");
         let said: Value = serde_json::from_str(&answer).unwrap();
-        assert!(
-            said["error"].as_str().unwrap().contains(says),
-            "{says}: {answer}"
-        );
+        assert!(said["error"].as_str().unwrap().contains(says), "{says}: {answer}");
     }
-    assert_eq!(
-        served.infer(&json!({"inputs": [input(40)]})).0,
-        200,
-        "it goes on"
-    );
+    assert_eq!(served.infer(&json!({"inputs": [input(40)]})).0, 200, "it goes on");
 }
 
 #[test]
@@ -297,12 +259,7 @@ fn clients_that_dawdle_are_sent_away() {
         (&served.http, head, 0, "a head without end"),
         (&served.http, &body, 408, "half a body"),
         (&served.grpc, "", 0, "nothing at all"),
-        (
-            &served.grpc,
-            "PRI * HTTP/2.0\r\n\r\nSM",
-            0,
-            "half a preface",
-        ),
+        (&served.grpc, "PRI * HTTP/2.0\r\n\r\nSM", 0, "half a preface"),
     ] {
         let mut stream = served.connect(address);
         stream.write_all(bytes.as_bytes()).unwrap();
@@ -327,12 +284,10 @@ fn clients_that_dawdle_are_sent_away() {
 fn a_full_queue_and_a_slow_model_are_said() {
     let folder = Folder::new();
     folder.write("net.dla", &bundle(slow(), "none").to_bytes());
-    let served = Served::start(
-        &folder,
-        "net.dla --queue 8 --request-timeout 1ms --devices gpu",
-    );
+    let served = Served::start(&folder, "net.dla --queue 8 --request-timeout 1ms --devices gpu");
     let row: Vec<f32> = vec![1.0; 3 * 48 * 48];
-    let body = json!({"inputs": [{"name": "x", "shape": [8, 3, 48, 48], "datatype": "FP32", "data": vec![row; 8]}]});
+    let body =
+        json!({"inputs": [{"name": "x", "shape": [8, 3, 48, 48], "datatype": "FP32", "data": vec![row; 8]}]});
     let seen = Mutex::new(Vec::new());
     let started = Instant::now();
     let both = || {
@@ -372,14 +327,15 @@ fn a_server_drains_when_it_is_told_to_stop() {
     let rows = 100;
     let body = json!({"inputs": [{"name": "x", "shape": [rows, 3, 48, 48], "datatype": "FP32", "data": vec![row; rows]}]}).to_string();
     let mut stream = served.connect(&served.http);
-    let head = format!("POST /v2/models/net/infer HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v2/models/net/infer HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body.as_bytes()).unwrap();
     let waiting = || served.ask("GET /metrics HTTP/1.1", b"").1;
     let started = Instant::now();
-    while waiting().contains("tvm_dla_rows_waiting{model=\"net\"} 0\n")
-        && started.elapsed() < PATIENCE
-    {}
+    while waiting().contains("tvm_dla_rows_waiting{model=\"net\"} 0\n") && started.elapsed() < PATIENCE {}
     served.terminate();
     let (status, text) = answer(&mut stream);
     assert_eq!(status, 200, "{text}");
@@ -400,10 +356,7 @@ fn encrypted(folder: &Folder) -> (Served, ClientConfig) {
     roots.add(made.cert.der().clone()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap();
-    (
-        served,
-        config.with_root_certificates(roots).with_no_client_auth(),
-    )
+    (served, config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[test]
@@ -440,9 +393,7 @@ fn tls_encrypts_grpc() {
     assert_eq!(answer, [0, 0, 0, 0, 2, 8, 1], "field 1, ready, is true");
     // In the clear the server says nothing but that it hangs up: at most a TLS alert.
     let mut plain = served.connect(&served.grpc);
-    plain
-        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        .unwrap();
+    plain.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
     let mut said = Vec::new();
     let _ = plain.read_to_end(&mut said);
     const ALERT: u8 = 21;
@@ -462,11 +413,7 @@ fn tls_encrypts_http() {
     stream.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
     let (status, plain) = served.ask("GET /v2 HTTP/1.1", b"");
-    assert_eq!(
-        (status, plain.as_str()),
-        (0, ""),
-        "nothing is said in the clear"
-    );
+    assert_eq!((status, plain.as_str()), (0, ""), "nothing is said in the clear");
 }
 
 #[test]
@@ -528,22 +475,14 @@ fn a_model_without_a_batch_answers_its_own_shapes() {
         let served = Served::start(&folder, "net.dla");
         let (_, metadata) = served.ask("GET /v2/models/net HTTP/1.1", b"");
         let metadata: Value = serde_json::from_str(&metadata).unwrap();
-        assert_eq!(
-            metadata["inputs"][0]["shape"],
-            json!([1, 3, 6, 6]),
-            "{name}"
-        );
+        assert_eq!(metadata["inputs"][0]["shape"], json!([1, 3, 6, 6]), "{name}");
         assert_eq!(metadata["outputs"][0]["shape"], json!(shape), "{name}");
         let (status, body) = served.infer(&json!({"inputs": [input(1)]}));
         assert_eq!(status, 200, "{name}: {body}");
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["outputs"][0]["shape"], json!(shape), "{name}");
         let got: Vec<f32> = serde_json::from_value(body["outputs"][0]["data"].clone()).unwrap();
-        assert_eq!(
-            got,
-            folder.read("y.npy").into_raw_vec_and_offset().0,
-            "{name}"
-        );
+        assert_eq!(got, folder.read("y.npy").into_raw_vec_and_offset().0, "{name}");
         let (status, body) = served.infer(&json!({"inputs": [input(2)]}));
         assert_eq!(status, 400, "{name}: {body}");
         assert!(body.contains("must be [1, 3, 6, 6]"), "{name}: {body}");
@@ -554,10 +493,7 @@ fn a_model_without_a_batch_answers_its_own_shapes() {
 fn a_float16_model_is_served_in_float16() {
     let folder = Folder::new();
     let relu = Op::Activation(Activation::Relu);
-    folder.write(
-        "net.dla",
-        &bundle(headed(DType::F16, &[relu]), "none").to_bytes(),
-    );
+    folder.write("net.dla", &bundle(headed(DType::F16, &[relu]), "none").to_bytes());
     let served = Served::start(&folder, "net.dla");
     let (_, metadata) = served.ask("GET /v2/models/net HTTP/1.1", b"");
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
@@ -598,14 +534,8 @@ fn silent_connections_do_not_hold_the_end() {
     for (bytes, why) in [
         (Vec::new(), "a connection that says nothing"),
         (PREFACE.to_vec(), "half a handshake"),
-        (
-            [PREFACE, SETTINGS].concat(),
-            "an idle channel that reads nothing",
-        ),
-        (
-            [PREFACE, SETTINGS, ASKING].concat(),
-            "a request that never ends",
-        ),
+        ([PREFACE, SETTINGS].concat(), "an idle channel that reads nothing"),
+        ([PREFACE, SETTINGS, ASKING].concat(), "a request that never ends"),
     ] {
         let folder = Folder::new();
         let mut served = Served::start(&folder, "net.dla --header-timeout 60s");
@@ -632,8 +562,7 @@ fn rows_that_depend_on_each_other_are_answered_in_whole_units() {
     assert_eq!(shapes, want, "not any number of rows");
     let ask = |rows: usize| {
         let data: Vec<usize> = (0..rows * 108).map(|v| v % 5).collect();
-        let input =
-            json!({"name": "x", "shape": [rows, 3, 6, 6], "datatype": "FP32", "data": data});
+        let input = json!({"name": "x", "shape": [rows, 3, 6, 6], "datatype": "FP32", "data": data});
         served.infer(&json!({ "inputs": [input] }))
     };
     let (status, text) = ask(4);
@@ -653,11 +582,7 @@ fn a_model_whose_outputs_have_no_rows_says_so_and_answers_its_own_shapes() {
         let served = Served::start(&folder, "net.dla");
         let (_, metadata) = served.ask("GET /v2/models/net HTTP/1.1", b"");
         let metadata: Value = serde_json::from_str(&metadata).unwrap();
-        assert_eq!(
-            metadata["inputs"][0]["shape"],
-            json!([2, 3, 6, 6]),
-            "{name}"
-        );
+        assert_eq!(metadata["inputs"][0]["shape"], json!([2, 3, 6, 6]), "{name}");
         let (status, text) = served.infer(&json!({"inputs": [input(2)]}));
         assert_eq!(status, 200, "{name}: {text}");
         let answer: Value = serde_json::from_str(&text).unwrap();

@@ -9,9 +9,7 @@ use proptest::prelude::*;
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::{Device, Mode, Plan};
 use tvm_dla::schedule::{Command, Event, Phase, Schedule};
-use tvm_dla::sim::{
-    simulate, Costs, ExecutionCost, Flow, HostCosts, Load, Noise, SimError, Simulated,
-};
+use tvm_dla::sim::{Costs, ExecutionCost, Flow, HostCosts, Load, Noise, SimError, Simulated, simulate};
 use tvm_dla::trace::{Track, Work};
 
 /// Time per row is known exactly; engines that run together share a bandwidth.
@@ -41,12 +39,7 @@ const FAKE: Fake = Fake {
 };
 
 impl Costs for Fake {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let row = match (stage, device) {
             (StageKind::Suffix, Device::Gpu) => self.suffix,
             (StageKind::Suffix, Device::Dla(_)) => return Err("the suffix runs on the GPU".into()),
@@ -132,10 +125,7 @@ fn times_add_up_as_they_do_by_hand() {
         (
             "gpu=4x2",
             Whole,
-            Fake {
-                submit: 3.0,
-                ..FAKE
-            },
+            Fake { submit: 3.0, ..FAKE },
             86.0,
             "two submissions",
         ),
@@ -163,10 +153,7 @@ fn times_add_up_as_they_do_by_hand() {
         (
             "gpu=4x2,engines=2",
             Whole,
-            Fake {
-                submit: 3.0,
-                ..FAKE
-            },
+            Fake { submit: 3.0, ..FAKE },
             83.0,
             "the second submission is hidden",
         ),
@@ -245,13 +232,7 @@ fn orders(spans: &[tvm_dla::trace::Span]) -> Orders {
 #[test]
 fn a_fresh_scheduler_given_the_same_events_commands_the_same() {
     let plan: Plan = "gpu=16x5,dla0=16x3,dla1=8x7".parse().unwrap();
-    let simulated = simulate(
-        &plan,
-        Flow::PrefixSuffix,
-        &FAKE,
-        Noise::new(0.5, 3).unwrap(),
-    )
-    .unwrap();
+    let simulated = simulate(&plan, Flow::PrefixSuffix, &FAKE, Noise::new(0.5, 3).unwrap()).unwrap();
     let mut schedule = Schedule::new(&plan, true);
     let mut commands = schedule.start(&[]);
     for event in &simulated.events {
@@ -308,22 +289,14 @@ fn the_pipeline_obeys_the_same_commands_for_the_same_event_order() {
         let task = open.iter().position(|t| t.device.to_string() == *device);
         let task = open.remove(task.expect("the device has work"));
         let stage = format!("{:?}", task.phase).to_lowercase();
-        assert_eq!(
-            *name,
-            format!("{stage} {}..{}", task.rows.start, task.rows.end)
-        );
+        assert_eq!(*name, format!("{stage} {}..{}", task.rows.start, task.rows.end));
         commands = schedule.handle(Event::Finished(task.id));
     }
     assert_eq!(commands.last(), Some(&Command::Done));
     let simulated = run(text, Flow::PrefixSuffix, &FAKE);
     for device in plan.devices() {
         let names = |s: &&tvm_dla::trace::Span| s.track == Track::Device(device);
-        let simulated: Vec<String> = simulated
-            .spans
-            .iter()
-            .filter(names)
-            .map(|s| s.name())
-            .collect();
+        let simulated: Vec<String> = simulated.spans.iter().filter(names).map(|s| s.name()).collect();
         let real = real.iter().filter(|(d, _)| *d == device.to_string());
         let real: Vec<String> = real.map(|(_, name)| name.clone()).collect();
         assert_eq!(simulated, real, "{device}");
@@ -349,8 +322,7 @@ fn golden_timelines() {
             Flow::PrefixSuffix,
         ),
     ] {
-        let timeline =
-            run(plan, flow, &shared).timeline(&format!("{plan}, simulated with made-up costs"));
+        let timeline = run(plan, flow, &shared).timeline(&format!("{plan}, simulated with made-up costs"));
         golden(&format!("{name}.trace.json"), &timeline.to_trace_events());
         golden(&format!("{name}.svg"), &timeline.to_gantt());
     }
@@ -364,20 +336,16 @@ fn golden(name: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(text == want, "{name} differs from its golden file; if that is meant: UPDATE_GOLDEN=1 cargo test --test command");
+    assert!(
+        text == want,
+        "{name} differs from its golden file; if that is meant: UPDATE_GOLDEN=1 cargo test --test command"
+    );
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
     let how = (1usize..3, any::<bool>());
-    (
-        1usize..20,
-        1usize..30,
-        1usize..20,
-        1usize..30,
-        0usize..30,
-        how,
-    )
-        .prop_map(|(n_g, r_g, n_d, r_d, r_1, (engines, pipelined))| {
+    (1usize..20, 1usize..30, 1usize..20, 1usize..30, 0usize..30, how).prop_map(
+        |(n_g, r_g, n_d, r_d, r_1, (engines, pipelined))| {
             let mut text = format!("gpu={n_g}x{r_g},dla0={n_d}x{r_d}");
             if r_1 > 0 {
                 text += &format!(",dla1={n_d}x{r_1}");
@@ -391,7 +359,8 @@ fn plans() -> impl Strategy<Value = Plan> {
                     .unwrap_or(1);
             }
             plan
-        })
+        },
+    )
 }
 
 fn fakes() -> impl Strategy<Value = Fake> {

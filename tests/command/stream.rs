@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::cli_support::{bundle, picture, slow, sum, Folder, Run};
+use crate::cli_support::{Folder, Run, bundle, picture, slow, sum};
 use serde_json::Value;
 
 /// The lines of `--results`.
@@ -34,16 +34,12 @@ fn a_stream_gives_what_a_run_gives_in_the_same_order() {
     for (options, why) in [
         ("", "as fast as they are taken"),
         ("--max-latency 400ms", "batches that wait"),
-        (
-            "--rate poisson:3000 --seed 7 --max-latency 500ms",
-            "at random",
-        ),
+        ("--rate poisson:3000 --seed 7 --max-latency 500ms", "at random"),
         ("--capacity 3 --max-batch 2", "a narrow stream"),
         ("--devices gpu", "one device"),
         ("--plan gpu=3x1,dla1=5x1", "padded batches"),
     ] {
-        let line =
-            format!("--json stream net.dla --source x.npy --output z.npy --results r {options}");
+        let line = format!("--json stream net.dla --source x.npy --output z.npy --results r {options}");
         let answer = folder.run(&line).json();
         assert_eq!(folder.read("z.npy"), want, "{why}");
         assert_eq!(answer["source"]["how"], "complete");
@@ -78,10 +74,7 @@ fn a_long_stream_at_random_loses_and_reorders_nothing() {
         .all(|(at, line)| line["item"] == at as u64);
     assert!(order && lines.len() == 12000);
     let first = |n: usize| lines[n]["top"].clone();
-    assert!(
-        (0..12000).all(|n| first(n) == first(n % 40)),
-        "the rows repeat"
-    );
+    assert!((0..12000).all(|n| first(n) == first(n % 40)), "the rows repeat");
 }
 
 #[test]
@@ -97,8 +90,7 @@ fn folders_sequences_and_archives_are_sources() {
     picture(&folder.path("pictures/b.png"), [1, 2, 3]);
     picture(&folder.path("pictures/a.png"), [3, 2, 1]);
     folder.write("sum.dla", &bundle(sum(), "none").to_bytes());
-    let mut npz =
-        ndarray_npy::NpzWriter::new(std::fs::File::create(folder.path("two.npz")).unwrap());
+    let mut npz = ndarray_npy::NpzWriter::new(std::fs::File::create(folder.path("two.npz")).unwrap());
     for (name, value) in [("right", 2.0f32), ("left", 40.0)] {
         npz.add_array(name, &ndarray::Array2::from_elem((3, 2), value))
             .unwrap();
@@ -106,21 +98,11 @@ fn folders_sequences_and_archives_are_sources() {
     npz.finish().unwrap();
     for (line, want, why) in [
         ("net.dla --source cam-%03d.png", 12, "numbered from 1"),
-        (
-            "net.dla --source pictures --count 9",
-            9,
-            "a folder, repeated",
-        ),
+        ("net.dla --source pictures --count 9", 9, "a folder, repeated"),
         ("net.dla --source pictures cam-001.png", 3, "several places"),
-        (
-            "sum.dla --source two.npz --output z.npy",
-            3,
-            "inputs by name",
-        ),
+        ("sum.dla --source two.npz --output z.npy", 3, "inputs by name"),
     ] {
-        let answer = folder
-            .run(&format!("--json stream {line} --results r"))
-            .json();
+        let answer = folder.run(&format!("--json stream {line} --results r")).json();
         assert_eq!(answer["computed"], want, "{why}");
     }
     assert!(folder.read("z.npy").iter().all(|v| *v == 42.0));
@@ -128,10 +110,7 @@ fn folders_sequences_and_archives_are_sources() {
         folder
             .run("stream net.dla --source pictures --results r")
             .expect(0);
-        lines(&folder, "r")
-            .iter()
-            .map(|l| l["name"].clone())
-            .collect()
+        lines(&folder, "r").iter().map(|l| l["name"].clone()).collect()
     };
     assert_eq!(names, ["pictures/a.png", "pictures/b.png"]);
 }
@@ -148,29 +127,17 @@ fn a_camera_that_is_still_writing_is_followed_until_it_stalls() {
             // Half a file for a while, as a camera may leave it.
             std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
             thread::sleep(Duration::from_millis(20));
-            let bytes: &[u8] = if number == 3 {
-                b"never a picture"
-            } else {
-                &whole
-            };
+            let bytes: &[u8] = if number == 3 { b"never a picture" } else { &whole };
             std::fs::write(&file, bytes).unwrap();
         }
     });
-    let run =
-        folder.run("--json stream net.dla --source cam%d.png --follow --stall 2s --results r");
+    let run = folder.run("--json stream net.dla --source cam%d.png --follow --stall 2s --results r");
     camera.join().unwrap();
     let run = run.expect(1);
     let answer: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(answer["source"]["how"], "stalled", "{}", run.stdout);
-    assert_eq!(
-        (&answer["computed"], &answer["refused"]),
-        (&5.into(), &1.into())
-    );
-    assert!(
-        run.stderr.contains("cam3.png is not a picture"),
-        "{}",
-        run.stderr
-    );
+    assert_eq!((&answer["computed"], &answer["refused"]), (&5.into(), &1.into()));
+    assert!(run.stderr.contains("cam3.png is not a picture"), "{}", run.stderr);
     assert_eq!(lines(&folder, "r").len(), 5);
 }
 
@@ -211,9 +178,7 @@ fn frames_come_over_the_network() {
         stream.write_all(&framed(&red)).unwrap();
         stream.write_all(&framed(&[])).unwrap();
     });
-    let line = format!(
-        "--json stream net.dla --source tcp://{address} --output z.npy --max-latency 400ms"
-    );
+    let line = format!("--json stream net.dla --source tcp://{address} --output z.npy --max-latency 400ms");
     let answer = folder.run(&line).json();
     thread.join().unwrap();
     assert_eq!(answer["computed"], 31);
@@ -331,21 +296,21 @@ fn a_stream_that_is_too_fast_drops_only_when_asked() {
     let folder = Folder::new();
     folder.write("slow.dla", &bundle(slow(), "none").to_bytes());
     folder.npy("x.npy", &[8, 3, 48, 48]);
-    for (options, drops) in [
-        ("", false),
-        ("--drop newest", true),
-        ("--drop oldest", true),
-    ] {
-        let line = format!("--json stream slow.dla --source x.npy --count 150 --rate 100000 --capacity 8 --results r {options}");
+    for (options, drops) in [("", false), ("--drop newest", true), ("--drop oldest", true)] {
+        let line = format!(
+            "--json stream slow.dla --source x.npy --count 150 --rate 100000 --capacity 8 --results r {options}"
+        );
         let answer = folder.run(&line).json();
         let number = |key: &str| answer[key].as_u64().unwrap();
         assert_eq!(number("computed") + number("dropped"), 150, "{options}");
         assert_eq!(number("dropped") > 0, drops, "{options}");
         let lines = lines(&folder, "r");
-        assert!(lines
-            .iter()
-            .enumerate()
-            .all(|(at, line)| line["item"] == at as u64));
+        assert!(
+            lines
+                .iter()
+                .enumerate()
+                .all(|(at, line)| line["item"] == at as u64)
+        );
         let errors = lines
             .iter()
             .filter(|l| l["error"] == "dropped: the stream was full")
@@ -404,18 +369,12 @@ fn what_cannot_be_streamed_says_why() {
     folder.write("slow.dla", &bundle(slow(), "none").to_bytes());
     folder.npy("s.npy", &[1, 3, 48, 48]);
     folder.write("bad.png", b"no picture");
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = format!("net.dla --source tcp://{closed}");
     for (line, parts) in [
         ("net.dla", vec!["--source"]),
         ("net.dla --source gone.npy", vec!["gone.npy"]),
-        (
-            "net.dla --source gone-%d.png",
-            vec!["gone-0.png", "--follow"],
-        ),
+        ("net.dla --source gone-%d.png", vec!["gone-0.png", "--follow"]),
         ("net.dla --source x%dy%d.png", vec!["once"]),
         ("net.dla --source tcp://nowhere", vec!["tcp://HOST:PORT"]),
         (refused.as_str(), vec!["cannot connect", "help:"]),
@@ -426,10 +385,7 @@ fn what_cannot_be_streamed_says_why() {
         ("net.dla --source tcp://127.0.0.1:1 x.npy", vec!["mixed"]),
         ("net.dla --source x.npy --follow", vec!["numbered sequence"]),
         ("net.dla --source x.npy --rate 0", vec!["poisson:30"]),
-        (
-            "net.dla --source x.npy --rate poisson:x",
-            vec!["poisson:30"],
-        ),
+        ("net.dla --source x.npy --rate poisson:x", vec!["poisson:30"]),
         ("net.dla --source x.npy --max-latency 30", vec!["30ms"]),
         (
             "net.dla --source x.npy --max-latency 0ms",
@@ -440,10 +396,7 @@ fn what_cannot_be_streamed_says_why() {
             vec!["bad.png", "not a picture"],
         ),
         ("net.dla --source x.npy --results gone/r", vec!["gone/r"]),
-        (
-            "net.dla --source x.npy --plan gpu=4x1,dla7=1x1",
-            vec!["dla7"],
-        ),
+        ("net.dla --source x.npy --plan gpu=4x1,dla7=1x1", vec!["dla7"]),
         (
             "slow.dla --source s.npy --max-latency 1us",
             vec!["cannot be kept", "fastest device", "ask for at least"],
@@ -459,13 +412,6 @@ fn what_cannot_be_streamed_says_why() {
         .run("--json stream net.dla --source bad.png x.npy")
         .expect(1);
     let answer: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(
-        (&answer["computed"], &answer["refused"]),
-        (&2.into(), &1.into())
-    );
-    assert!(
-        run.stderr.contains("bad.png is not a picture"),
-        "{}",
-        run.stderr
-    );
+    assert_eq!((&answer["computed"], &answer["refused"]), (&2.into(), &1.into()));
+    assert!(run.stderr.contains("bad.png is not a picture"), "{}", run.stderr);
 }

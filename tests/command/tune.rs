@@ -50,10 +50,7 @@ fn tables_and_batches_that_are_wrong_are_refused() {
             format!("--profile {TABLES} --model vgg-16 --batch 9000"),
             "use at most 8192",
         ),
-        (
-            "--profile none.csv --batch 4".to_string(),
-            "cannot read none.csv",
-        ),
+        ("--profile none.csv --batch 4".to_string(), "cannot read none.csv"),
         (
             "--profile empty.csv --batch 4".to_string(),
             "empty.csv: the table has no rows\nhelp: the columns are",
@@ -74,9 +71,7 @@ fn tables_and_batches_that_are_wrong_are_refused() {
 fn a_table_without_an_artifact_takes_only_what_it_uses() {
     let folder = Folder::new();
     let table = format!("tune --profile {TABLES} --model vgg-16 --batch 4-8");
-    let points = folder
-        .run(&format!("{table} --json --time execution"))
-        .json();
+    let points = folder.run(&format!("{table} --json --time execution")).json();
     assert_eq!(points["points"].as_array().unwrap().len(), 5, "a range");
     for option in [
         "--goal energy",
@@ -159,14 +154,8 @@ fn a_tuning_without_a_plan_for_this_batch_says_so() {
         .run("tune net.dla --batch 12 --measure 1 --output tuned.json")
         .expect(0);
     for line in ["run net.dla --input x.npy", "plan net.dla --batch 7"] {
-        let said = folder
-            .run(&format!("{line} --plan tuned.json"))
-            .expect(0)
-            .stderr;
-        for part in [
-            "tuned.json has no plan for 7 rows, but plans for 12",
-            "--batch 7",
-        ] {
+        let said = folder.run(&format!("{line} --plan tuned.json")).expect(0).stderr;
+        for part in ["tuned.json has no plan for 7 rows, but plans for 12", "--batch 7"] {
             assert!(said.contains(part), "{line}: `{part}` in {said}");
         }
     }
@@ -223,10 +212,7 @@ fn logs_and_goals_that_do_not_fit_are_refused() {
     );
     folder.run("tune other.dla --batch 2 --measure 1").expect(0);
     for (line, want) in [
-        (
-            "--batch 4 --log other.tune.jsonl",
-            "is a log of the artifact",
-        ),
+        ("--batch 4 --log other.tune.jsonl", "is a log of the artifact"),
         (
             "--batch 4 --threads 2 --log net2.jsonl --goal fast",
             "`fast` is not a goal",
@@ -251,23 +237,16 @@ fn logs_and_goals_that_do_not_fit_are_refused() {
             "--batch 64 --max-engines 0",
             "no plan for 64 rows needs 0 engines or fewer",
         ),
-        (
-            "--batch 4 --plan gpu=4x1",
-            "tune finds a plan, and takes none",
-        ),
+        ("--batch 4 --plan gpu=4x1", "tune finds a plan, and takes none"),
         ("--batch 4 --profile x.csv", "cannot read x.csv"),
-        (
-            "--batch any --strategy paper",
-            "--strategy paper needs a batch",
-        ),
+        ("--batch any --strategy paper", "--strategy paper needs a batch"),
     ] {
         let run = folder.run(&format!("tune net.dla {line}")).expect(2);
         assert!(run.stderr.contains(want), "{line}: {}", run.stderr);
     }
     let run = folder.run("tune --batch 4").expect(2);
     assert!(
-        run.stderr
-            .contains("name an artifact, or a table with --profile"),
+        run.stderr.contains("name an artifact, or a table with --profile"),
         "{}",
         run.stderr
     );
@@ -301,10 +280,12 @@ fn plans_for_a_board_are_simulated_and_never_worse_than_the_gpu_alone() {
     let folder = Folder::new();
     let line = "tune net.dla --board xavier-nx --power-mode 15W --batch 1-9,64 --strategy search,paper,kcc2020,single --json";
     let json = folder.run(line).json();
-    assert!(json["origin"]
-        .as_str()
-        .unwrap()
-        .starts_with("simulated, not measured: Jetson Xavier NX"));
+    assert!(
+        json["origin"]
+            .as_str()
+            .unwrap()
+            .starts_with("simulated, not measured: Jetson Xavier NX")
+    );
     let points = json["points"].as_array().unwrap();
     assert_eq!(points.len(), 40);
     let rate = |p: &serde_json::Value| p["rows_per_second"].as_f64().unwrap();
@@ -312,10 +293,7 @@ fn plans_for_a_board_are_simulated_and_never_worse_than_the_gpu_alone() {
         assert!(point["over_gpu_only"].as_f64().unwrap() >= 1.0, "{point}");
         assert!(point["of_bound"].as_f64().unwrap() <= 1.0 + 1e-9, "{point}");
         let same = points.iter().filter(|p| p["batch"] == point["batch"]);
-        assert!(
-            same.clone().count() == 4
-                && same.clone().all(|p| rate(p) <= rate(point) * (1.0 + 1e-6))
-        );
+        assert!(same.clone().count() == 4 && same.clone().all(|p| rate(p) <= rate(point) * (1.0 + 1e-6)));
     }
     let text = std::fs::read_to_string(folder.path("net.plan.json")).unwrap();
     let file: tvm_dla::plan::PlanFile = serde_json::from_str(&text).unwrap();
@@ -401,10 +379,7 @@ fn energy_is_measured_by_the_boards_sensors() {
             "best first: {plan}"
         );
     }
-    assert_eq!(
-        json["points"][0]["joules_per_row"],
-        measured[0]["joules_per_row"]
-    );
+    assert_eq!(json["points"][0]["joules_per_row"], measured[0]["joules_per_row"]);
     let log = std::fs::read_to_string(folder.path("net.energy.jsonl")).unwrap();
     assert!(
         log.contains("power of VDD_IN") && log.contains("{\"power\":{\"idle\":6.0"),
@@ -489,8 +464,7 @@ fn an_artifact_is_tuned_by_a_table_of_times() {
         let json = folder
             .run("tune net.dla --profile t.csv --batch 12 --json")
             .json();
-        let plan: tvm_dla::plan::Plan =
-            json["points"][0]["text"].as_str().unwrap().parse().unwrap();
+        let plan: tvm_dla::plan::Plan = json["points"][0]["text"].as_str().unwrap().parse().unwrap();
         let wanted: tvm_dla::plan::Plan = want.parse().unwrap();
         let rows = |plan: &tvm_dla::plan::Plan| {
             plan.prefix
@@ -499,10 +473,12 @@ fn an_artifact_is_tuned_by_a_table_of_times() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(rows(&plan), rows(&wanted), "{why}: {plan}");
-        assert!(json["origin"]
-            .as_str()
-            .unwrap()
-            .starts_with("by the times in t.csv"));
+        assert!(
+            json["origin"]
+                .as_str()
+                .unwrap()
+                .starts_with("by the times in t.csv")
+        );
     }
     folder.write("t.csv", table(&format!("{all}{dla}")).as_bytes());
     let json = folder
@@ -516,10 +492,7 @@ fn an_artifact_is_tuned_by_a_table_of_times() {
             dla,
             "t.csv: the table has no times of gpu\nhelp: for an artifact the column device has gpu",
         ),
-        (
-            "gpu,1,1.0\ndla0,1,1.0\n",
-            "the table has no times of gpu:suffix",
-        ),
+        ("gpu,1,1.0\ndla0,1,1.0\n", "the table has no times of gpu:suffix"),
         (
             "gpu,1,1.0\ngpu:suffix,1,1.0\n",
             "the table has no times of gpu:whole",
@@ -528,9 +501,7 @@ fn an_artifact_is_tuned_by_a_table_of_times() {
         ("gpu,1,x\n", "t.csv: line 2: `x` is not a time"),
     ] {
         folder.write("t.csv", table(rows).as_bytes());
-        let run = folder
-            .run("tune net.dla --profile t.csv --batch 12")
-            .expect(2);
+        let run = folder.run("tune net.dla --profile t.csv --batch 12").expect(2);
         assert!(run.stderr.contains(want), "{rows}: {}", run.stderr);
     }
     let run = folder

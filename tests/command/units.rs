@@ -5,7 +5,7 @@ use std::fs::File;
 
 use ndarray_npy::NpzReader;
 
-use crate::cli_support::{bundle, elsewhere, mixing, Folder};
+use crate::cli_support::{Folder, bundle, elsewhere, mixing};
 
 fn folder() -> Folder {
     let folder = Folder::new();
@@ -21,9 +21,7 @@ fn every_command_takes_whole_units() {
     let run = "run net.dla --input four.npy --precision fp32 --output";
     folder.run(&format!("{run} y.npy")).expect(0);
     for plan in ["gpu=2x2,suffix=2", "gpu=2x1,dla0=2x1,suffix=2"] {
-        folder
-            .run(&format!("{run} other.npy --plan {plan}"))
-            .expect(0);
+        folder.run(&format!("{run} other.npy --plan {plan}")).expect(0);
         assert_eq!(folder.read("other.npy"), folder.read("y.npy"), "{plan}");
     }
     folder
@@ -42,10 +40,7 @@ fn every_command_takes_whole_units() {
         ),
         ("tune net.dla --batch 4 --board xavier-nx", "points"),
         ("tune net.dla --batch any --board orin-nx", "points"),
-        (
-            "tune net.dla --batch 4 --devices gpu,dla0 --measure 1",
-            "points",
-        ),
+        ("tune net.dla --batch 4 --devices gpu,dla0 --measure 1", "points"),
     ] {
         let found = folder.run(&format!("--json {line}")).json();
         assert!(!found[key].is_null(), "{line}: {found}");
@@ -54,10 +49,7 @@ fn every_command_takes_whole_units() {
             let shares = plan
                 .split(',')
                 .filter(|s| s.starts_with("gpu") || s.starts_with("dla"));
-            assert!(
-                shares.into_iter().all(|s| s.contains("=2x")),
-                "{line}: {plan}"
-            );
+            assert!(shares.into_iter().all(|s| s.contains("=2x")), "{line}: {plan}");
             assert!(plan.contains("suffix=2"), "{line}: {plan}");
         }
     }

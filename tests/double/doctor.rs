@@ -22,10 +22,7 @@ fn each_missing_piece_has_its_name() {
             "--tensorrt gone.so",
             "",
             1,
-            &[
-                ("TensorRT", "gone.so"),
-                ("DLA", "not known without TensorRT"),
-            ],
+            &[("TensorRT", "gone.so"), ("DLA", "not known without TensorRT")],
             "no TensorRT where it was said to be",
         ),
         (

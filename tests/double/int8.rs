@@ -11,9 +11,7 @@ const INT8: &str = "--precision int8 --calibration net.calib.json";
 fn calibrated() -> Option<Board> {
     let board = Board::new()?;
     let folder = &board.folder;
-    folder
-        .run("calibrate net.dla --npz x.npy --method max")
-        .expect(0);
+    folder.run("calibrate net.dla --npz x.npy --method max").expect(0);
     folder
         .run(&format!(
             "run net.dla --input x.npy --output int8.npy --backend cpu {INT8}"
@@ -83,17 +81,11 @@ fn int8_on_a_dla_has_its_formats_and_results() {
 fn a_dla_without_the_right_ranges_is_refused() {
     let Some(board) = calibrated() else { return };
     if board.version() >= (11, 0) {
-        eprintln!(
-            "SKIPPED: TensorRT 11 has no ranges; scripts/check_boards runs this with older headers"
-        );
+        eprintln!("SKIPPED: TensorRT 11 has no ranges; scripts/check_boards runs this with older headers");
         return;
     }
     let cases = [
-        (
-            "forget-range=relu",
-            "has no dynamic range",
-            "within a layer",
-        ),
+        ("forget-range=relu", "has no dynamic range", "within a layer"),
         ("forget-range=x", "has no dynamic range", "of an input"),
         (
             "double-range=pool",

@@ -2,9 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use crate::cli_support::{bundle, slow, Run};
-use crate::double_support::board::Board;
+use crate::cli_support::{Run, bundle, slow};
 use crate::double_support::Journal;
+use crate::double_support::board::Board;
 
 const PLAN: &str = "--plan gpu=4x1,dla0=2x2,dla1=2x2,suffix=12";
 
@@ -22,11 +22,7 @@ fn three_devices_compute_at_once_from_engines_that_are_built_once() {
             assert_eq!(seen.executed(device), 2, "{device}");
         }
     }
-    assert_eq!(
-        board.plans(),
-        3,
-        "prefix for the GPU and for both cores, suffix"
-    );
+    assert_eq!(board.plans(), 3, "prefix for the GPU and for both cores, suffix");
     board.call("cache clear", "").0.expect(0);
     assert_eq!(board.plans(), 0);
 }
@@ -55,11 +51,7 @@ fn a_dla_engine_is_what_was_asked_for_and_nothing_else() {
         assert_eq!(sram.is_null(), !dla || pools.is_empty(), "{build}");
         let port = &build["inputs"][0];
         let chw16 = serde_json::json!([1, 1 << 4]);
-        assert_eq!(
-            *port == chw16,
-            dla,
-            "FP16 in groups of 16 channels: {build}"
-        );
+        assert_eq!(*port == chw16, dla, "FP16 in groups of 16 channels: {build}");
     }
 }
 
@@ -86,17 +78,9 @@ fn options_beyond_the_library_are_refused() {
 fn a_device_that_fails_while_it_runs_loses_nothing() {
     let Some(board) = Board::new() else { return };
     let cases = [
-        (
-            "fail-enqueue=dla0:1",
-            "dla0",
-            "the first execution is refused",
-        ),
+        ("fail-enqueue=dla0:1", "dla0", "the first execution is refused"),
         ("fail-enqueue=dla1:2", "dla1", "the second is refused"),
-        (
-            "fail-run=dla0:1",
-            "dla0",
-            "it is accepted and ends in an error",
-        ),
+        ("fail-run=dla0:1", "dla0", "it is accepted and ends in an error"),
         ("fail-run=dla1:2", "dla1", "the second does"),
         ("hang=dla1:1", "dla1", "it never ends"),
         ("hang=dla0:2", "dla0", "the second never ends"),
@@ -108,10 +92,7 @@ fn a_device_that_fails_while_it_runs_loses_nothing() {
         seen.assert_no_violation();
         let said = format!("{}{}", run.stdout, run.stderr);
         assert!(said.contains(device), "{why}: {said}");
-        let done: usize = ["gpu", "dla0", "dla1"]
-            .map(|d| seen.executed(d))
-            .iter()
-            .sum();
+        let done: usize = ["gpu", "dla0", "dla1"].map(|d| seen.executed(d)).iter().sum();
         assert!(done >= 5, "{why}: {done} executions");
         if !fault.starts_with("hang") {
             seen.assert_clean();
@@ -173,11 +154,7 @@ fn what_cannot_work_is_said_and_leaves_nothing_behind() {
         let (run, seen) = board.run(rest, fault);
         let run = run.expect(2);
         for part in parts {
-            assert!(
-                run.stderr.contains(part),
-                "{why}: `{part}` in\n{}",
-                run.stderr
-            );
+            assert!(run.stderr.contains(part), "{why}: `{part}` in\n{}", run.stderr);
         }
         seen.assert_no_violation();
         if let Some(end) = seen.events("end").first() {
@@ -221,9 +198,7 @@ fn build_makes_what_run_needs() {
 #[test]
 fn a_full_disk_is_an_error_for_build_and_a_warning_for_run() {
     let Some(board) = Board::new() else { return };
-    board
-        .folder
-        .write("slow.dla", &bundle(slow(), "none").to_bytes());
+    board.folder.write("slow.dla", &bundle(slow(), "none").to_bytes());
     board.folder.npy("s.npy", &[1, 3, 48, 48]);
     let limited = |rest: &str| {
         let call = board.command(rest, "");
@@ -244,8 +219,7 @@ fn a_full_disk_is_an_error_for_build_and_a_warning_for_run() {
     for part in ["cannot store the engine", "make room", "cache clear"] {
         assert!(build.stderr.contains(part), "`{part}` in {}", build.stderr);
     }
-    let run =
-        limited("run slow.dla --input s.npy --output s2.npy --devices gpu --backend tensorrt");
+    let run = limited("run slow.dla --input s.npy --output s2.npy --devices gpu --backend tensorrt");
     let run = run.expect(0);
     assert!(run.stderr.contains("cannot store"), "{}", run.stderr);
     assert!(board.folder.path("s2.npy").exists(), "it ran all the same");

@@ -87,17 +87,9 @@ fn damaged_foreign_and_absurd_times_are_ignored() {
     let mut newer: Value = serde_json::from_str(&good).unwrap();
     newer["version"] = 2.into();
     for (text, remark, why) in [
-        (
-            good[..good.len() / 2].to_string(),
-            "it is damaged",
-            "half a file",
-        ),
+        (good[..good.len() / 2].to_string(), "it is damaged", "half a file"),
         (String::new(), "it is damaged", "an empty file"),
-        (
-            other.to_string(),
-            "it is of something else",
-            "another machine's",
-        ),
+        (other.to_string(), "it is of something else", "another machine's"),
         (
             newer.to_string(),
             "it has version 2 instead of 1",
@@ -156,8 +148,5 @@ fn tensorrt_is_taken_where_it_and_a_gpu_are() {
     assert!(devices.contains("emulated on the CPU"), "{devices}");
     // Without any board nobody is asked.
     let run = board.folder.run("--json run net.dla --input x.npy").json();
-    assert!(run["devices"]
-        .as_str()
-        .unwrap()
-        .contains("emulated on the CPU"));
+    assert!(run["devices"].as_str().unwrap().contains("emulated on the CPU"));
 }

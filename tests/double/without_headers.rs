@@ -7,9 +7,7 @@ use tvm_dla::engine::trt::built_for;
 #[test]
 fn a_program_without_headers_says_what_to_do() {
     if !built_for().is_empty() {
-        eprintln!(
-            "SKIPPED: this build has TensorRT headers; scripts/check_boards tests one without"
-        );
+        eprintln!("SKIPPED: this build has TensorRT headers; scripts/check_boards tests one without");
         return;
     }
     let folder = Folder::new();
@@ -30,7 +28,5 @@ fn a_program_without_headers_says_what_to_do() {
             assert!(text.contains(part), "`{part}` in {text}");
         }
     }
-    folder
-        .run("run net.dla --input x.npy --backend cpu")
-        .expect(0);
+    folder.run("run net.dla --input x.npy --backend cpu").expect(0);
 }

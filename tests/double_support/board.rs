@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use super::{library, Journal};
+use super::{Journal, library};
 use crate::cli_support::{Folder, Run};
 
 /// A folder with a network, its input, and what the CPU backend makes of it.

@@ -69,9 +69,7 @@ fn compile(headers: &Headers) -> PathBuf {
     if target.ends_with("release") {
         cargo.arg("--release");
     }
-    let root = target
-        .parent()
-        .expect("a profile lies in the target folder");
+    let root = target.parent().expect("a profile lies in the target folder");
     cargo.arg("--target-dir").arg(root);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     let of_a_package = ["CARGO_MANIFEST_", "CARGO_PKG_", "OUT_DIR"];
@@ -96,11 +94,7 @@ impl Journal {
     pub fn read(path: &Path) -> Journal {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let lines = text.lines().map(serde_json::from_str);
-        Journal(
-            lines
-                .collect::<Result<_, _>>()
-                .expect("the journal is JSON"),
-        )
+        Journal(lines.collect::<Result<_, _>>().expect("the journal is JSON"))
     }
 
     pub fn events(&self, kind: &str) -> Vec<&Value> {

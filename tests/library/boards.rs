@@ -5,16 +5,16 @@ use std::sync::Arc;
 use crate::cli_support::Folder;
 use proptest::prelude::*;
 use tvm_dla::board::{
-    builtin, layers, named, slow_down, Arithmetic, Board, BoardCosts, BoardError, Calibration,
-    Constants, Dla, Framework, Gpu, Kind, Machine, Setting, Target, DEFINITIONS,
+    Arithmetic, Board, BoardCosts, BoardError, Calibration, Constants, DEFINITIONS, Dla, Framework, Gpu,
+    Kind, Machine, Setting, Target, builtin, layers, named, slow_down,
 };
 use tvm_dla::calibrate::{network, observations, paper_parts, rows};
 use tvm_dla::engine::StageKind;
 use tvm_dla::graph::{Conv2d, DType, Graph, GraphBuilder, Op, Padding2d};
 use tvm_dla::plan::Device;
-use tvm_dla::report::{published, Bar, Comparison};
-use tvm_dla::sim::{best, sweep, Choice, Costs, Load, Network, Noise};
-use tvm_dla::split::{cut, Chip, DlaTarget, Precision, Version};
+use tvm_dla::report::{Bar, Comparison, published};
+use tvm_dla::sim::{Choice, Costs, Load, Network, Noise, best, sweep};
+use tvm_dla::split::{Chip, DlaTarget, Precision, Version, cut};
 
 const NX: &str = include_str!("../../data/boards/xavier-nx.json");
 
@@ -105,10 +105,7 @@ fn a_bad_board_file_is_refused_with_line_and_field() {
                 reason,
             } => {
                 assert_eq!((field.as_str(), reason.as_str()), (want, why), "{bad}");
-                assert!(
-                    at == line || at == line + 1,
-                    "{bad}: line {at} instead of {line}"
-                );
+                assert!(at == line || at == line + 1, "{bad}: line {at} instead of {line}");
             }
             other => panic!("{bad}: {other}"),
         }
@@ -116,10 +113,7 @@ fn a_bad_board_file_is_refused_with_line_and_field() {
     for cutoff in [0, 1, NX.len() / 2, NX.len() - 3] {
         assert!(Board::parse(&NX[..cutoff]).is_err(), "cut at {cutoff}");
     }
-    assert!(
-        Board::parse(&format!("{NX} x")).is_err(),
-        "more than one value"
-    );
+    assert!(Board::parse(&format!("{NX} x")).is_err(), "more than one value");
 }
 
 /// Peaks that NVIDIA publishes or that follow from them, in TFLOPS, TOPS and GB/s.
@@ -177,10 +171,7 @@ fn the_constants_file_has_every_constant_once() {
     let wanted: Vec<_> = DEFINITIONS.iter().map(|d| d.key).collect();
     assert_eq!(names, wanted, "run scripts/calibrate_boards");
     for constant in &stored.constants {
-        assert!(
-            constant.value.is_finite() && constant.value > 0.0,
-            "{constant:?}"
-        );
+        assert!(constant.value.is_finite() && constant.value > 0.0, "{constant:?}");
         assert!(
             !constant.unit.is_empty() && !constant.origin.is_empty(),
             "{constant:?}"
@@ -191,8 +182,7 @@ fn the_constants_file_has_every_constant_once() {
 #[test]
 fn layers_are_fused_as_tensorrt_fuses_them() {
     let of = |name: &str, target| layers(&network(name).unwrap().unwrap(), target);
-    let count =
-        |name: &str, target, kind| of(name, target).iter().filter(|l| l.kind == kind).count();
+    let count = |name: &str, target, kind| of(name, target).iter().filter(|l| l.kind == kind).count();
     let cases = [
         (
             "resnet50",
@@ -230,13 +220,7 @@ fn layers_are_fused_as_tensorrt_fuses_them() {
             "one copy per block, as in the profile",
         ),
         ("GoogLeNet", Target::Dla, Kind::Move, 0, "written in place"),
-        (
-            "MobileNet",
-            Target::Gpu,
-            Kind::Depthwise,
-            13,
-            "one per pair",
-        ),
+        ("MobileNet", Target::Gpu, Kind::Depthwise, 13, "one per pair"),
         (
             "densenet121",
             Target::Gpu,
@@ -395,9 +379,7 @@ proptest! {
 fn contention_explains_both_published_measurements() {
     let machine = named("agx-xavier").unwrap().machine(None).unwrap();
     let constants = Constants::fitted();
-    let factor = |own: (Device, f64), other: (Device, f64)| {
-        slow_down(&machine, &constants, &[own, other])[0]
-    };
+    let factor = |own: (Device, f64), other: (Device, f64)| slow_down(&machine, &constants, &[own, other])[0];
     let low = factor((Device::Gpu, 9.3), (Device::Dla(0), 90.0));
     assert!(low < 1.1, "{low}");
     let high = 93.1 / factor((Device::Gpu, 93.1), (Device::Dla(0), 98.7));
@@ -509,7 +491,8 @@ fn the_papers_ratios_and_its_break_even_are_met() {
 #[test]
 fn simulate_answers_as_a_table_and_as_json() {
     let folder = Folder::new();
-    let line = "simulate net.dla --board xavier-nx --power-mode 20w --batch 4,64 --trace t.json --gantt t.svg";
+    let line =
+        "simulate net.dla --board xavier-nx --power-mode 20w --batch 4,64 --trace t.json --gantt t.svg";
     let run = folder.run(line).expect(0);
     assert!(
         run.stdout
@@ -522,23 +505,20 @@ fn simulate_answers_as_a_table_and_as_json() {
         trace.contains("simulated on a Jetson Xavier NX, 20W"),
         "the trace says so too"
     );
-    assert!(std::fs::read_to_string(folder.path("t.svg"))
-        .unwrap()
-        .starts_with("<svg"));
-    let json = folder.run("--json simulate net.dla --board agx-orin --precision int8 --gpu-precision fp16 --batch 8").json();
+    assert!(
+        std::fs::read_to_string(folder.path("t.svg"))
+            .unwrap()
+            .starts_with("<svg")
+    );
+    let json = folder
+        .run("--json simulate net.dla --board agx-orin --precision int8 --gpu-precision fp16 --batch 8")
+        .json();
     assert_eq!(json["simulated"], true);
     assert_eq!(
-        (
-            json["dla_precision"].as_str(),
-            json["gpu_precision"].as_str()
-        ),
+        (json["dla_precision"].as_str(), json["gpu_precision"].as_str()),
         (Some("int8"), Some("fp16"))
     );
-    assert_eq!(
-        json["points"].as_array().unwrap().len(),
-        3,
-        "GPU, DLA, both"
-    );
+    assert_eq!(json["points"].as_array().unwrap().len(), 3, "GPU, DLA, both");
     assert!(!json["accuracy"].as_array().unwrap().is_empty());
     let jitter = |seed: u32| {
         folder
@@ -554,10 +534,7 @@ fn simulate_answers_as_a_table_and_as_json() {
 #[test]
 fn simulate_refuses_what_it_cannot_answer() {
     let folder = Folder::new();
-    folder.write(
-        "bad.json",
-        NX.replace("\"sms\": 6", "\"sms\": 0").as_bytes(),
-    );
+    folder.write("bad.json", NX.replace("\"sms\": 6", "\"sms\": 0").as_bytes());
     let cases = [
         ("--board tx2 --batch 4", "no board `tx2`"),
         (
@@ -593,14 +570,11 @@ fn a_users_board_file_is_as_good_as_a_built_in_one() {
     let folder = Folder::new();
     folder.write(
         "mine.json",
-        NX.replace("\"Jetson Xavier NX\"", "\"My board\"")
-            .as_bytes(),
+        NX.replace("\"Jetson Xavier NX\"", "\"My board\"").as_bytes(),
     );
     let rate = |board: &str| {
         folder
-            .run(&format!(
-                "--json simulate net.dla --board {board} --batch 64"
-            ))
+            .run(&format!("--json simulate net.dla --board {board} --batch 64"))
             .json()["points"]
             .clone()
     };

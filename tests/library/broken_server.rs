@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tvm_dla::bundle::{Bundle, Options};
@@ -96,9 +96,8 @@ fn config() -> ServeConfig {
 fn ask(address: SocketAddr, line: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
-    let request = format!(
-        "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
+    let request =
+        format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -138,12 +137,10 @@ fn grpc(address: SocketAddr, method: &str) -> bool {
 fn a_panic_is_an_error_and_the_end_of_readiness() {
     let panics = Arc::new(AtomicBool::new(false));
     let server = Server::start(vec![model(&panics)], config()).unwrap();
-    let (web, rpc) = (
-        server.addresses().http.unwrap(),
-        server.addresses().grpc.unwrap(),
-    );
+    let (web, rpc) = (server.addresses().http.unwrap(), server.addresses().grpc.unwrap());
     let infer = || {
-        let body = r#"{"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}"#;
+        let body =
+            r#"{"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}"#;
         ask(web, "POST /v2/models/net/infer", body)
     };
     let ready = |path: &str| ask(web, &format!("GET {path}"), "").0;

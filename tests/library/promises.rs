@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions};
 use tvm_dla::engine::Backend;
+use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use tvm_dla::plan::Device;
 use tvm_dla::session::default_search;
 
-use crate::promises_support::{compared, networks, TARGETS};
+use crate::promises_support::{TARGETS, compared, networks};
 
 #[test]
 fn what_is_promised_to_a_dla_runs_there_and_nothing_else() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions};
+use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use tvm_dla::engine::{Backend, EngineSpec, Rows, StageKind};
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::Device;
@@ -52,9 +52,7 @@ fn rows_at_once_are_the_rows_one_by_one() {
         let (one, three) = (graph.with_batch(1).unwrap(), graph.with_batch(3).unwrap());
         three.validate().unwrap();
         prop_assert_eq!(three.batch(), 3);
-        let input: Vec<f32> = (0..72)
-            .map(|v| ((v * 37) % 23) as f32 / 11.0 - 1.0)
-            .collect();
+        let input: Vec<f32> = (0..72).map(|v| ((v * 37) % 23) as f32 / 11.0 - 1.0).collect();
         let together = compute(&backend, &three, &input);
         let alone: Vec<f32> = input
             .chunks(24)

@@ -1,14 +1,14 @@
 //! The search beside trying everything, on networks as they are and a board's model. Synthetic costs are in the unit tests;
 //! `scripts/compare_search` does the same for every model of the zoo on every board, at larger batches.
 
-use tvm_dla::board::{named, BoardCosts, Constants, Framework, Setting};
+use tvm_dla::board::{BoardCosts, Constants, Framework, Setting, named};
 use tvm_dla::bundle::Options;
 use tvm_dla::calibrate::network;
 use tvm_dla::plan::Device;
 use tvm_dla::sim::Costs;
-use tvm_dla::split::{cut, Chip, DlaTarget, Precision, Version};
-use tvm_dla::tune::search::{exhaustive, search, Goal, Power};
+use tvm_dla::split::{Chip, DlaTarget, Precision, Version, cut};
 use tvm_dla::tune::Sites;
+use tvm_dla::tune::search::{Goal, Power, exhaustive, search};
 
 /// Places to cut that are looked at here, so that trying everything takes seconds without optimisation too.
 const CUTS: usize = 6;

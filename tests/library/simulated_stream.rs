@@ -7,8 +7,8 @@ use tvm_dla::engine::StageKind;
 use tvm_dla::plan::Device;
 use tvm_dla::schedule::{Fate, Order, Overflow, Pace, StreamRules};
 use tvm_dla::sim::{
-    best, simulate_stream, stream_lanes, Costs, ExecutionCost, Flow, HostCosts, Load, Network,
-    Noise, SimulatedStream,
+    Costs, ExecutionCost, Flow, HostCosts, Load, Network, Noise, SimulatedStream, best, simulate_stream,
+    stream_lanes,
 };
 
 const GPU: Device = Device::Gpu;
@@ -23,12 +23,7 @@ struct Fake {
 }
 
 impl Costs for Fake {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let (fixed, row) = match (stage, device) {
             (StageKind::Suffix, Device::Gpu) => self.suffix,
             (StageKind::Suffix, Device::Dla(_)) => return Err("the suffix runs on the GPU".into()),
@@ -57,12 +52,7 @@ impl Costs for Fake {
 
 /// Rows per second of the best offline plan over 512 rows.
 fn offline(network: &Network, costs: &Fake) -> f64 {
-    let rate = |choice| {
-        best(network, choice, 512, costs, Noise::NONE)
-            .unwrap()
-            .1
-            .rate()
-    };
+    let rate = |choice| best(network, choice, 512, costs, Noise::NONE).unwrap().1.rate();
     network.choices().into_iter().map(rate).fold(0.0, f64::max)
 }
 

@@ -53,11 +53,7 @@ fn buffers_and_arrays_give_every_row_its_own_result() {
         }];
         for (inputs, what) in [(buffers.arrays(), "buffers"), (ordinary, "an array")] {
             let outcome = session.run_with(&plan, &inputs).unwrap();
-            assert_eq!(
-                *outcome.outputs[0].data,
-                maxima(&values),
-                "{what}, seed {seed}"
-            );
+            assert_eq!(*outcome.outputs[0].data, maxima(&values), "{what}, seed {seed}");
         }
     }
 }

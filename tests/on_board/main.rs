@@ -81,16 +81,12 @@ fn every_device_computes_what_the_cpu_computes() {
             eprintln!("SKIPPED: {plan}: the board has {cores} DLA cores");
             continue;
         }
-        let line =
-            format!("run net.dla --input x.npy --output got.npy --backend tensorrt --plan {plan}");
+        let line = format!("run net.dla --input x.npy --output got.npy --backend tensorrt --plan {plan}");
         run(&folder, &line);
         let (got, want) = (folder.read("got.npy"), folder.read("want.npy"));
         for (got, want) in got.iter().zip(&want) {
             let limit = 1e-2 * want.abs().max(1.0);
-            assert!(
-                (got - want).abs() <= limit,
-                "{plan}: {got} instead of {want}"
-            );
+            assert!((got - want).abs() <= limit, "{plan}: {got} instead of {want}");
         }
     }
 }

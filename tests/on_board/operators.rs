@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use tvm_dla::engine::trt::{LibraryPaths, Recipe, TrtBackend, TrtOptions};
 use tvm_dla::engine::{Array, Backend, EngineSpec, Numerics, Precision, Rows};
+use tvm_dla::graph::Graph;
 use tvm_dla::graph::cases::{all, noise, pooling_remainders};
 use tvm_dla::graph::reference::{array, evaluate};
-use tvm_dla::graph::Graph;
 use tvm_dla::plan::Device;
 use tvm_dla::split::DlaTarget;
 
@@ -36,9 +36,7 @@ fn run(backend: &TrtBackend, graph: &Graph, inputs: &[Array]) -> Result<Vec<Vec<
     let engine = backend.build(graph, &EngineSpec::whole(graph, Device::Gpu));
     let mut engine = engine.map_err(|e| e.to_string())?;
     let started = engine.enqueue(inputs.iter().map(Rows::from).collect());
-    started
-        .and_then(|()| engine.wait())
-        .map_err(|e| e.to_string())
+    started.and_then(|()| engine.wait()).map_err(|e| e.to_string())
 }
 
 /// How far `got` is off, in parts of the largest element of its output that is less than `most`, the precision's largest
@@ -72,9 +70,7 @@ fn fault(backend: &TrtBackend, graph: &Graph, bound: f32, most: f32) -> Option<S
     let given: Vec<usize> = got.iter().map(Vec::len).collect();
     let wanted: Vec<usize> = want.iter().map(|w| w.data.len()).collect();
     if given != wanted {
-        return Some(format!(
-            "outputs of {given:?} elements instead of {wanted:?}"
-        ));
+        return Some(format!("outputs of {given:?} elements instead of {wanted:?}"));
     }
     let off = distance(&got, &want, most);
     (off > bound).then(|| format!("off by {off:.1e} of the largest element"))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tvm_dla::bundle::{Bundle, Options};
 use tvm_dla::engine::{Array, Backend};
-use tvm_dla::graph::{cases, Graph};
+use tvm_dla::graph::{Graph, cases};
 use tvm_dla::plan::Plan;
 use tvm_dla::session::{Session, SessionConfig};
 use tvm_dla::split::{cut, report};
@@ -40,8 +40,7 @@ fn bundle(graph: &Graph, options: &Options) -> Bundle {
 fn noise(session: &Session, rows: usize) -> Vec<Array> {
     let shapes = session.input_shapes(rows).into_iter();
     let array = |shape: Vec<usize>| {
-        let values =
-            (0..shape.iter().product()).map(|v: usize| ((v * 37) % 23) as f32 / 11.0 - 1.0);
+        let values = (0..shape.iter().product()).map(|v: usize| ((v * 37) % 23) as f32 / 11.0 - 1.0);
         Array {
             data: Arc::new(values.collect()),
             shape,
@@ -58,12 +57,7 @@ pub fn compared(graph: &Graph, target: &str, backend: &Arc<dyn Backend>) -> Opti
     let config = SessionConfig::default();
     let session = Session::from_bundle(bundle(graph, &options), backend.clone(), config).unwrap();
     let refused = session.gpu_alone_because();
-    assert_eq!(
-        promised,
-        refused.is_none(),
-        "{refused:?} of\n{}",
-        graph.text()
-    );
+    assert_eq!(promised, refused.is_none(), "{refused:?} of\n{}", graph.text());
     if !promised {
         return None;
     }

@@ -9,9 +9,7 @@ pub fn network(batch: usize, picks: &[u32]) -> Graph {
     for (at, pick) in picks.iter().enumerate() {
         x = step(&mut b, x, &format!("n{at}"), *pick).unwrap_or(x);
     }
-    let y = b
-        .node("y", Op::Activation(Activation::Sigmoid), &[x])
-        .unwrap();
+    let y = b.node("y", Op::Activation(Activation::Sigmoid), &[x]).unwrap();
     b.output(y);
     b.finish().unwrap()
 }
@@ -38,11 +36,7 @@ fn step(b: &mut GraphBuilder, x: TensorId, name: &str, pick: u32) -> Option<Tens
         }
         5 => {
             let (kind, axes, keepdims) = (ReduceKind::Max, vec![axis], true);
-            let reduce = Op::Reduce {
-                kind,
-                axes,
-                keepdims,
-            };
+            let reduce = Op::Reduce { kind, axes, keepdims };
             b.node(name, reduce, &[x]).ok()
         }
         6 => constant(b, x, name, &shape, how),
@@ -70,13 +64,7 @@ fn reshape(shape: &[usize], how: usize) -> Op {
 }
 
 /// A constant that is added, or joined along an axis.
-fn constant(
-    b: &mut GraphBuilder,
-    x: TensorId,
-    name: &str,
-    shape: &[usize],
-    how: usize,
-) -> Option<TensorId> {
+fn constant(b: &mut GraphBuilder, x: TensorId, name: &str, shape: &[usize], how: usize) -> Option<TensorId> {
     let shape: Vec<usize> = match how % 3 {
         0 => shape[1..].to_vec(),
         _ => shape.to_vec(),

@@ -3,6 +3,9 @@
 //!
 //! Pure: no I/O, no thread, no clock. The crate `tvm-dla` shows these rooms as its own.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::exit))]
+
 pub mod board;
 pub mod bundle;
 pub mod calibrate;

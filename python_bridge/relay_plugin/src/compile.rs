@@ -15,14 +15,11 @@ use tvm_dla::planner::{Forecast, Planner, Terms};
 use tvm_dla::relay::{self, CallTensors, Converted};
 use tvm_dla::split::{self, Chip, Side, Stages, Version};
 use tvm_dla::tune::Sites;
-use tvm_dla::tvm::{register as global, Arguments, CallError, Function, Object, TvmError, Value};
+use tvm_dla::tvm::{Arguments, CallError, Function, Object, TvmError, Value, register as global};
 
 pub fn register() -> Result<(), CallError> {
     global("tvm_dla.version", |_| Ok(env!("CARGO_PKG_VERSION").into()))?;
-    global(
-        "tvm_dla.built_for",
-        |_| Ok(env!("TVM_DLA_BUILT_FOR").into()),
-    )?;
+    global("tvm_dla.built_for", |_| Ok(env!("TVM_DLA_BUILT_FOR").into()))?;
     global("tvm_dla.op_names", |_| json(&relay::op_names()))?;
     global("tvm_dla.parse_options", parse_options)?;
     global("tvm_dla.supported", supported)?;
@@ -181,8 +178,8 @@ fn describe(arguments: &Arguments<'_>) -> Result<Value, CallError> {
 /// TVM's hook: an external function -> the module that runs it.
 fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let function = arguments.get(0)?.object()?;
-    let symbol = attribute(&function, "global_symbol")?
-        .ok_or("an external function without global_symbol")?;
+    let symbol =
+        attribute(&function, "global_symbol")?.ok_or("an external function without global_symbol")?;
     let mut options = match attribute(&function, "dla_options")? {
         Some(text) => serde_json::from_str(&text)?,
         None => Options::default(),
@@ -201,11 +198,7 @@ fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
         kept,
     };
     // The cut is made again where the network runs; a network it cannot be made for must not get that far.
-    split::cut(
-        &bundle.graph,
-        &bundle.options.target,
-        &bundle.options.gpu_only,
-    )?;
+    split::cut(&bundle.graph, &bundle.options.target, &bundle.options.gpu_only)?;
     Ok(make_module(Box::new(DlaModule::new(bundle)))?.into())
 }
 

@@ -19,11 +19,7 @@ pub fn read(tensor: &Tensor<'_>, port: &Port) -> Result<Array, CallError> {
 }
 
 /// Writes an output, in these integers when there are some.
-pub fn write(
-    output: &mut TensorMut<'_>,
-    integer: Option<Affine>,
-    data: &[f32],
-) -> Result<(), TvmError> {
+pub fn write(output: &mut TensorMut<'_>, integer: Option<Affine>, data: &[f32]) -> Result<(), TvmError> {
     match integer {
         Some(affine) => output.write_bytes(affine.dtype.name(), &affine.bytes(data)),
         None => output.write(data),

@@ -1,17 +1,17 @@
 //! The C side of the plugin: what the shim calls, and what runs when TVM loads the library.
 
-use std::ffi::{c_char, c_int, c_void, CStr};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 use std::path::PathBuf;
 
 use super::module::{ModuleKind, PluginModule};
 use super::run::DlaModule;
-use tvm_dla::tvm::{guard, returns, Arguments, CallError, Module, RawValue, TvmError};
+use tvm_dla::tvm::{Arguments, CallError, Module, RawValue, TvmError, guard, returns};
 
 /// Doubly boxed: a trait object has no thin pointer.
 type State = Box<dyn PluginModule>;
 
-extern "C" {
+unsafe extern "C" {
     fn tvm_dla_make_module(
         state: *mut c_void,
         type_key: *const c_char,
@@ -40,7 +40,7 @@ pub struct Callbacks {
     ) -> c_int,
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 #[allow(non_upper_case_globals)]
 pub static tvm_dla_callbacks: Callbacks = Callbacks {
     from_bytes,
@@ -53,7 +53,7 @@ pub static tvm_dla_callbacks: Callbacks = Callbacks {
 
 /// Runs when the library is loaded, by Python or as a dependency of an artifact.
 #[used]
-#[link_section = ".init_array"]
+#[unsafe(link_section = ".init_array")]
 static INITIALISE: extern "C" fn() = initialise;
 
 extern "C" fn initialise() {
@@ -130,11 +130,7 @@ unsafe extern "C" fn drop_state(state: *mut c_void) {
     });
 }
 
-unsafe extern "C" fn bytes(
-    state: *mut c_void,
-    data: *mut *const c_char,
-    size: *mut usize,
-) -> c_int {
+unsafe extern "C" fn bytes(state: *mut c_void, data: *mut *const c_char, size: *mut usize) -> c_int {
     guard(|| {
         // SAFETY: the node owns `state`, and both results are written.
         unsafe {
@@ -146,11 +142,7 @@ unsafe extern "C" fn bytes(
     })
 }
 
-unsafe extern "C" fn source(
-    state: *mut c_void,
-    data: *mut *const c_char,
-    size: *mut usize,
-) -> c_int {
+unsafe extern "C" fn source(state: *mut c_void, data: *mut *const c_char, size: *mut usize) -> c_int {
     guard(|| {
         // SAFETY: the node owns `state`, and both results are written.
         unsafe {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tvm_dla::artifact::{beside, Artifact};
+use tvm_dla::artifact::{Artifact, beside};
 use tvm_dla::bundle::Bundle;
 
 /// Of the libraries in this process with plans beside them, the one that holds `bytes`, and its network with the names
@@ -29,9 +29,7 @@ fn network_in(library: &Path, bytes: &[u8]) -> Option<Bundle> {
 
 /// The files that are mapped, each once.
 fn libraries(maps: &str) -> Vec<PathBuf> {
-    let paths = maps
-        .lines()
-        .filter_map(|line| Some(&line[line.find('/')?..]));
+    let paths = maps.lines().filter_map(|line| Some(&line[line.find('/')?..]));
     let mut paths: Vec<PathBuf> = paths.map(PathBuf::from).collect();
     paths.dedup();
     paths

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::ends;
 use super::module::PluginModule;
 use super::origin;
-use super::settings::{say_plan, Asked, Settings};
+use super::settings::{Asked, Settings, say_plan};
 use tvm_dla::bundle::{AxesOrder, Bundle, BundleError, Origin, Port};
 use tvm_dla::engine::Array;
 use tvm_dla::graph::Graph;
@@ -91,10 +91,7 @@ pub fn inputs(session: &Session, arguments: &Arguments<'_>) -> Result<Vec<Array>
 /// Input number `index`; TVM has it in the model's own order of axes and in no other.
 fn own(graph: &Graph, port: &Port, index: usize, tensor: &Tensor<'_>) -> Result<Array, CallError> {
     let network = graph.tensor(graph.inputs[index]);
-    let (got, order) = (
-        tensor.shape(),
-        port.order_of(&tensor.shape(), &network.shape),
-    );
+    let (got, order) = (tensor.shape(), port.order_of(&tensor.shape(), &network.shape));
     if port.axes.is_some() && order != Some(AxesOrder::Model) {
         let want = port.declared(&network.shape);
         let name = &network.name;
@@ -104,11 +101,7 @@ fn own(graph: &Graph, port: &Port, index: usize, tensor: &Tensor<'_>) -> Result<
 }
 
 /// Runs a network over `arrays`, and writes the outputs among the arguments.
-pub fn run_over(
-    session: &Session,
-    arrays: &[Array],
-    arguments: &Arguments<'_>,
-) -> Result<Value, CallError> {
+pub fn run_over(session: &Session, arrays: &[Array], arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let outcome = session.run(arrays)?;
     say_plan(&outcome);
     for (index, array) in outcome.outputs.iter().enumerate() {

@@ -9,21 +9,14 @@ use super::ends;
 use super::ffi::make_module;
 use super::module::PluginModule;
 use super::run::array;
-use super::settings::{say_plan, Asked, Settings};
+use super::settings::{Asked, Settings, say_plan};
 use tvm_dla::artifact::{Artifact, Element};
 use tvm_dla::engine::Array;
 use tvm_dla::plan::Plan;
 use tvm_dla::session::{End, Outcome, PlanOrigin, Session};
-use tvm_dla::tvm::{register as global, Arguments, CallError, NDArray, Value};
+use tvm_dla::tvm::{Arguments, CallError, NDArray, Value, register as global};
 
-const FUNCTIONS: [&str; 6] = [
-    "set_input",
-    "run",
-    "num_outputs",
-    "output",
-    "report",
-    "describe",
-];
+const FUNCTIONS: [&str; 6] = ["set_input", "run", "num_outputs", "output", "report", "describe"];
 
 pub fn register() -> Result<(), CallError> {
     global("tvm_dla.session_create", |arguments| {
@@ -84,11 +77,7 @@ struct RunReport<'a> {
 
 impl State {
     /// Integers are as the model declares its input; real numbers are what they stand for.
-    fn set_input(
-        &mut self,
-        session: &Session,
-        arguments: &Arguments<'_>,
-    ) -> Result<Value, CallError> {
+    fn set_input(&mut self, session: &Session, arguments: &Arguments<'_>) -> Result<Value, CallError> {
         let index = usize::try_from(arguments.get(0)?.int()?)?;
         let tensor = arguments.tensor(1)?;
         let count = self.inputs.len();
@@ -119,8 +108,7 @@ impl State {
         let index = usize::try_from(arguments.get(0)?.int()?)?;
         let outputs = &self.outcome()?.outputs;
         let array = outputs.get(index);
-        let array =
-            array.ok_or_else(|| format!("there is no output {index} of {}", outputs.len()))?;
+        let array = array.ok_or_else(|| format!("there is no output {index} of {}", outputs.len()))?;
         Ok(NDArray::from_f32(&array.shape, &array.data)?.into())
     }
 

@@ -13,12 +13,12 @@ use super::ffi::own_folder;
 use tvm_dla::artifact::GivenPlans;
 use tvm_dla::bundle::Bundle;
 use tvm_dla::engine::cache::PlanCache;
-use tvm_dla::engine::cpu::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, SearchPaths, find_library};
 use tvm_dla::engine::trt::{
-    listen, BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions,
+    BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions, listen,
 };
 use tvm_dla::engine::{Backend, Numerics, Precision};
-use tvm_dla::machine::{memory, taken, Reading, Taken};
+use tvm_dla::machine::{Reading, Taken, memory, taken};
 use tvm_dla::plan::Device;
 use tvm_dla::quantise::numerics;
 use tvm_dla::relay::json::Computed;
@@ -207,9 +207,7 @@ impl Settings {
             }
             Some("cpu") => Ok(Computed::OnCpu),
             Some("tensorrt") => Ok(Computed::ByTensorRt),
-            Some(other) => {
-                Err(format!("there is no backend `{other}`: use auto, cpu or tensorrt").into())
-            }
+            Some(other) => Err(format!("there is no backend `{other}`: use auto, cpu or tensorrt").into()),
         }
     }
 
@@ -223,11 +221,7 @@ impl Settings {
     }
 
     /// The backend, and what it computes in.
-    fn backend(
-        &self,
-        bundle: &Bundle,
-        asked: Asked,
-    ) -> Result<(Arc<dyn Backend>, Precision), CallError> {
+    fn backend(&self, bundle: &Bundle, asked: Asked) -> Result<(Arc<dyn Backend>, Precision), CallError> {
         match self.computed()? {
             Computed::OnCpu => {
                 let numerics = self.numerics(bundle, asked.numerics, Precision::default())?;
@@ -255,11 +249,7 @@ impl Settings {
         Ok(backend.with_numerics(numerics))
     }
 
-    fn board(
-        &self,
-        bundle: &Bundle,
-        asked: Asked,
-    ) -> Result<(Arc<dyn Backend>, Precision), CallError> {
+    fn board(&self, bundle: &Bundle, asked: Asked) -> Result<(Arc<dyn Backend>, Precision), CallError> {
         listen(Arc::new(|severity, text| {
             if severity <= Severity::Warning {
                 eprintln!("tvm-dla: tensorrt: {severity}: {text}");

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::super::precision::Report;
-use super::run::Found;
 use super::Arguments;
-use crate::accuracy::{overflow, Compared, Fidelity, LayerNoise, Score};
+use super::run::Found;
+use crate::accuracy::{Compared, Fidelity, LayerNoise, Score, overflow};
 
 #[derive(Serialize)]
 pub struct Accuracy {

@@ -6,8 +6,8 @@ mod run;
 mod text;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
@@ -62,17 +62,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
-    let html = arguments
-        .html
-        .as_deref()
-        .map(TextFile::create)
-        .transpose()?;
+    let html = arguments.html.as_deref().map(TextFile::create).transpose()?;
     let artifact = Artifact::read(&arguments.artifact)?;
     let bundle = artifact.network()?;
     let preprocess = preprocess(arguments.data.preprocess.as_deref(), &artifact)?;
-    let around = arguments
-        .tvm
-        .around(&arguments.artifact, &artifact, output)?;
+    let around = arguments.tvm.around(&arguments.artifact, &artifact, output)?;
     let inputs = super::inputs::of_model(bundle, around.as_ref());
     let data = arguments.data.open(&inputs, preprocess.as_ref(), output)?;
     let data = data.entering(around, bundle);

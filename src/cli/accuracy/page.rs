@@ -3,7 +3,7 @@
 use super::super::output::counted;
 use super::answer::{Accuracy, Layer, Row};
 use crate::accuracy::{Fidelity, Score};
-use crate::report::{bars, lines, Page, Series, Tone};
+use crate::report::{Page, Series, Tone, bars, lines};
 
 /// Layers whose number is written under the plot.
 const LABELLED: usize = 10;
@@ -16,11 +16,7 @@ pub fn of(answer: &Accuracy) -> String {
     );
     let mut page = Page::new("FP32, FP16 and INT8 next to each other", &label);
     page.text(&format!("Artifact {}", answer.artifact.display()));
-    page.heading(if answer.classifier {
-        "Scores"
-    } else {
-        "Precisions"
-    });
+    page.heading(if answer.classifier { "Scores" } else { "Precisions" });
     page.table(&answer.scores());
     if answer.classifier {
         page.figure(&scores(answer), &label);
@@ -93,19 +89,12 @@ fn noise(answer: &Accuracy) -> String {
         series("fp16", Tone::All, |layer| layer.fp16),
         series("int8", Tone::Third, |layer| layer.int8),
     ];
-    let axes = [
-        "stored layer, in the order of the network",
-        "signal to noise, dB",
-    ];
+    let axes = ["stored layer, in the order of the network", "signal to noise, dB"];
     lines("Noise by layer", axes, &labels, &all, None)
 }
 
 fn unified(answer: &Accuracy) -> Vec<Vec<String>> {
-    let heading = [
-        "asked for by",
-        "tensors and their own ranges",
-        "shared range",
-    ];
+    let heading = ["asked for by", "tensors and their own ranges", "shared range"];
     let mut rows = vec![heading.map(str::to_string).to_vec()];
     rows.extend(answer.int8.unified.iter().map(|group| {
         let own = group.own.iter();

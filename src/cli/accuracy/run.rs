@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::data::Data;
 use super::super::engines::emulated;
 use super::super::output::Output;
 use super::super::precision::Report;
-use super::super::quantise::{distributions, named, said, Steps};
+use super::super::quantise::{Steps, distributions, named, said};
 use super::super::{helped, labels, truth};
 use super::Arguments;
-use crate::accuracy::{suggest, AccuracyError, Compared, Reference, Step};
+use crate::accuracy::{AccuracyError, Compared, Reference, Step, suggest};
 use crate::bundle::Bundle;
 use crate::engine::cpu::CpuBackend;
 use crate::engine::{Numerics, Precision, Ranges};
 use crate::graph::Graph;
-use crate::quantise::{crossing, int8, probed, ranges, CalibrateError, Chosen, Runs};
+use crate::quantise::{CalibrateError, Chosen, Runs, crossing, int8, probed, ranges};
 
 /// Images that suggestions are measured with.
 const SUGGESTED_WITH: usize = 16;
@@ -206,10 +206,7 @@ impl Comparison<'_> {
         labels: &[Option<usize>],
     ) -> Result<(Compared, Vec<Step>), Box<dyn Error>> {
         let graph = &self.bundle.graph;
-        let Steps {
-            model,
-            network: size,
-        } = self.steps()?;
+        let Steps { model, network: size } = self.steps()?;
         let count = self.data.len().min(SUGGESTED_WITH.next_multiple_of(model));
         let mut reference = Reference::new(float, graph, graph.clone(), size, self.labelled())?;
         let mut measure = |half: &BTreeSet<String>| -> Result<Compared, AccuracyError> {

@@ -39,13 +39,7 @@ impl Accuracy {
 
     /// Heading and a row per output and precision but float32.
     pub fn outputs(&self) -> Vec<Vec<String>> {
-        let heading = [
-            "output",
-            "of a row",
-            "precision",
-            "SNR",
-            "largest difference",
-        ];
+        let heading = ["output", "of a row", "precision", "SNR", "largest difference"];
         let mut rows = vec![heading.map(str::to_string).to_vec()];
         let count = self.precisions.first().map_or(0, |row| row.outputs.len());
         for at in 0..count {
@@ -86,9 +80,7 @@ impl Accuracy {
         let heading = ["layer", "ends in", "fp16 SNR", "int8 SNR", "int8 adds"];
         let mut rows = vec![heading.map(str::to_string).to_vec()];
         rows.extend(order.into_iter().take(count).map(|layer| {
-            let added = layer
-                .int8_added
-                .map(|added| format!("{:.3}%", 100.0 * added));
+            let added = layer.int8_added.map(|added| format!("{:.3}%", 100.0 * added));
             vec![
                 layer.op.to_string(),
                 layer.node.clone(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 use crate::cli::environments::search;
-use crate::engine::trt::{built_for, Cuda, LibraryPaths, TensorRt};
+use crate::engine::trt::{Cuda, LibraryPaths, TensorRt, built_for};
 use crate::machine::Jetson;
 
 const NEEDED: &str = "backend tensorrt";

@@ -11,8 +11,8 @@ use super::engines::BackendName;
 use super::environments::{in_packages, search};
 use super::output::Output;
 use super::{Answer, Outcome};
-use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
 use crate::engine::Backend;
+use crate::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use crate::machine::Jetson;
 use crate::plan::Device;
 
@@ -98,10 +98,7 @@ fn cpu(arguments: &Arguments) -> Finding {
         Ok((library, CpuBackend::new(options)?))
     });
     let (ok, detail) = match backend {
-        Ok((library, backend)) => (
-            true,
-            format!("{} ({})", library.display(), backend.describe()),
-        ),
+        Ok((library, backend)) => (true, format!("{} ({})", library.display(), backend.describe())),
         Err(error) => (false, error.to_string()),
     };
     Finding {

@@ -46,9 +46,7 @@ impl Effort {
                 ("dlaGlobalDRAM", self.dla_global_dram),
             ];
             // trtexec counts in MiB, with fractions.
-            let named = named
-                .into_iter()
-                .filter_map(|(name, kib)| Some((name, kib?)));
+            let named = named.into_iter().filter_map(|(name, kib)| Some((name, kib?)));
             pools.extend(named.map(|(name, kib)| format!("{name}:{}", f64::from(kib) / 1024.0)));
         }
         if !pools.is_empty() {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;
 
-use super::output::{bytes, Output};
+use super::output::{Output, bytes};
 use super::tensorrt::pool;
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
@@ -143,11 +143,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
 }
 
 /// All files or none; the sizes in bytes.
-fn write(
-    folder: &Path,
-    force: bool,
-    stages: &[Stage<'_>],
-) -> Result<Vec<u64>, Box<dyn std::error::Error>> {
+fn write(folder: &Path, force: bool, stages: &[Stage<'_>]) -> Result<Vec<u64>, Box<dyn std::error::Error>> {
     let mut files = Files::open(folder, force)?;
     for stage in stages {
         files.check(&stage.file_name())?;

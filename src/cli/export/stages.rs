@@ -5,8 +5,8 @@ use std::error::Error;
 use super::StageName;
 use crate::bundle::{Bundle, Options};
 use crate::cli::helped;
-use crate::engine::cpu::onnx_model;
 use crate::engine::StageKind;
+use crate::engine::cpu::onnx_model;
 use crate::graph::Graph;
 use crate::split::cut;
 

@@ -10,7 +10,7 @@ use super::stages::Stage;
 use crate::cli::helped;
 use crate::engine::StageKind;
 use crate::plan::Device;
-use crate::split::{batch_limit, internal_row_bytes, platform_limit, Precision, Version};
+use crate::split::{Precision, Version, batch_limit, internal_row_bytes, platform_limit};
 
 /// What is the same for all stages and devices.
 pub struct Build<'a> {
@@ -38,7 +38,9 @@ impl Build<'_> {
         let version = stage.options.target.tensorrt;
         if !(Version(8, 0, 0)..Version(11, 0, 0)).contains(&version) {
             return Err(helped(
-                format!("there is no trtexec line for TensorRT {version}: from 11 on it has no precision flags, and before 8 it is not supported"),
+                format!(
+                    "there is no trtexec line for TensorRT {version}: from 11 on it has no precision flags, and before 8 it is not supported"
+                ),
                 "compile for TensorRT 8.0 to 10.x, or leave --trtexec out",
             ));
         }
@@ -184,12 +186,7 @@ mod tests {
         let cases = [
             (Version(8, 0, 1), Precision::Fp16, old, "no pools yet"),
             (Version(8, 2, 1), Precision::Int8, old, "JetPack 4.6.1"),
-            (
-                Version(8, 4, 0),
-                Precision::Fp16,
-                new,
-                "the first with pools",
-            ),
+            (Version(8, 4, 0), Precision::Fp16, new, "the first with pools"),
             (Version(8, 5, 2), Precision::Int8, new, "JetPack 5.1"),
         ];
         for (version, precision, memory, why) in cases {
@@ -198,9 +195,12 @@ mod tests {
                 Precision::Fp16 => ("--fp16", "fp16:chw16"),
                 Precision::Int8 => ("--int8 --fp16", "int8:chw32"),
             };
-            let gpu = format!("trtexec '--onnx=my net/p.onnx' '--saveEngine=my net/p.gpu.engine' {flags} {memory}");
+            let gpu =
+                format!("trtexec '--onnx=my net/p.onnx' '--saveEngine=my net/p.gpu.engine' {flags} {memory}");
             assert_eq!(lines[0].command.as_deref(), Some(gpu.as_str()), "{why}");
-            let dla = format!("trtexec '--onnx=my net/p.onnx' '--saveEngine=my net/p.dla1.engine' {flags} --useDLACore=1 --inputIOFormats={io} --outputIOFormats={io} {memory}");
+            let dla = format!(
+                "trtexec '--onnx=my net/p.onnx' '--saveEngine=my net/p.dla1.engine' {flags} --useDLACore=1 --inputIOFormats={io} --outputIOFormats={io} {memory}"
+            );
             assert_eq!(lines[2].command.as_deref(), Some(dla.as_str()), "{why}");
         }
     }

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::artifact::Artifact;
 use crate::cli::bench::noise;
@@ -12,7 +12,7 @@ use crate::cli::engines::Engines;
 use crate::plan::Plan;
 use crate::report::Bar;
 use crate::session::Session;
-use crate::sim::{best, Choice, Noise};
+use crate::sim::{Choice, Noise, best};
 
 /// Each choice with the best plan found.
 pub fn simulated(boarded: &Boarded, batches: &[usize]) -> Result<Vec<Bar>, Box<dyn Error>> {

@@ -5,8 +5,8 @@ mod page;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde::Serialize;
@@ -17,8 +17,8 @@ use super::files::TextFile;
 use super::output::Output;
 use super::tensorrt::TensorRtArguments;
 use super::{Answer, Outcome};
-use crate::report::{published, Bar, Comparison};
-use crate::sim::{arrivals, Arrival, Arriving};
+use crate::report::{Bar, Comparison, published};
+use crate::sim::{Arrival, Arriving, arrivals};
 use bars::{measured, simulated};
 
 #[derive(Args)]
@@ -117,26 +117,25 @@ fn experiments(
         "Simulated on a model of a {}; not measured.",
         mobilenet.machine.title()
     );
-    let mut bars =
-        |name: &str, path: &Path, boarded: &Boarded| -> Result<Vec<Bar>, Box<dyn Error>> {
-            output.say(name);
-            match arguments.backend {
-                None => simulated(boarded, &batches),
-                Some(backend) => {
-                    let engines = Engines::of(backend, arguments.tensorrt.clone());
-                    let (bars, devices) = measured(
-                        boarded,
-                        path,
-                        &engines,
-                        &batches,
-                        arguments.repeats,
-                        cancel.clone(),
-                    )?;
-                    label = format!("Measured on this machine: {devices}.");
-                    Ok(bars)
-                }
+    let mut bars = |name: &str, path: &Path, boarded: &Boarded| -> Result<Vec<Bar>, Box<dyn Error>> {
+        output.say(name);
+        match arguments.backend {
+            None => simulated(boarded, &batches),
+            Some(backend) => {
+                let engines = Engines::of(backend, arguments.tensorrt.clone());
+                let (bars, devices) = measured(
+                    boarded,
+                    path,
+                    &engines,
+                    &batches,
+                    arguments.repeats,
+                    cancel.clone(),
+                )?;
+                label = format!("Measured on this machine: {devices}.");
+                Ok(bars)
             }
-        };
+        }
+    };
     let origin = if arguments.backend.is_some() {
         "measured"
     } else {
@@ -153,13 +152,7 @@ fn experiments(
         measured: arguments.backend.is_some(),
         mobilenet: Comparison::new(origin, first),
         others,
-        network: arrivals(
-            &mobilenet.network,
-            &mobilenet.costs,
-            DATA,
-            &BANDWIDTHS,
-            &STEADY,
-        )?,
+        network: arrivals(&mobilenet.network, &mobilenet.costs, DATA, &BANDWIDTHS, &STEADY)?,
     })
 }
 
@@ -188,10 +181,7 @@ fn named_model(text: &str) -> Result<(String, PathBuf), String> {
 fn throughput_csv(experiments: &Experiments) -> String {
     let mut csv = String::new();
     let first = [("MobileNet", &experiments.mobilenet)];
-    let others = experiments
-        .others
-        .iter()
-        .map(|(name, c)| (name.as_str(), c));
+    let others = experiments.others.iter().map(|(name, c)| (name.as_str(), c));
     for (name, comparison) in first.into_iter().chain(others) {
         for (index, line) in comparison.to_csv().lines().enumerate() {
             match index {
@@ -205,8 +195,7 @@ fn throughput_csv(experiments: &Experiments) -> String {
 }
 
 fn network_csv(arrivals: &[Arrival]) -> String {
-    let mut csv =
-        String::from("origin,megabytes_per_second,offline,stream,stream_batch,stream_latency_ms\n");
+    let mut csv = String::from("origin,megabytes_per_second,offline,stream,stream_batch,stream_latency_ms\n");
     for a in arrivals {
         csv += &format!(
             "simulated,{},{:.2},{:.2},{},{:.2}\n",
@@ -234,9 +223,7 @@ fn human(answered: &Answered) -> String {
         ));
     }
     if let Some((from, to)) = answered.break_even {
-        lines.push(format!(
-            "sharing begins to pay between batches {from} and {to}"
-        ));
+        lines.push(format!("sharing begins to pay between batches {from} and {to}"));
     }
     lines.push(format!("wrote {}", answered.report.display()));
     lines.join("\n")

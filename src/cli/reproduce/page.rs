@@ -8,10 +8,7 @@ use crate::sim::crossover;
 
 pub fn page(experiments: &Experiments) -> String {
     let label = &experiments.label;
-    let mut page = Page::new(
-        "A CNN on the GPU and both DLA cores of a Jetson Xavier NX",
-        label,
-    );
+    let mut page = Page::new("A CNN on the GPU and both DLA cores of a Jetson Xavier NX", label);
     page.text(
         "After a paper of KSC 2022 (Jetson Xavier NX, TVM 0.9 with TensorRT): the front of a network runs on the GPU and on \
          two DLA cores at the same time, its end once on the GPU over all rows. The published values were read off the \
@@ -84,13 +81,7 @@ fn calibration(page: &mut Page, measured: bool) {
     ));
     page.table(&accuracy(&calibration.accuracy));
     page.heading("Constants of the model");
-    let head = [
-        "constant",
-        "value",
-        "unit",
-        "what it is",
-        "where it comes from",
-    ];
+    let head = ["constant", "value", "unit", "what it is", "where it comes from"];
     let mut rows = vec![head.map(str::to_string).to_vec()];
     for c in &calibration.constants {
         let name = format!("{:?}", c.name);

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{accuracy, Arguments};
-use crate::artifact::{is_file, Plans};
+use super::{Arguments, accuracy};
+use crate::artifact::{Plans, is_file};
 use crate::board::{Accuracy, Calibration};
 use crate::cli::board::Boarded;
 use crate::cli::helped;
-use crate::cli::output::{table, Output};
+use crate::cli::output::{Output, table};
 use crate::cli::{Answer, Outcome};
-use crate::plan::{counted, Device, Plan};
-use crate::sim::{best, simulate, Choice, Noise, EQUAL};
+use crate::plan::{Device, Plan, counted};
+use crate::sim::{Choice, EQUAL, Noise, best, simulate};
 
 #[derive(Serialize)]
 struct Judged {

@@ -11,10 +11,10 @@ use serde::Serialize;
 use crate::board::{Accuracy, Calibration, Level, Processor};
 use crate::cli::board::{Boarded, Where};
 use crate::cli::files::TextFile;
-use crate::cli::output::{table, Output};
+use crate::cli::output::{Output, table};
 use crate::cli::rows::Batches;
-use crate::cli::{helped, Answer, Outcome};
-use crate::sim::{best, sweep, Choice, Noise, Point};
+use crate::cli::{Answer, Outcome, helped};
+use crate::sim::{Choice, Noise, Point, best, sweep};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -61,22 +61,12 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         return judge::run(arguments, plan, output);
     }
     let noise = Noise::new(arguments.jitter, arguments.seed)?;
-    let trace = arguments
-        .trace
-        .as_deref()
-        .map(TextFile::create)
-        .transpose()?;
-    let gantt = arguments
-        .gantt
-        .as_deref()
-        .map(TextFile::create)
-        .transpose()?;
+    let trace = arguments.trace.as_deref().map(TextFile::create).transpose()?;
+    let gantt = arguments.gantt.as_deref().map(TextFile::create).transpose()?;
     let boarded = arguments.place.load(&arguments.artifact, output)?;
     let batches: Vec<usize> = arguments.batch.iter().flat_map(|b| b.0.clone()).collect();
     if !boarded.network.prefix {
-        output.say(
-            "no node of this network may run on a DLA of this board: the GPU alone is simulated",
-        );
+        output.say("no node of this network may run on a DLA of this board: the GPU alone is simulated");
     }
     let points = sweep(&boarded.network, &batches, &boarded.costs, noise)?;
     picture(&boarded, &points, noise, trace, gantt)?;
@@ -161,9 +151,9 @@ pub(in crate::cli) fn choice_name(choice: Choice) -> &'static str {
 /// One line per kind of figure.
 pub(in crate::cli) fn accuracy(accuracy: &[Accuracy]) -> String {
     let of = |processor, name: &str| {
-        let found = accuracy.iter().find(|a| {
-            a.processor == processor && a.level == Level::Network && a.precision.is_none()
-        })?;
+        let found = accuracy
+            .iter()
+            .find(|a| a.processor == processor && a.level == Level::Network && a.precision.is_none())?;
         Some(format!(
             "{name}: median error {:.0} % over {} published figures, {:.0} % over sources the model had not seen",
             100.0 * found.in_sample,
@@ -180,10 +170,7 @@ pub(in crate::cli) fn accuracy(accuracy: &[Accuracy]) -> String {
 }
 
 /// What a board file that cannot be read deserves.
-pub(in crate::cli) fn unreadable(
-    path: &std::path::Path,
-    error: &dyn std::fmt::Display,
-) -> Box<dyn Error> {
+pub(in crate::cli) fn unreadable(path: &std::path::Path, error: &dyn std::fmt::Display) -> Box<dyn Error> {
     helped(
         format!("board file {}: {error}", path.display()),
         "data/boards/ in the repository has six to start from",

@@ -11,7 +11,7 @@ use image::ImageReader;
 
 use crate::bundle::Preprocess;
 use crate::cli::arrays::Given;
-use crate::cli::inputs::{by_name, picture_frame, Input};
+use crate::cli::inputs::{Input, by_name, picture_frame};
 use crate::cli::{arrays, images};
 use crate::engine::{Array, Rows};
 use crate::session::Session;
@@ -49,8 +49,7 @@ impl Decoder {
             }
             [b'P', b'K', 3, 4, ..] => {
                 let arrays = arrays::npz(Cursor::new(bytes), name)?.into_iter();
-                let batched =
-                    |(own, array): (String, Given)| (own.clone(), self.batched(&own, array));
+                let batched = |(own, array): (String, Given)| (own.clone(), self.batched(&own, array));
                 by_name(arrays.map(batched).collect(), &self.inputs, name)?
             }
             _ => vec![self.picture(bytes, name)?],

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::Output;
 use super::decode::{Decoder, Item};
 use super::source::{Ended, Place, Source, Step};
-use super::Output;
 
 /// How often a followed sequence looks for its next file.
 const LOOK: Duration = Duration::from_millis(5);
@@ -95,12 +95,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    pub fn new(
-        place: Place,
-        decoder: Decoder,
-        cancel: Arc<AtomicBool>,
-        stall: Duration,
-    ) -> Sequence {
+    pub fn new(place: Place, decoder: Decoder, cancel: Arc<AtomicBool>, stall: Duration) -> Sequence {
         Sequence {
             place,
             next: None,

@@ -9,8 +9,8 @@ mod source;
 mod tcp;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,13 @@ use super::around::TvmRuntime;
 use super::engines::Engines;
 use super::inputs::of_session;
 use super::model::preprocess;
-use super::output::{counted, Output, PAUSE};
+use super::output::{Output, PAUSE, counted};
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::schedule::{Order, Overflow};
 use crate::session::StreamConfig;
 use decode::Decoder;
-use feed::{feed, Rate};
+use feed::{Rate, feed};
 use report::{Begun, Report};
 use results::Results;
 use source::{Ended, Place};
@@ -169,11 +169,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     }
     let interrupted = fed.ended == Ended::Interrupted;
     let report = Report::new(arguments, devices, &begun, &fed, &stats, seconds);
-    let answer = if report.clean() {
-        Answer::Yes
-    } else {
-        Answer::No
-    };
+    let answer = if report.clean() { Answer::Yes } else { Answer::No };
     let outcome = output.answer(&report, || report.human(), answer);
     if interrupted && cancel.load(Ordering::Relaxed) {
         Err("interrupted".into())

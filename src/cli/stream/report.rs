@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Arguments;
 use super::feed::Fed;
 use super::source::Ended;
-use super::Arguments;
 use crate::cli::output::{counted, seconds};
 use crate::pipeline::{DeviceStats, StreamStats};
 use crate::schedule::StreamLane;
@@ -131,9 +131,7 @@ impl Report {
                 "answers  {} computed, {} dropped, {} failed",
                 self.computed, self.dropped, self.failed
             ),
-            format!(
-                "latency  p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, longest {max:.1} ms"
-            ),
+            format!("latency  p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, longest {max:.1} ms"),
         ];
         if let Some(bound) = self.bound_ms {
             lines.push(format!(
@@ -171,9 +169,7 @@ fn said(ended: &Ended) -> String {
     match ended {
         Ended::Complete => "it ended".to_string(),
         Ended::Stalled { seconds } => {
-            format!(
-                "it stalled: nothing came for {seconds} s (--stall); what came before is answered"
-            )
+            format!("it stalled: nothing came for {seconds} s (--stall); what came before is answered")
         }
         Ended::Garbage { reason } => {
             format!("it sent garbage: {reason}; what came before is answered")

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::feed::Tag;
 use super::Arguments;
+use super::feed::Tag;
 use crate::artifact::Artifact;
 use crate::cli::arrays::ResultFile;
-use crate::cli::labels::{best, Guess};
+use crate::cli::labels::{Guess, best};
 use crate::engine::{Array, Rows};
 use crate::pipeline::StreamAnswer;
 use crate::session::Session;
@@ -72,9 +72,7 @@ impl Results {
                     let rows = std::slice::from_ref(rows);
                     let batch = self.session.batch(&answer.tag.again, rows)?;
                     // Not a row of classes where the output has no dimension for rows, or several rows.
-                    let first = batch
-                        .first()
-                        .filter(|output| output.shape.first() == Some(&1));
+                    let first = batch.first().filter(|output| output.shape.first() == Some(&1));
                     first.and_then(|first| best(first, 1, self.top, &[]).pop())
                 }
                 Err(_) => None,

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -45,9 +45,8 @@ impl FromStr for Place {
             return Ok(Place::Path(text.into()));
         };
         let number = rest.split_once('d');
-        let number = number.filter(|(digits, after)| {
-            digits.chars().all(|c| c.is_ascii_digit()) && !after.contains('%')
-        });
+        let number = number
+            .filter(|(digits, after)| digits.chars().all(|c| c.is_ascii_digit()) && !after.contains('%'));
         let (digits, after) = number.ok_or("write the number once, as %d or %06d")?;
         Ok(Place::Numbered {
             before: before.to_string(),
@@ -112,7 +111,10 @@ pub fn open(
     match &arguments.source[..] {
         [Place::Tcp(address)] => {
             if arguments.rate.is_some() || arguments.count.is_some() || arguments.follow {
-                return Err("--rate, --count and --follow are for files: a tcp source has its own pace and end".into());
+                return Err(
+                    "--rate, --count and --follow are for files: a tcp source has its own pace and end"
+                        .into(),
+                );
             }
             let most = arguments.max_frame as usize * 1024 * 1024;
             let source = Tcp::connect(address, decoder, cancel, arguments.stall, most)?;
@@ -126,8 +128,7 @@ pub fn open(
         places => {
             if arguments.follow {
                 return Err(
-                    "--follow needs one numbered sequence, for example --source frame-%06d.png"
-                        .into(),
+                    "--follow needs one numbered sequence, for example --source frame-%06d.png".into(),
                 );
             }
             let files = Files::new(named(places)?, decoder);
@@ -145,7 +146,7 @@ fn named(places: &[Place]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     for place in places {
         match place {
             Place::Tcp(address) => {
-                return Err(format!("tcp://{address} cannot be mixed with other sources").into())
+                return Err(format!("tcp://{address} cannot be mixed with other sources").into());
             }
             Place::Path(path) if path.is_dir() => files.extend(expand(std::slice::from_ref(path))?),
             Place::Path(path) => files.push(path.clone()),

@@ -7,8 +7,8 @@
 use std::error::Error;
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::decode::Decoder;
@@ -78,11 +78,8 @@ impl Tcp {
                 Ok(0) => return Err(self.lost("it ended in the middle of a frame")),
                 Ok(count) => (got, since) = (got + count, Instant::now()),
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut if since.elapsed() < self.stall => {
-                    }
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                        return Err(Ended::stalled(self.stall))
-                    }
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut if since.elapsed() < self.stall => {}
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => return Err(Ended::stalled(self.stall)),
                     ErrorKind::Interrupted => {}
                     _ => return Err(self.lost(&error.to_string())),
                 },
@@ -93,10 +90,7 @@ impl Tcp {
 
     fn lost(&self, what: &str) -> Ended {
         Ended::Lost {
-            reason: format!(
-                "tcp://{}: after {} frames: {what}",
-                self.address, self.frames
-            ),
+            reason: format!("tcp://{}: after {} frames: {what}", self.address, self.frames),
         }
     }
 

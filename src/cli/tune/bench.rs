@@ -9,7 +9,7 @@ use super::log_file::LogFile;
 use super::power::Meter;
 use super::runs::Runs;
 use crate::cli::bench::noise;
-use crate::cli::output::{counted, Output};
+use crate::cli::output::{Output, counted};
 use crate::engine::Array;
 use crate::pipeline::Stats;
 use crate::plan::{Device, Plan};
@@ -60,8 +60,7 @@ impl Bench<'_> {
             } = entry
             {
                 let at = plans.iter().position(|p| p == plan && *number == race);
-                at.into_iter()
-                    .for_each(|at| runs.record(at, *seconds, *joules));
+                at.into_iter().for_each(|at| runs.record(at, *seconds, *joules));
             }
         }
         for plan in plans {
@@ -103,11 +102,7 @@ impl Bench<'_> {
 
     /// One run and, with a meter, its joules; several in a row where one is too short to be metered, with the joules of
     /// each.
-    fn once(
-        &self,
-        plan: &Plan,
-        inputs: &[Array],
-    ) -> Result<(Vec<Stats>, Option<f64>), Box<dyn Error>> {
+    fn once(&self, plan: &Plan, inputs: &[Array]) -> Result<(Vec<Stats>, Option<f64>), Box<dyn Error>> {
         let Some(meter) = &self.meter else {
             return Ok((vec![self.session.run_with(plan, inputs)?.stats], None));
         };

@@ -6,17 +6,17 @@ use clap::Args;
 
 use super::found::Tuned;
 use super::measured::Confirm;
-use super::searched::{picture, searched, Searched};
+use super::searched::{Searched, picture, searched};
 use crate::board::{BoardCosts, Constants};
-use crate::bundle::{digest, Bundle, Options};
+use crate::bundle::{Bundle, Options, digest};
 use crate::cli::board::{DlaPrecision, FrameworkName, GpuPrecision, Where};
 use crate::cli::helped;
 use crate::engine::Precision;
 use crate::plan::Device;
 use crate::sim::Costs;
 use crate::split::cut;
-use crate::tune::search::Space;
 use crate::tune::Sites;
+use crate::tune::search::Space;
 
 /// The board to plan for, by its model.
 #[derive(Args, Clone)]
@@ -50,7 +50,7 @@ impl Board {
                 return Err(helped(
                     "a DLA does not compute in float32",
                     "use --precision fp16 or int8; --gpu-precision fp32 is the GPU alone",
-                ))
+                ));
             }
         };
         Ok(Some(Where {
@@ -81,8 +81,7 @@ impl Modelled {
             ..bundle.options.clone()
         };
         let sites = Sites::of(&bundle.graph, &options, target.precision.bytes(), true)?;
-        let costs =
-            |stages| BoardCosts::new(&bundle.graph, stages, setting.clone(), Constants::fitted());
+        let costs = |stages| BoardCosts::new(&bundle.graph, stages, setting.clone(), Constants::fitted());
         let longest = cut(&bundle.graph, &target, &bundle.options.gpu_only)?;
         let cores = (0..machine.board.dla.cores.0).map(Device::Dla);
         let compiled = |d: &Device| match d {

@@ -120,11 +120,7 @@ impl Point {
     }
 
     /// Puts the best that ran in the place of the best that was predicted.
-    pub fn take(
-        &mut self,
-        space: &Space<'_>,
-        measured: Vec<Measured>,
-    ) -> Result<(), Box<dyn Error>> {
+    pub fn take(&mut self, space: &Space<'_>, measured: Vec<Measured>) -> Result<(), Box<dyn Error>> {
         let first = if self.strategy == Strategy::Search.name() {
             measured.first()
         } else {

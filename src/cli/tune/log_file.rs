@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::helped;
-use crate::tune::measure::{read, Entry, Head};
+use crate::tune::measure::{Entry, Head, read};
 
 /// Lines are added and flushed one by one.
 pub struct LogFile {

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use super::Arguments;
 use super::bench::Bench;
 use super::found::{Point, Tuned};
 use super::log_file::LogFile;
@@ -12,9 +13,8 @@ use super::power::Meter;
 use super::refined::Field;
 use super::searched::{picture, searched};
 use super::values::{GoalName, Strategy};
-use super::Arguments;
 use crate::artifact::Artifact;
-use crate::bundle::{digest, Bundle};
+use crate::bundle::{Bundle, digest};
 use crate::cli::around::network;
 use crate::cli::output::Output;
 use crate::engine::StageKind;
@@ -22,9 +22,9 @@ use crate::machine::memory;
 use crate::plan::Device;
 use crate::session::Session;
 use crate::sim::{Costs, ExecutionCost};
+use crate::tune::Sites;
 use crate::tune::measure::Head;
 use crate::tune::search::{Goal, Space};
-use crate::tune::Sites;
 
 /// Plans of a search that are measured where nobody says how many.
 const MEASURED: usize = 4;
@@ -121,9 +121,7 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
         let bytes = match (stage, sizes.ways.first()) {
             (StageKind::Prefix, Some(way)) => way.prefix_bytes.engine(batch),
             (StageKind::Suffix, Some(way)) => way.suffix_bytes.engine(batch),
-            (StageKind::Whole | StageKind::Prefix | StageKind::Suffix, _) => {
-                sizes.whole_bytes.engine(batch)
-            }
+            (StageKind::Whole | StageKind::Prefix | StageKind::Suffix, _) => sizes.whole_bytes.engine(batch),
         };
         let whole = unit.is_none_or(|unit| batch == unit);
         whole && batch <= most && limits.memory.is_none_or(|memory| bytes <= memory)

@@ -19,14 +19,14 @@ mod watts;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
 use super::engines::Engines;
 use super::output::Output;
-use super::{helped, Outcome};
+use super::{Outcome, helped};
 use crate::tune::search::{Goal, Limits, MOST_ROWS};
 use values::{Batch, Bytes, GoalName, Strategy, Time};
 
@@ -84,12 +84,7 @@ pub struct Arguments {
 }
 
 /// `spoken`: the options that the command line holds.
-pub fn run(
-    arguments: &Arguments,
-    spoken: &[String],
-    output: &Output,
-    cancel: Arc<AtomicBool>,
-) -> Outcome {
+pub fn run(arguments: &Arguments, spoken: &[String], output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     match (&arguments.artifact, &arguments.profile) {
         (Some(artifact), _) => network::run(arguments, artifact, output, cancel),
         (None, Some(profile)) => table::run(arguments, spoken, profile, output),

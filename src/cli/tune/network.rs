@@ -2,25 +2,17 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::found::Tuned;
-use super::{boarded, measured, pages, tabled, Arguments};
+use super::{Arguments, boarded, measured, pages, tabled};
 use crate::cli::output::Output;
-use crate::cli::{helped, Answer, Outcome};
+use crate::cli::{Answer, Outcome, helped};
 
-pub fn run(
-    arguments: &Arguments,
-    path: &Path,
-    output: &Output,
-    cancel: Arc<AtomicBool>,
-) -> Outcome {
+pub fn run(arguments: &Arguments, path: &Path, output: &Output, cancel: Arc<AtomicBool>) -> Outcome {
     if arguments.engines.plan.is_some() {
-        return Err(helped(
-            "tune finds a plan, and takes none",
-            "leave --plan out",
-        ));
+        return Err(helped("tune finds a plan, and takes none", "leave --plan out"));
     }
     let mut tuned = tuned(arguments, path, output, cancel)?;
     pages::report(arguments, &tuned)?;

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use super::Arguments;
 use super::found::{Point, Tuned};
 use super::values::Strategy;
-use super::Arguments;
 use crate::artifact::beside;
 use crate::cli::files::TextFile;
 use crate::cli::helped;
@@ -50,11 +50,7 @@ fn whole(path: &Path, text: &str, help: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// Writes the plans of the search beside the artifact, or where the user says.
-pub fn plans(
-    arguments: &Arguments,
-    path: &Path,
-    tuned: &Tuned,
-) -> Result<Option<PathBuf>, Box<dyn Error>> {
+pub fn plans(arguments: &Arguments, path: &Path, tuned: &Tuned) -> Result<Option<PathBuf>, Box<dyn Error>> {
     let chosen = tuned
         .points
         .iter()

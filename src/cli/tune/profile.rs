@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::bench::{by_name, Bench};
+use super::bench::{Bench, by_name};
 use super::log_file::LogFile;
 use crate::cli::bench::noise;
 use crate::cli::output::counted;

@@ -7,8 +7,8 @@ use super::found::Point;
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::sim::Costs;
-use crate::tune::search::{search, Goal, Limits, SearchError, Space};
 use crate::tune::Sites;
+use crate::tune::search::{Goal, Limits, SearchError, Space, search};
 
 /// Races of plans for one batch at most.
 const RACES: usize = 3;
@@ -32,11 +32,7 @@ impl Field<'_> {
 
     /// Searches again with what the plans that ran showed, and lets what is new race against the best of them, until
     /// nothing better is expected.
-    pub fn refined(
-        &self,
-        bench: &mut Bench<'_>,
-        mut point: Point,
-    ) -> Result<Point, Box<dyn Error>> {
+    pub fn refined(&self, bench: &mut Bench<'_>, mut point: Point) -> Result<Point, Box<dyn Error>> {
         let mut ran: Vec<Plan> = point.measured.iter().map(|m| m.plan.clone()).collect();
         for race in 1..RACES {
             let costs = bench.costs(point.batch, race);

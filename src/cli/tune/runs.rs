@@ -48,11 +48,7 @@ impl Runs {
     ) -> Result<Vec<Measured>, Box<dyn Error>> {
         let (seconds, costs) = (self.seconds.standings(), self.race.standings());
         let mut all = Vec::new();
-        for (at, plan) in plans
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| seconds[*at].runs > 0)
-        {
+        for (at, plan) in plans.iter().enumerate().filter(|(at, _)| seconds[*at].runs > 0) {
             let rows = plan.total() as f64;
             let modelled = match goal {
                 Goal::Energy(power) => space.figures(plan, Some(*power))?.joules_per_row,
@@ -91,7 +87,9 @@ fn within(mut all: Vec<Measured>, bound: f64) -> Result<Vec<Measured>, Box<dyn E
     all.retain(|measured| measured.worst_ms <= bound);
     if all.is_empty() {
         Err(helped(
-            format!("no measured plan answers every batch within {bound} ms: the fastest took up to {fastest:.1} ms"),
+            format!(
+                "no measured plan answers every batch within {bound} ms: the fastest took up to {fastest:.1} ms"
+            ),
             format!("ask for {:.0} ms or more, or for fewer rows", fastest.ceil()),
         ))
     } else {

@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::time::Instant;
 
+use super::Arguments;
 use super::found::Point;
 use super::values::{Batch, Strategy};
-use super::Arguments;
 use crate::cli::helped;
-use crate::cli::output::{counted, Output};
+use crate::cli::output::{Output, counted};
 use crate::sim::Noise;
 use crate::trace::Timeline;
 use crate::tune::search::{self, Found, Goal, Infeasible, SearchError, Space};
@@ -32,15 +32,14 @@ pub fn searched(
         match (&arguments.batch, strategy) {
             (Batch::Any, Strategy::Search) => {
                 let start = Instant::now();
-                let (found, _) =
-                    search::search_any(space, search::MOST_ROWS, goal).map_err(refusal)?;
+                let (found, _) = search::search_any(space, search::MOST_ROWS, goal).map_err(refusal)?;
                 points.push(Point::new(space, strategy, found, start.elapsed())?);
             }
             (Batch::Any, _) => {
                 return Err(helped(
                     format!("--strategy {} needs a batch", strategy.name()),
                     "give --batch a number",
-                ))
+                ));
             }
             (Batch::Of(batches), _) => {
                 for &batch in batches {
@@ -108,9 +107,7 @@ fn refusal(error: SearchError) -> Box<dyn Error> {
 
 /// A simulated run of the search's plan for the most rows.
 pub fn picture(space: &Space<'_>, points: &[Point]) -> Result<Option<Timeline>, Box<dyn Error>> {
-    let chosen = points
-        .iter()
-        .filter(|p| p.strategy == Strategy::Search.name());
+    let chosen = points.iter().filter(|p| p.strategy == Strategy::Search.name());
     let Some(point) = chosen.max_by_key(|p| p.batch) else {
         return Ok(None);
     };

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::values::{Batch, Strategy, Time};
-use super::{read_text, Arguments};
-use crate::cli::output::{table, Output};
-use crate::cli::{helped, Answer, Outcome};
-use crate::tune::profile::{kcc2020, optima, read, Measure, Part, Profile, ProfileError, Split};
+use super::{Arguments, read_text};
+use crate::cli::output::{Output, table};
+use crate::cli::{Answer, Outcome, helped};
+use crate::tune::profile::{Measure, Part, Profile, ProfileError, Split, kcc2020, optima, read};
 
 /// The optimum's time grows with the square of the largest batch.
 const MOST_ROWS: usize = 8_192;
@@ -33,19 +33,12 @@ struct Point {
 }
 
 /// What a table of any devices is split by.
-const TAKEN: [&str; 7] = [
-    "profile", "model", "time", "batch", "strategy", "json", "quiet",
-];
+const TAKEN: [&str; 7] = ["profile", "model", "time", "batch", "strategy", "json", "quiet"];
 
 pub fn run(arguments: &Arguments, spoken: &[String], path: &Path, output: &Output) -> Outcome {
-    if let Some(option) = spoken
-        .iter()
-        .find(|option| !TAKEN.contains(&option.as_str()))
-    {
+    if let Some(option) = spoken.iter().find(|option| !TAKEN.contains(&option.as_str())) {
         return Err(helped(
-            format!(
-                "--{option} says nothing where a table of any devices is split without an artifact"
-            ),
+            format!("--{option} says nothing where a table of any devices is split without an artifact"),
             "leave it out, or name the artifact that the times are of",
         ));
     }
@@ -79,12 +72,7 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
         ));
     }
     let text = read_text(path)?;
-    let profile = profile(
-        path,
-        &text,
-        measure(arguments.time),
-        arguments.model.as_deref(),
-    )?;
+    let profile = profile(path, &text, measure(arguments.time), arguments.model.as_deref())?;
     let exact = |strategy: &Strategy| matches!(strategy, Strategy::Search | Strategy::Exhaustive);
     let best = if arguments.strategy.iter().any(exact) {
         optima(&profile, most)
@@ -102,7 +90,7 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
                     return Err(helped(
                         "the paper's scheme is for a GPU and DLAs, not for any devices",
                         "name an artifact, or another --strategy",
-                    ))
+                    ));
                 }
                 Strategy::Single => Split::best_single(&profile, batch),
             };
@@ -158,14 +146,8 @@ fn choose(mut profiles: Vec<Profile>, model: Option<&str>) -> Result<Profile, Bo
         (None, Some(name)) => {
             let nearest = names.iter().min_by_key(|n| strsim::levenshtein(n, name));
             Err(helped(
-                format!(
-                    "the table has no model `{name}`; it has {}",
-                    names.join(", ")
-                ),
-                format!(
-                    "the nearest is --model {}",
-                    nearest.map_or("", String::as_str)
-                ),
+                format!("the table has no model `{name}`; it has {}", names.join(", ")),
+                format!("the nearest is --model {}", nearest.map_or("", String::as_str)),
             ))
         }
     }
@@ -181,13 +163,7 @@ fn human(tuned: &Tuned) -> String {
             format!("{:.3}", point.split.ms),
             format!("{:.1}", point.rows_per_second),
             format!("{:.1} %", 100.0 * point.bound_ms / point.split.ms),
-            point
-                .split
-                .parts
-                .iter()
-                .map(part)
-                .collect::<Vec<_>>()
-                .join("; "),
+            point.split.parts.iter().map(part).collect::<Vec<_>>().join("; "),
         ]
     }));
     table(&rows)
@@ -196,8 +172,6 @@ fn human(tuned: &Tuned) -> String {
 /// `gpu 64x3+8x1`.
 fn part(part: &Part) -> String {
     let executions = part.executions.iter();
-    let executions: Vec<String> = executions
-        .map(|e| format!("{}x{}", e.batch, e.count))
-        .collect();
+    let executions: Vec<String> = executions.map(|e| format!("{}x{}", e.batch, e.count)).collect();
     format!("{} {}", part.unit, executions.join("+"))
 }

@@ -6,27 +6,22 @@ use std::path::Path;
 use super::found::Tuned;
 use super::measured::Confirm;
 use super::read_text;
-use super::searched::{picture, searched, Searched};
+use super::searched::{Searched, picture, searched};
 use super::table::{measure, profile};
 use crate::bundle::digest;
 use crate::cli::helped;
 use crate::engine::StageKind;
 use crate::plan::Device;
 use crate::sim::Costs;
-use crate::tune::profile::TableCosts;
 use crate::tune::Sites;
+use crate::tune::profile::TableCosts;
 
 /// The plans are for the backend that is named: whose times they are is the user's to say.
 pub fn tuned(confirm: &Confirm<'_>, table: &Path) -> Result<Tuned, Box<dyn Error>> {
     let arguments = confirm.arguments;
     let bundle = confirm.bundle()?;
     let text = read_text(table)?;
-    let profile = profile(
-        table,
-        &text,
-        measure(arguments.time),
-        arguments.model.as_deref(),
-    )?;
+    let profile = profile(table, &text, measure(arguments.time), arguments.model.as_deref())?;
     let refused = |what: String| helped(format!("{}: {what}", table.display()), DEVICES);
     let costs = TableCosts::new(&profile).map_err(|error| refused(error.to_string()))?;
     let sites = Sites::of(&bundle.graph, &bundle.options, 4, false)?;

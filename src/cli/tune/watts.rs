@@ -53,10 +53,7 @@ impl Bench<'_> {
                 batch,
                 ..
             } if *d == device.to_string() && *s == stage.into() => Some(*batch),
-            Entry::Engine { .. }
-            | Entry::Together { .. }
-            | Entry::Run { .. }
-            | Entry::Power { .. } => None,
+            Entry::Engine { .. } | Entry::Together { .. } | Entry::Run { .. } | Entry::Power { .. } => None,
         });
         let batch = batches.max().unwrap_or(1);
         let (done, energy) = meter.during(|| {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::key::{hex, CacheKey};
+use super::key::{CacheKey, hex};
 
 const MAGIC: &[u8; 8] = b"dla-plan";
 /// Magic and length.
@@ -59,8 +59,5 @@ fn header(bytes: &[u8]) -> Result<(Header, usize), String> {
     let end = PREAMBLE + length as usize;
     let json = bytes.get(PREAMBLE..end).ok_or_else(short)?;
     let header = serde_json::from_slice(json);
-    Ok((
-        header.map_err(|e| format!("its header is unreadable: {e}"))?,
-        end,
-    ))
+    Ok((header.map_err(|e| format!("its header is unreadable: {e}"))?, end))
 }

@@ -84,11 +84,7 @@ impl PlanCache {
     }
 
     /// The folder that was named, else `tvm-dla` in the user's folder of caches, else in `.cache` at home.
-    pub fn usual(
-        named: Option<PathBuf>,
-        caches: Option<PathBuf>,
-        home: Option<PathBuf>,
-    ) -> Option<PathBuf> {
+    pub fn usual(named: Option<PathBuf>, caches: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
         let caches = caches.or_else(|| Some(home?.join(".cache")));
         named.or_else(|| Some(caches?.join("tvm-dla")))
     }
@@ -160,9 +156,9 @@ impl PlanCache {
     /// [`CacheError`] names the file that cannot be removed.
     pub fn clear(&self) -> Result<Cleared, CacheError> {
         let mut cleared = Cleared::default();
-        for path in self.files(|name| {
-            is_plan(name) || is_ours(name, rates::EXTENSION) || name.starts_with(PART)
-        })? {
+        for path in
+            self.files(|name| is_plan(name) || is_ours(name, rates::EXTENSION) || name.starts_with(PART))?
+        {
             let bytes = fs::metadata(&path).map_or(0, |file| file.len());
             match fs::remove_file(&path) {
                 Ok(()) => {
@@ -176,7 +172,7 @@ impl PlanCache {
                         action: "remove",
                         path,
                         source,
-                    })
+                    });
                 }
             }
         }
@@ -218,9 +214,7 @@ fn is_plan(name: &str) -> bool {
 }
 
 fn is_ours(name: &str, extension: &str) -> bool {
-    let digest = name
-        .strip_suffix(extension)
-        .and_then(|n| n.strip_suffix('.'));
+    let digest = name.strip_suffix(extension).and_then(|n| n.strip_suffix('.'));
     digest.is_some_and(|d| d.len() == 64 && d.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 

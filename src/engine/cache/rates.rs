@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::key::hex;
-use super::{CacheError, PlanCache, PART};
+use super::{CacheError, PART, PlanCache};
 use crate::engine::StageKind;
 use crate::plan::Device;
 
@@ -152,8 +152,7 @@ fn read(path: &std::path::Path) -> Result<(RateKey, Vec<Rate>), String> {
         return Err(format!("{size} bytes are no file of rates"));
     }
     let bytes = fs::read(path).map_err(|e| format!("it cannot be read: {e}"))?;
-    let stored: Stored =
-        serde_json::from_slice(&bytes).map_err(|e| format!("it is damaged: {e}"))?;
+    let stored: Stored = serde_json::from_slice(&bytes).map_err(|e| format!("it is damaged: {e}"))?;
     match stored.version {
         VERSION => Ok((stored.key, stored.rates)),
         other => Err(format!("it has version {other} instead of {VERSION}")),

@@ -6,10 +6,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 use ort::operator::OperatorDomain;
-use ort::session::builder::GraphOptimizationLevel;
 use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
 
-const HELP: &str = "install it with `pip install onnxruntime==1.23.2`, or name the library with --onnxruntime PATH";
+const HELP: &str =
+    "install it with `pip install onnxruntime==1.23.2`, or name the library with --onnxruntime PATH";
 
 /// Why there is no ONNX Runtime to compute with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -227,12 +228,7 @@ mod tests {
                 "1.20.1",
                 "a major number alone says too little",
             ),
-            (
-                "custom.so",
-                "git-branch=main",
-                "of unknown version",
-                "neither",
-            ),
+            ("custom.so", "git-branch=main", "of unknown version", "neither"),
         ];
         for (file, build, want, why) in cases {
             assert_eq!(version(file, build), want, "{why}");

@@ -7,8 +7,8 @@ mod onnx;
 pub mod tests;
 mod watch;
 
-pub use library::{find_library, LibraryError, SearchPaths};
-pub use onnx::{onnx_layers, onnx_model, onnx_model_as, ModelError};
+pub use library::{LibraryError, SearchPaths, find_library};
+pub use onnx::{ModelError, onnx_layers, onnx_model, onnx_model_as};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use ort::operator::OperatorDomain;
 use super::precision::{Numerics, Precision};
 use super::{Backend, Engine, EngineError, EngineSpec, Watcher, Watching};
 use crate::graph::Graph;
-use crate::plan::{counted, Device};
+use crate::plan::{Device, counted};
 use engine::CpuEngine;
 use library::Library;
 
@@ -113,9 +113,7 @@ impl Watching for CpuBackend {
         self.check(graph, spec)?;
         let precision = self.numerics.precision;
         if precision != Precision::F32 {
-            return Err(spec.error(format!(
-                "tensors are watched in float32, not in {precision}"
-            )));
+            return Err(spec.error(format!("tensors are watched in float32, not in {precision}")));
         }
         let model = onnx::watched_model(graph).map_err(|e| spec.error(e.to_string()))?;
         let operators = watch::operators(watcher).map_err(|e| spec.error(e.to_string()))?;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use ort::operator::{
-    BoxedKernel, ComputeContext, KernelContext, Operator, OperatorDomain, OperatorInput,
-    OperatorOutput,
+    BoxedKernel, ComputeContext, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
 };
 use ort::value::TensorElementType;
 
@@ -33,10 +32,7 @@ impl Operator for Watch {
         [OperatorOutput::required(TensorElementType::Float32)]
     }
 
-    fn create_kernel<'attr>(
-        &self,
-        context: &KernelContext<'attr>,
-    ) -> Result<BoxedKernel<'attr>, ort::Error> {
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> Result<BoxedKernel<'attr>, ort::Error> {
         let missing = || ort::Error::new(format!("{WATCH} has no attribute `{OUTPUT}`"));
         let output: i64 = context.get(OUTPUT).ok_or_else(missing)?;
         let watcher = self.0.clone();

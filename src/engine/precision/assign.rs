@@ -32,7 +32,9 @@ pub enum Format {
 /// INT8 that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrecisionError {
-    #[error("tensor `{tensor}` has no range, and node `{node}` needs one in int8\nhelp: make ranges with `tvm-dla calibrate`, or keep `{node}` in fp16")]
+    #[error(
+        "tensor `{tensor}` has no range, and node `{node}` needs one in int8\nhelp: make ranges with `tvm-dla calibrate`, or keep `{node}` in fp16"
+    )]
     NoRange { tensor: String, node: String },
     #[error("two tensors are called `{0}`, and int8 ranges are given by name")]
     Ambiguous(String),
@@ -77,9 +79,7 @@ fn int8(graph: &Graph, numerics: &Numerics) -> Result<Vec<Format>, PrecisionErro
         .map(|node| own(graph, node, numerics))
         .collect();
     // A layer has one precision: that of its first node, and FP16 when any of its nodes is asked for in FP16.
-    let heads: Vec<usize> = (0..formats.len())
-        .map(|at| head(graph, &stored, at))
-        .collect();
+    let heads: Vec<usize> = (0..formats.len()).map(|at| head(graph, &stored, at)).collect();
     for (at, first) in heads.iter().enumerate() {
         if let Format::F16(_) = formats[at] {
             formats[*first] = formats[at];

@@ -2,7 +2,7 @@
 //! TensorRT fuses them.
 
 use crate::graph::{BinaryKind, DType, Graph, Node, Op, Tensor, TensorId};
-use crate::lower::{channel_operand, Weights};
+use crate::lower::{Weights, channel_operand};
 
 /// The same network with such chains folded. Outputs, and every tensor that is still there, keep their names.
 pub fn folded(graph: &Graph) -> Graph {
@@ -86,11 +86,7 @@ impl Chain {
             kernel.shape.clone(),
             Some(scaled.collect()),
         );
-        let bias = add(
-            format!("{}.shift", kernel.name),
-            vec![shift.len()],
-            Some(shift),
-        );
+        let bias = add(format!("{}.shift", kernel.name), vec![shift.len()], Some(shift));
         let output = &tensors[node.output.0 as usize];
         let (name, shape) = (output.name.clone(), output.shape.clone());
         let sums = TensorId(tensors.len() as u32);

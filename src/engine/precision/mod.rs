@@ -9,7 +9,7 @@ mod stored;
 mod tests;
 mod unify;
 
-pub use assign::{assign, Format, HalfReason, PrecisionError};
+pub use assign::{Format, HalfReason, PrecisionError, assign};
 pub use fold::folded;
 pub use quantised::quantised;
 pub use ranges::{RangeError, Ranges};
@@ -61,9 +61,7 @@ impl FromStr for Precision {
             "fp32" => Ok(Precision::F32),
             "fp16" => Ok(Precision::F16),
             "int8" => Ok(Precision::Int8),
-            other => Err(format!(
-                "`{other}` is not a precision: use fp32, fp16 or int8"
-            )),
+            other => Err(format!("`{other}` is not a precision: use fp32, fp16 or int8")),
         }
     }
 }

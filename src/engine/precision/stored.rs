@@ -32,10 +32,7 @@ fn joins(graph: &Graph, node: &Node, next: Option<&Node>) -> bool {
     let bias = matches!(next.op, Op::BiasAdd { axis: 1 });
     let activates = matches!(next.op, Op::PRelu)
         || matches!(&next.op, Op::Activation(function) if is_piecewise(*function));
-    let computes = matches!(
-        node.op,
-        Op::BiasAdd { .. } | Op::BatchNorm { .. } | Op::Binary(_)
-    );
+    let computes = matches!(node.op, Op::BiasAdd { .. } | Op::BatchNorm { .. } | Op::Binary(_));
     let kernel = has_kernel(graph, node);
     next.inputs[0] == node.output && (kernel && bias || (kernel || computes) && activates)
 }

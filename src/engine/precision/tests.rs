@@ -48,13 +48,9 @@ fn net() -> Graph {
         groups: 1,
     });
     let c1 = b.node("conv1", conv.clone(), &[x, w]).unwrap();
-    let r = b
-        .node("relu", Op::Activation(Activation::Relu), &[c1])
-        .unwrap();
+    let r = b.node("relu", Op::Activation(Activation::Relu), &[c1]).unwrap();
     let c2 = b.node("conv2", conv, &[r, w]).unwrap();
-    let s = b
-        .node("sum", Op::Binary(BinaryKind::Add), &[r, c2])
-        .unwrap();
+    let s = b.node("sum", Op::Binary(BinaryKind::Add), &[r, c2]).unwrap();
     let pool = Op::GlobalPool(PoolKind::Max);
     let p = b.node("pool", pool, &[s]).unwrap();
     let sigmoid = Op::Activation(Activation::Sigmoid);
@@ -116,11 +112,7 @@ fn the_dla_wants_equal_scales_and_the_gpu_does_not() {
     let own = [("relu".to_string(), 2.0), ("conv2".to_string(), 3.0)];
     assert_eq!(changes.unified[0].own, own);
     let (numerics, _) = Numerics::int8(&graph, &ranges(&ALL), [], |_| false);
-    assert_eq!(
-        of(&numerics, "relu"),
-        Some(2.0),
-        "TensorRT rescales on the GPU"
-    );
+    assert_eq!(of(&numerics, "relu"), Some(2.0), "TensorRT rescales on the GPU");
     assert_eq!(
         of(&numerics, "sigmoid"),
         Some(4.0),
@@ -166,10 +158,7 @@ fn every_node_has_a_precision_and_a_reason() {
         assert_eq!(*format, want, "{}", node.name);
     }
     let asked = Format::F16(Some(HalfReason::Requested));
-    for (half, why) in [
-        ("conv1", "the layer's first node"),
-        ("relu", "its last one"),
-    ] {
+    for (half, why) in [("conv1", "the layer's first node"), ("relu", "its last one")] {
         let formats = formats(&[half]);
         assert_eq!(formats[..2], [asked, asked], "{why} takes the whole layer");
         assert_eq!(formats[2], Format::Int8);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::assign::{has_int8, moves, HalfReason};
+use super::assign::{HalfReason, has_int8, moves};
 use super::{Numerics, Precision, Ranges};
 use crate::graph::{BinaryKind, Graph, Node, Op, TensorId};
 
@@ -93,8 +93,7 @@ fn equal(graph: &Graph, node: &Node, on_dla: bool) -> Option<Vec<TensorId>> {
     }
     let activations = |ids: &[TensorId]| -> Vec<TensorId> {
         let ids = ids.iter().copied();
-        ids.filter(|id| graph.tensor(*id).weight.is_none())
-            .collect()
+        ids.filter(|id| graph.tensor(*id).weight.is_none()).collect()
     };
     let mut inputs = activations(&node.inputs);
     match &node.op {

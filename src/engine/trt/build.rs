@@ -61,7 +61,7 @@ pub struct Plan {
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan")
+        f.debug_struct("SerializedEngine")
             .field("bytes", &self.bytes.len())
             .field("layers", &self.layers)
             .field("agreed", &self.agreed)
@@ -104,20 +104,14 @@ impl TensorRt {
     /// # Errors
     /// What TensorRT refuses, with its own words and the node where it knows one; a layer that a DLA does not take, with
     /// TensorRT's reason and ours; a range that INT8 lacks; a cancelled build.
-    pub fn build(
-        &self,
-        graph: &Graph,
-        spec: &EngineSpec,
-        recipe: &Recipe,
-    ) -> Result<Plan, EngineError> {
+    pub fn build(&self, graph: &Graph, spec: &EngineSpec, recipe: &Recipe) -> Result<Plan, EngineError> {
         let fail = |message: String| spec.error(message);
         let trt = |error: TrtError| spec.error(error.to_string());
         let parts = self.construction().map_err(trt)?;
         self.check(spec, recipe, &parts.builder).map_err(fail)?;
         let ports = Ports::of(graph, spec.device, &recipe.numerics).map_err(fail)?;
         let prepared = types::prepared(graph, &recipe.numerics);
-        let types =
-            Types::of(&prepared, &recipe.numerics).map_err(|e| spec.error(e.to_string()))?;
+        let types = Types::of(&prepared, &recipe.numerics).map_err(|e| spec.error(e.to_string()))?;
         let on_dla = matches!(spec.device, Device::Dla(_));
         let lowered = self
             .lower(&prepared, &parts, &ports, &types, on_dla)
@@ -154,8 +148,7 @@ impl TensorRt {
         // The whole network, whose ends a DLA need not take.
         let ports = Ports::of(graph, Device::Gpu, &recipe.numerics).map_err(fail)?;
         let prepared = types::prepared(graph, &recipe.numerics);
-        let types =
-            Types::of(&prepared, &recipe.numerics).map_err(|e| spec.error(e.to_string()))?;
+        let types = Types::of(&prepared, &recipe.numerics).map_err(|e| spec.error(e.to_string()))?;
         let lowered = self
             .lower(&prepared, &parts, &ports, &types, true)
             .map_err(fail)?;
@@ -190,9 +183,7 @@ impl TensorRt {
             Timing::OneBuild | Timing::Off => None,
         };
         let monitor = match &recipe.progress {
-            Some(progress) => {
-                Monitor::attach(self.0, &parts.config, spec, progress).map_err(trt)?
-            }
+            Some(progress) => Monitor::attach(self.0, &parts.config, spec, progress).map_err(trt)?,
             None => None,
         };
         let destroy = self.0.table.memory_destroy;

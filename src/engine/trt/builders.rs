@@ -68,9 +68,7 @@ fn create(library: &Library) -> Result<Owned<sys::Builder>, TrtError> {
 /// A builder's resources are looked for by name alone, so a library that was named by its path finds none beside it.
 fn explained(library: &Library, error: TrtError) -> TrtError {
     match (error, library.path.parent()) {
-        (TrtError::Call { reason, .. }, Some(folder))
-            if reason.contains("Unable to load library") =>
-        {
+        (TrtError::Call { reason, .. }, Some(folder)) if reason.contains("Unable to load library") => {
             let folder = folder.to_path_buf();
             TrtError::Resource { folder, reason }
         }

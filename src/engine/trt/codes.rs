@@ -2,9 +2,7 @@
 
 use super::network::dims;
 use super::sys::Window;
-use crate::graph::{
-    Activation, BinaryKind, Coordinates, PoolKind, ReduceKind, Rounding, UnaryKind,
-};
+use crate::graph::{Activation, BinaryKind, Coordinates, PoolKind, ReduceKind, Rounding, UnaryKind};
 use crate::lower::{BuildError, Geometry};
 
 /// Those that are asked for by name.

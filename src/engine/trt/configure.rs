@@ -38,8 +38,7 @@ impl TensorRt {
     ) -> Result<(), TrtError> {
         let options = &recipe.options;
         self.set_types(recipe.numerics.precision, parts)?;
-        let early =
-            (self.0.version.major, self.0.version.minor) < (8, 4) && self.typing() == Typing::Weak;
+        let early = (self.0.version.major, self.0.version.minor) < (8, 4) && self.typing() == Typing::Weak;
         let workspace = options.workspace.or(early.then_some(EARLY_WORKSPACE));
         self.set_pool(parts, pool::WORKSPACE, workspace)?;
         if let Some(level) = options.level {
@@ -98,12 +97,7 @@ impl TensorRt {
         })
     }
 
-    fn set_pool(
-        &self,
-        parts: &Construction,
-        pool: i32,
-        bytes: Option<u64>,
-    ) -> Result<(), TrtError> {
+    fn set_pool(&self, parts: &Construction, pool: i32, bytes: Option<u64>) -> Result<(), TrtError> {
         let Some(bytes) = bytes else {
             return Ok(());
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use half::f16;
 
-use super::network::{dims, TrtNetwork, FLOAT, HALF};
+use super::network::{FLOAT, HALF, TrtNetwork, dims};
 use super::sys::Blob;
 use crate::lower::{Built, Weights};
 
@@ -19,9 +19,7 @@ impl TrtNetwork<'_> {
         let count: usize = weights.shape.iter().product();
         let (kind, data) = if self.halves() {
             let halves = weights.values().into_iter();
-            let bytes = halves
-                .flat_map(|v| f16::from_f32(v).to_le_bytes())
-                .collect();
+            let bytes = halves.flat_map(|v| f16::from_f32(v).to_le_bytes()).collect();
             (HALF, Arc::new(bytes))
         } else {
             (FLOAT, weights.data.clone())

@@ -8,7 +8,7 @@ pub(super) use buffer::Buffer;
 pub(super) use graph::Recording;
 pub(super) use pages::PageLock;
 
-use std::ffi::{c_char, c_int, c_uint, c_void, CStr};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -138,12 +138,10 @@ impl Cuda {
     /// [`TrtError`]: no runtime, one that lacks functions, or no GPU (with CUDA's own words).
     pub fn load(paths: &LibraryPaths) -> Result<Cuda, TrtError> {
         let names = NAMES.map(String::from);
-        let candidates = paths
-            .candidates(&names)
-            .map_err(|path| TrtError::UnusableCuda {
-                path,
-                reason: "there is no such file".into(),
-            })?;
+        let candidates = paths.candidates(&names).map_err(|path| TrtError::UnusableCuda {
+            path,
+            reason: "there is no such file".into(),
+        })?;
         let mut refusal = None;
         for candidate in &candidates {
             match open(&candidate.path()) {
@@ -183,8 +181,8 @@ fn open(path: &Path) -> Result<Cuda, TrtError> {
         reason,
     };
     // SAFETY: the CUDA runtime's initialisers only set up the library itself.
-    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-        .map_err(|e| unusable(e.to_string()))?;
+    let library =
+        unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(|e| unusable(e.to_string()))?;
     let api = Api::of(&library).map_err(unusable)?;
     let gpu = gpu(&api)?;
     Ok(Cuda(Arc::new(Inner {
@@ -201,12 +199,11 @@ fn check(api: &Api, call: &'static str, code: c_int) -> Result<(), TrtError> {
     }
     // SAFETY: CUDA gives a constant string for every number.
     let text = unsafe { (api.error_string)(code) };
-    let reason = match text.is_null() {
-        true => format!("error {code}"),
-        // SAFETY: checked above.
-        false => unsafe { CStr::from_ptr(text) }
-            .to_string_lossy()
-            .into_owned(),
+    let reason = if text.is_null() {
+        format!("error {code}")
+    } else {
+        // SAFETY: as it gives them.
+        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
     };
     Err(TrtError::Cuda { call, reason })
 }

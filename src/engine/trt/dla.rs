@@ -15,7 +15,7 @@ use super::sys;
 use crate::engine::{EngineSpec, Precision};
 use crate::graph::Graph;
 use crate::plan::Device;
-use crate::split::{verdict, DlaTarget, Verdict};
+use crate::split::{DlaTarget, Verdict, verdict};
 
 /// A node about whose place TensorRT and the rule table do not agree. On a board this is how the table learns.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,8 +59,7 @@ pub(super) fn ask(library: &Library, config: &Owned<sys::Config>, layers: &[Adde
     for added in layers.iter().filter(|added| !added.constant) {
         let mark = log::mark();
         // SAFETY: config and layer live.
-        let runs =
-            unsafe { (library.table.config_can_run_on_dla)(config.as_ptr(), added.layer) } != 0;
+        let runs = unsafe { (library.table.config_can_run_on_dla)(config.as_ptr(), added.layer) } != 0;
         let at = answers.iter().position(|answer| answer.node == added.node);
         let at = at.unwrap_or_else(|| {
             answers.push(Answer {
@@ -159,13 +158,13 @@ impl TensorRt {
             refused_by_both, 0,
             "split leaves nothing in a prefix that the table refuses"
         );
-        if let Some(first) = disagreements.iter().find(|d| !d.tensorrt) {
-            if !recipe.options.gpu_fallback {
-                return Err(format!(
-                    "{first}\nhelp: keep it off the DLA with the compiler's option gpu_only={}, or let it run on the GPU within this engine with --gpu-fallback",
-                    first.node
-                ));
-            }
+        if let Some(first) = disagreements.iter().find(|d| !d.tensorrt)
+            && !recipe.options.gpu_fallback
+        {
+            return Err(format!(
+                "{first}\nhelp: keep it off the DLA with the compiler's option gpu_only={}, or let it run on the GPU within this engine with --gpu-fallback",
+                first.node
+            ));
         }
         for layer in refused.iter().flat_map(|answer| &answer.refused) {
             self.0

@@ -1,7 +1,7 @@
 //! Where data enters a network and leaves it.
 
 use super::layout::Layout;
-use super::network::{dims, text, TrtNetwork, Typing, FLOAT, HALF};
+use super::network::{FLOAT, HALF, TrtNetwork, Typing, dims, text};
 use super::sys;
 use crate::lower::{BuildError, Built, Value};
 

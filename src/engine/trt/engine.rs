@@ -171,8 +171,7 @@ impl TrtEngine {
             Err(error) => {
                 self.recording = Record::Never;
                 let EngineSpec { stage, device, .. } = self.spec;
-                let text =
-                    format!("the {stage} engine on {device} runs without a CUDA graph: {error}");
+                let text = format!("the {stage} engine on {device} runs without a CUDA graph: {error}");
                 log::take(Severity::Info, &text);
             }
         }
@@ -180,11 +179,7 @@ impl TrtEngine {
 }
 
 /// Which of our ports each of the plan's tensors is; one that is none of ours means that the plan is another stage's.
-fn places(
-    library: &Library,
-    engine: *mut sys::Engine,
-    ports: &Ports,
-) -> Result<Vec<Place>, TrtError> {
+fn places(library: &Library, engine: *mut sys::Engine, ports: &Ports) -> Result<Vec<Place>, TrtError> {
     // SAFETY: the engine lives.
     let count = unsafe { (library.table.engine_ports)(engine) };
     let inputs = ports.inputs.iter().enumerate();
@@ -199,9 +194,7 @@ fn places(
     let mut places = Vec::new();
     for index in 0..count {
         let theirs = port(library, engine, index)?;
-        let found = ours
-            .iter()
-            .position(|(input, _, port)| theirs.is(port, *input));
+        let found = ours.iter().position(|(input, _, port)| theirs.is(port, *input));
         let found = found.ok_or_else(|| foreign(theirs.to_string()))?;
         let (input, at, _) = ours.remove(found);
         let name = CString::new(theirs.name).unwrap_or_default();
@@ -219,10 +212,7 @@ fn port(library: &Library, engine: *mut sys::Engine, index: i32) -> Result<Their
         input: 0,
         kind: 0,
         format: 0,
-        at: sys::Shape {
-            rank: 0,
-            at: [0; 8],
-        },
+        at: sys::Shape { rank: 0, at: [0; 8] },
     };
     // SAFETY: the engine lives, and `port` is written.
     library.status("getIOTensorName", |table| unsafe {
@@ -279,10 +269,7 @@ impl std::fmt::Display for Theirs {
 
 /// A runtime of its own per engine: the core it puts engines on is a property of the runtime, and without it all would run
 /// on core 0.
-pub(super) fn runtime(
-    library: &'static Library,
-    device: Device,
-) -> Result<Owned<sys::Runtime>, TrtError> {
+pub(super) fn runtime(library: &'static Library, device: Device) -> Result<Owned<sys::Runtime>, TrtError> {
     let destroy = library.table.runtime_destroy;
     // SAFETY: entry and logger are those of the library that the table is for.
     let runtime = Owned::new(library, "createInferRuntime", destroy, |table| unsafe {
@@ -317,8 +304,7 @@ impl Engine for TrtEngine {
             shape: &port.shape,
         });
         check::rows(&inputs, wanted).map_err(|e| self.spec.error(e))?;
-        self.start(inputs)
-            .map_err(|e| self.spec.error(e.to_string()))
+        self.start(inputs).map_err(|e| self.spec.error(e.to_string()))
     }
 
     fn is_done(&self) -> bool {

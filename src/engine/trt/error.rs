@@ -7,7 +7,9 @@ use super::version::TrtVersion;
 /// Names the library, what is wrong with it, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrtError {
-    #[error("this build has no TensorRT backend, because no TensorRT headers were found when it was compiled\nhelp: install NVIDIA's package libnvinfer-headers-dev (a Jetson with JetPack has it), or name a folder with NvInfer.h in TENSORRT_INCLUDE, then build again")]
+    #[error(
+        "this build has no TensorRT backend, because no TensorRT headers were found when it was compiled\nhelp: install NVIDIA's package libnvinfer-headers-dev (a Jetson with JetPack has it), or name a folder with NvInfer.h in TENSORRT_INCLUDE, then build again"
+    )]
     NotBuilt,
     #[error("no library of {} found (looked for {}): {}", list(.built), .names.join(", "), places(.searched))]
     NotFound {
@@ -50,9 +52,6 @@ fn places(paths: &[PathBuf]) -> String {
         "the system's loader has none".into()
     } else {
         let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-        format!(
-            "neither the system's loader nor {} has one",
-            paths.join(", ")
-        )
+        format!("neither the system's loader nor {} has one", paths.join(", "))
     }
 }

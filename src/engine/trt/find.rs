@@ -125,9 +125,7 @@ mod tests {
     #[test]
     fn libraries_are_found_by_name_and_place() {
         let root = tempfile::tempdir().unwrap();
-        let package = root
-            .path()
-            .join("lib/python3.10/site-packages/tensorrt_libs");
+        let package = root.path().join("lib/python3.10/site-packages/tensorrt_libs");
         let folder = root.path().join("opt");
         let file = |folder: &Path, name: &str| {
             fs::create_dir_all(folder).unwrap();
@@ -156,11 +154,7 @@ mod tests {
                 Ok(vec![files(&old)]),
                 "a file that was named is the only one",
             ),
-            (
-                Some(&package),
-                Ok(vec![files(&old)]),
-                "a folder that was named",
-            ),
+            (Some(&package), Ok(vec![files(&old)]), "a folder that was named"),
             (
                 Some(Path::new("/nowhere/libx.so.1")),
                 Err("/nowhere/libx.so.1".into()),

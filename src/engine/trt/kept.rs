@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
+use super::TrtBackend;
 use super::engine::TrtEngine;
 use super::error::TrtError;
 use super::log::{self, Severity};
 use super::options::BuildOptions;
 use super::ports::Ports;
-use super::TrtBackend;
 use crate::bundle::digest;
 use crate::engine::cache::{CacheKey, Lookup, PlanCache, RateKey};
 use crate::engine::{Engine, EngineError, EngineSpec, Numerics};

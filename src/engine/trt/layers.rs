@@ -3,13 +3,13 @@
 use super::codes::{
     axes, code, coordinates, elementwise, function, pooling, reduction, rounding, unary, window,
 };
-use super::network::{dims, TrtNetwork};
+use super::network::{TrtNetwork, dims};
 use super::parts::Kernel;
 use super::sys::{self, Shape};
 use crate::graph::{Activation, BinaryKind, Lrn, Pad, PoolKind, ResizeMode, UnaryKind};
 use crate::lower::{
-    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder,
-    Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
+    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder, Pooling,
+    Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 
 impl NetworkBuilder for TrtNetwork<'_> {
@@ -194,10 +194,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         let x = self.pointer(x);
         let optional = |part: &Option<Vec<usize>>| part.as_deref().map(dims).transpose();
         let (order, shape) = (optional(&layer.permutation)?, optional(&layer.shape)?);
-        let pointer = |part: &Option<Shape>| {
-            part.as_ref()
-                .map_or(std::ptr::null(), |s| s as *const Shape)
-        };
+        let pointer = |part: &Option<Shape>| part.as_ref().map_or(std::ptr::null(), |s| s as *const Shape);
         // SAFETY: network and tensor live; the shim takes null as absent.
         self.add("addShuffle", name, |table, net| unsafe {
             (table.add_shuffle)(net, x, pointer(&order), pointer(&shape))

@@ -49,9 +49,7 @@ impl Layout {
     pub fn bytes(self, shape: &[usize]) -> usize {
         let elements: usize = match (self, shape) {
             (Layout::Plain, shape) => shape.iter().product(),
-            (_, [n, c, rest @ ..]) => {
-                n * c.next_multiple_of(self.group()) * rest.iter().product::<usize>()
-            }
+            (_, [n, c, rest @ ..]) => n * c.next_multiple_of(self.group()) * rest.iter().product::<usize>(),
             (_, shape) => shape.iter().product(),
         };
         match self {
@@ -208,17 +206,12 @@ mod tests {
         let mut bytes = vec![0; Layout::Half16.bytes(&shape)];
         assert_eq!(bytes.len(), 2 * 2 * 16 * 2);
         Layout::Half16.pack(&shape, &values, &mut bytes);
-        let at =
-            |place: usize| f16::from_le_bytes([bytes[place * 2], bytes[place * 2 + 1]]).to_f32();
+        let at = |place: usize| f16::from_le_bytes([bytes[place * 2], bytes[place * 2 + 1]]).to_f32();
         assert_eq!(at(0), 0.0);
         assert_eq!(at(1), 2.0, "channel 1 lies beside channel 0");
         assert_eq!(at(16), 1.0, "column 1 comes after the group's 16 channels");
         assert_eq!(at(2 * 16 + 16 + 1), 35.0);
-        assert_eq!(
-            at(2 * 16 + 2),
-            0.0,
-            "the last group is filled up with zeros"
-        );
+        assert_eq!(at(2 * 16 + 2), 0.0, "the last group is filled up with zeros");
     }
 
     #[test]

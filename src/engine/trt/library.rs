@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::ptr::{null_mut, NonNull};
+use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
@@ -12,7 +12,7 @@ use super::builders::Builders;
 use super::error::TrtError;
 use super::find::{Candidate, LibraryPaths};
 use super::log;
-use super::sys::{tables, Entry, Logger, Table, DONE};
+use super::sys::{DONE, Entry, Logger, Table, tables};
 use super::version::{Product, TrtVersion};
 
 /// A loaded TensorRT. It stays loaded: engines of hung devices may still be running in it.
@@ -156,11 +156,7 @@ impl Library {
     }
 
     /// Makes a call that gives a status, and says why it failed.
-    pub fn status(
-        &self,
-        call: &'static str,
-        make: impl FnOnce(&Table) -> i32,
-    ) -> Result<(), TrtError> {
+    pub fn status(&self, call: &'static str, make: impl FnOnce(&Table) -> i32) -> Result<(), TrtError> {
         let mark = log::mark();
         match make(self.table) {
             DONE => Ok(()),

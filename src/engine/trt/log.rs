@@ -1,7 +1,7 @@
 //! TensorRT's own log: handed on to whoever listens, and its last errors kept for our messages.
 
 use std::collections::VecDeque;
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};

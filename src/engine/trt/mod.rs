@@ -41,7 +41,7 @@ pub use error::TrtError;
 pub use find::LibraryPaths;
 pub use kept::Keep;
 pub use library::built_for;
-pub use log::{listen, Listener, Severity};
+pub use log::{Listener, Severity, listen};
 pub use options::{BuildOptions, DlaMemory, PhaseEvent, Progress, Step, Timing};
 pub use version::{Product, TrtVersion};
 
@@ -50,7 +50,7 @@ use std::sync::Arc;
 use super::cache::{PlanCache, RateKey};
 use super::{Backend, Engine, EngineError, EngineSpec, HostBuffer};
 use crate::graph::Graph;
-use crate::plan::{counted, Device};
+use crate::plan::{Device, counted};
 
 /// Which libraries, and how engines are built with them.
 #[derive(Clone)]
@@ -133,10 +133,7 @@ impl TrtBackend {
 
     fn check(&self, graph: &Graph, spec: &EngineSpec) -> Result<(), EngineError> {
         if !self.devices().contains(&spec.device) {
-            return Err(spec.error(format!(
-                "this board has {}",
-                counted(self.cores, "DLA core")
-            )));
+            return Err(spec.error(format!("this board has {}", counted(self.cores, "DLA core"))));
         }
         if graph.batch() == spec.batch {
             Ok(())

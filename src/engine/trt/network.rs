@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::sync::Arc;
 
-use super::constants::{Constants, CONSTANT};
+use super::constants::{CONSTANT, Constants};
 use super::error::TrtError;
 use super::handle::Owned;
 use super::library::Library;
@@ -188,15 +188,8 @@ impl<'a> TrtNetwork<'a> {
         make: impl FnOnce(&sys::Table, *mut sys::Network) -> *mut sys::Layer,
     ) -> Result<*mut sys::Layer, BuildError> {
         let net = self.net();
-        let layer = self
-            .library
-            .object(call, |table| make(table, net))?
-            .as_ptr();
-        let count = self
-            .layers
-            .iter()
-            .filter(|added| added.node == node)
-            .count();
+        let layer = self.library.object(call, |table| make(table, net))?.as_ptr();
+        let count = self.layers.iter().filter(|added| added.node == node).count();
         // TensorRT takes no empty name.
         let base = if node.is_empty() { "unnamed" } else { node };
         let name = match count {

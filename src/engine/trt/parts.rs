@@ -1,7 +1,7 @@
 //! Layers that others are made of: kernels, constants beside an operand, slices.
 
 use super::codes::{code, window};
-use super::network::{dims, TrtNetwork, Typing};
+use super::network::{TrtNetwork, Typing, dims};
 use super::sys::{self, Blob, Shape, Window};
 use crate::engine::Ranges;
 use crate::graph::Pad;
@@ -41,11 +41,7 @@ impl TrtNetwork<'_> {
         }
         // A channel of zeros has any scale.
         let scale = |most: &f32| {
-            if *most > 0.0 {
-                most / Ranges::STEPS
-            } else {
-                1.0
-            }
+            if *most > 0.0 { most / Ranges::STEPS } else { 1.0 }
         };
         let scales: Vec<f32> = largest.iter().map(scale).collect();
         let blob = self.float_blob(&scales);
@@ -101,13 +97,7 @@ impl TrtNetwork<'_> {
         self.typing == Typing::Strong && self.types.is_int8(node)
     }
 
-    pub(super) fn with_constant(
-        &mut self,
-        node: &str,
-        kind: i32,
-        x: Value,
-        constant: &Weights,
-    ) -> Built {
+    pub(super) fn with_constant(&mut self, node: &str, kind: i32, x: Value, constant: &Weights) -> Built {
         let constant = self.constant_layer(node, constant)?;
         self.binary(node, kind, x, constant)
     }
@@ -173,9 +163,7 @@ impl TrtNetwork<'_> {
     }
 
     fn dilated_max_along(&mut self, node: &str, x: Value, layer: &Pooling, axis: usize) -> Built {
-        let Geometry {
-            stride, dilation, ..
-        } = &layer.geometry;
+        let Geometry { stride, dilation, .. } = &layer.geometry;
         let (window, stride, dilation) = (layer.window[axis], stride[axis], dilation[axis]);
         if window == 1 && stride == 1 {
             return Ok(x);

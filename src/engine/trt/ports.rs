@@ -58,12 +58,7 @@ fn unique(name: &str, taken: &mut HashSet<String>) -> String {
     free.unwrap_or_default()
 }
 
-fn layout(
-    tensor: &str,
-    shape: &[usize],
-    device: Device,
-    numerics: &Numerics,
-) -> Result<Layout, String> {
+fn layout(tensor: &str, shape: &[usize], device: Device, numerics: &Numerics) -> Result<Layout, String> {
     if device == Device::Gpu {
         return Ok(Layout::Plain);
     }
@@ -84,7 +79,9 @@ fn layout(
 
 /// What an INT8 network says about a tensor that was never measured.
 pub(super) fn no_range(tensor: &str) -> String {
-    format!("int8 needs the range of `{tensor}`, and it has none\nhelp: calibrate the network, or compile it for fp16")
+    format!(
+        "int8 needs the range of `{tensor}`, and it has none\nhelp: calibrate the network, or compile it for fp16"
+    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::network::{Inferred, TrtNetwork, Typing, FLOAT, HALF};
+use super::network::{FLOAT, HALF, Inferred, TrtNetwork, Typing};
 use super::sys;
 use crate::engine::Ranges;
 use crate::lower::{BuildError, Built, Value};

@@ -40,16 +40,10 @@ impl Slot {
 
     /// Puts one execution's rows where the device reads. Rows that lie as the engine wants them in page-locked memory are
     /// read from there; others are packed.
-    pub fn upload(
-        &mut self,
-        cuda: &Cuda,
-        ports: &[Port],
-        inputs: Vec<Rows>,
-    ) -> Result<(), TrtError> {
+    pub fn upload(&mut self, cuda: &Cuda, ports: &[Port], inputs: Vec<Rows>) -> Result<(), TrtError> {
         for ((rows, port), buffer) in inputs.into_iter().zip(ports).zip(&mut self.inputs) {
             let values = rows.as_slice();
-            let in_place =
-                port.layout == Layout::Plain && buffer.is_copied() && cuda.is_page_locked(values);
+            let in_place = port.layout == Layout::Plain && buffer.is_copied() && cuda.is_page_locked(values);
             if in_place {
                 // SAFETY: the rows are held until the slot's work was waited for.
                 unsafe { buffer.fill(values, &self.stream) }?;

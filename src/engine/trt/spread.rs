@@ -24,9 +24,7 @@ pub(super) fn spread<T: Sync, U: Send>(
         return each(from, to);
     }
     thread::scope(|scope| {
-        let mut parts = from
-            .chunks(per_part * unit)
-            .zip(to.chunks_mut(per_part * into));
+        let mut parts = from.chunks(per_part * unit).zip(to.chunks_mut(per_part * into));
         let own = parts.next();
         for (from, to) in parts {
             let each = &each;
@@ -39,9 +37,7 @@ pub(super) fn spread<T: Sync, U: Send>(
 fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     // Half of them: the other devices' workers move rows as well.
-    *CORES.get_or_init(|| {
-        thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2).min(MOST))
-    })
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2).min(MOST)))
 }
 
 #[cfg(test)]
@@ -59,9 +55,7 @@ mod tests {
                     to[1] += u64::from(from[2]);
                 }
             });
-            let want: Vec<u64> = (0..u64::from(units))
-                .flat_map(|n| [n * 3, n * 3 + 2])
-                .collect();
+            let want: Vec<u64> = (0..u64::from(units)).flat_map(|n| [n * 3, n * 3 + 2]).collect();
             assert_eq!(to, want, "{units} units");
         }
     }

@@ -66,11 +66,7 @@ pub(in crate::engine) fn builds(graph: &Graph, why: &str) {
     }
     for numerics in all {
         let precision = numerics.precision;
-        let plan = tensorrt.build(
-            graph,
-            &EngineSpec::whole(graph, Device::Gpu),
-            &recipe(numerics),
-        );
+        let plan = tensorrt.build(graph, &EngineSpec::whole(graph, Device::Gpu), &recipe(numerics));
         let plan = plan.unwrap_or_else(|e| panic!("{why}, {precision}: {e}"));
         assert!(
             plan.bytes.len() > 1000,
@@ -79,16 +75,9 @@ pub(in crate::engine) fn builds(graph: &Graph, why: &str) {
         );
         // Inputs and outputs at least; nodes that became part of another's layer have no tensor of their own.
         let named = |id: &&TensorId| graph.tensor(**id).weight.is_none();
-        let ends = graph
-            .inputs
-            .iter()
-            .chain(graph.outputs.iter().filter(named));
+        let ends = graph.inputs.iter().chain(graph.outputs.iter().filter(named));
         let ends: BTreeSet<TensorId> = ends.copied().collect();
-        assert!(
-            plan.agreed >= ends.len(),
-            "{why}: only {} shapes",
-            plan.agreed
-        );
+        assert!(plan.agreed >= ends.len(), "{why}: only {} shapes", plan.agreed);
     }
 }
 
@@ -107,10 +96,7 @@ fn a_library_is_refused_with_what_is_wrong() {
         .into_iter()
         .filter(|(path, _)| path != other || other.exists())
     {
-        let error = TensorRt::load(&paths(Some(path)))
-            .err()
-            .unwrap()
-            .to_string();
+        let error = TensorRt::load(&paths(Some(path))).err().unwrap().to_string();
         let without = built_for().is_empty() && error.contains("TENSORRT_INCLUDE");
         assert!(error.contains(want) || without, "{error}");
     }

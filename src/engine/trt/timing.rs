@@ -30,19 +30,11 @@ impl TensorRt {
         let destroy = self.0.table.timing_cache_destroy;
         // SAFETY: the config lives, and TensorRT copies the bytes.
         Owned::new(self.0, "createTimingCache", destroy, |table| unsafe {
-            (table.timing_cache_create)(
-                parts.config.as_ptr(),
-                known.as_ptr().cast(),
-                known.len() as u64,
-            )
+            (table.timing_cache_create)(parts.config.as_ptr(), known.as_ptr().cast(), known.len() as u64)
         })
     }
 
-    pub(super) fn keep_times(
-        &self,
-        cache: &Owned<sys::TimingCache>,
-        path: &Path,
-    ) -> Result<(), String> {
+    pub(super) fn keep_times(&self, cache: &Owned<sys::TimingCache>, path: &Path) -> Result<(), String> {
         let destroy = self.0.table.memory_destroy;
         // SAFETY: the cache lives.
         let times = Owned::new(self.0, "ITimingCache::serialize", destroy, |table| unsafe {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::engine::precision::{assign, folded, stored, Format, PrecisionError};
+use crate::engine::precision::{Format, PrecisionError, assign, folded, stored};
 use crate::engine::{Numerics, Precision};
 use crate::graph::{Graph, TensorId};
 

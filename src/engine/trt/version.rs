@@ -37,8 +37,7 @@ impl TrtVersion {
 
     /// Whether code compiled against the headers of `self` may call `library`: a later minor version only adds.
     pub fn runs_with(&self, library: &TrtVersion) -> bool {
-        (self.product, self.major) == (library.product, library.major)
-            && self.minor <= library.minor
+        (self.product, self.major) == (library.product, library.major) && self.minor <= library.minor
     }
 }
 

@@ -11,8 +11,7 @@ use crate::schedule::{Failure, Loss, Phase, StreamEvent, StreamTask};
 
 impl<T> Driver<'_, T> {
     pub(super) fn hung(&mut self, device: Device) {
-        let message =
-            "did not finish a round within the time limit; this session does not use it again";
+        let message = "did not finish a round within the time limit; this session does not use it again";
         self.stats(|stats| stats.device(device).hung = true);
         self.lose(device, Loss::TimedOut, message.to_string());
     }

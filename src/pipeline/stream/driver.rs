@@ -14,9 +14,7 @@ use super::slots::Slots;
 use super::stats::StreamStats;
 use super::{StreamAnswer, StreamError, StreamItem};
 use crate::engine::StageKind;
-use crate::schedule::{
-    Fate, Item, Loss, Phase, Stream, StreamCommand, StreamEvent, StreamTask, TaskId,
-};
+use crate::schedule::{Fate, Item, Loss, Phase, Stream, StreamCommand, StreamEvent, StreamTask, TaskId};
 
 /// A stream to run. Engines exist for every lane.
 pub struct StreamJob<T> {

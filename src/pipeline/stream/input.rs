@@ -29,11 +29,7 @@ pub enum Refused<T> {
     #[error("the item has {}, the network {want}", counted(*got, "input"))]
     Count { got: usize, want: usize },
     #[error("input {input} has {got} elements instead of {want}")]
-    Size {
-        input: usize,
-        got: usize,
-        want: usize,
-    },
+    Size { input: usize, got: usize, want: usize },
     #[error("the stream is full")]
     Full(Vec<StreamItem<T>>),
     #[error("the stream has ended")]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Select;
 
 use super::super::order::Report;
-use super::driver::Driver;
 use super::StreamItem;
+use super::driver::Driver;
 use crate::schedule::{Item, StreamEvent};
 
 /// How long the driver sleeps at most, whatever happens.
@@ -28,9 +28,7 @@ pub(super) enum Heard<T> {
 impl<T> Driver<'_, T> {
     pub(super) fn listen(&mut self) -> Heard<T> {
         let now = Instant::now();
-        let wake = self
-            .stream
-            .wake_at(now.saturating_duration_since(self.start));
+        let wake = self.stream.wake_at(now.saturating_duration_since(self.start));
         let wake = wake.and_then(|at| self.start.checked_add(at));
         let limit = self.workers.limit_at();
         let until = [wake, limit].into_iter().flatten().min();

@@ -157,17 +157,17 @@ fn sources(route: &Route, first: &[Rows], suffix: &[Rows]) -> Vec<Rows> {
 /// The items one after the other, `row` elements each, filled up with zeros to `batch`; uncopied when they already lie like
 /// that.
 fn batch(rows: &[&Rows], row: usize, batch: usize) -> Rows {
-    let follows = |pair: &[&Rows]| {
-        Arc::ptr_eq(&pair[0].data, &pair[1].data) && pair[0].offset + row == pair[1].offset
-    };
+    let follows =
+        |pair: &[&Rows]| Arc::ptr_eq(&pair[0].data, &pair[1].data) && pair[0].offset + row == pair[1].offset;
     let len = batch * row;
-    if let Some(first) = rows.first() {
-        if rows.len() == batch && rows.windows(2).all(follows) {
-            return Rows {
-                len,
-                ..(*first).clone()
-            };
-        }
+    if let Some(first) = rows.first()
+        && rows.len() == batch
+        && rows.windows(2).all(follows)
+    {
+        return Rows {
+            len,
+            ..(*first).clone()
+        };
     }
     let mut data = Vec::with_capacity(len);
     for rows in rows {

@@ -7,4 +7,4 @@ mod write;
 
 pub use document::Document;
 pub use request::{Arithmetic, Computed, Request, RequestError};
-pub use write::{texts_of, write, Written};
+pub use write::{Written, texts_of, write};

@@ -136,11 +136,7 @@ impl Reader<'_> {
     }
 
     fn fixed(&self, shape: &[i64]) -> Result<Vec<usize>, RelayError> {
-        let dynamic = || {
-            RelayError::Json(format!(
-                "only the first dimension of {shape:?} may be dynamic"
-            ))
-        };
+        let dynamic = || RelayError::Json(format!("only the first dimension of {shape:?} may be dynamic"));
         let side = |(axis, d): (usize, &i64)| match (axis, *d) {
             (0, -1) => Ok(self.rows),
             (_, d) => usize::try_from(d).map_err(|_| dynamic()),
@@ -151,20 +147,13 @@ impl Reader<'_> {
 
 fn known(ids: Vec<TensorId>, types: Vec<TensorType>) -> Vec<Known> {
     let pairs = ids.into_iter().zip(types);
-    pairs
-        .map(|(id, ty)| Known {
-            id,
-            ty,
-            value: None,
-        })
-        .collect()
+    pairs.map(|(id, ty)| Known { id, ty, value: None }).collect()
 }
 
 /// The operator's attributes.
 fn lists(node: &Node) -> Result<BTreeMap<String, Vec<String>>, RelayError> {
     let own = node.attrs.keys().filter(|key| !OWN.contains(&key.as_str()));
-    own.map(|key| Ok((key.clone(), listed(node, key)?)))
-        .collect()
+    own.map(|key| Ok((key.clone(), listed(node, key)?))).collect()
 }
 
 /// Every attribute is a list that holds one list.

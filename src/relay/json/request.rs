@@ -56,9 +56,13 @@ pub enum RequestError {
         value: String,
         wanted: &'static str,
     },
-    #[error("{INT8} needs {RUNS}: how many of the first runs show what flows through the network; set it to 1 or more")]
+    #[error(
+        "{INT8} needs {RUNS}: how many of the first runs show what flows through the network; set it to 1 or more"
+    )]
     NoRuns,
-    #[error("{INT8} and {MULTI_ENGINE} exclude each other, since one engine is calibrated: unset one of them")]
+    #[error(
+        "{INT8} and {MULTI_ENGINE} exclude each other, since one engine is calibrated: unset one of them"
+    )]
     ManyEngines,
 }
 
@@ -81,9 +85,7 @@ impl Request {
         let arithmetic = match (int8, runs, many) {
             (true, _, Some(true)) => return Err(RequestError::ManyEngines),
             (true, None | Some(0), _) => return Err(RequestError::NoRuns),
-            (true, Some(runs), _) => Arithmetic::Int8 {
-                runs: runs as usize,
-            },
+            (true, Some(runs), _) => Arithmetic::Int8 { runs: runs as usize },
             (false, ..) if half => Arithmetic::Half,
             (false, ..) => Arithmetic::Float,
         };
@@ -100,10 +102,22 @@ impl Request {
         };
         let on_cpu = computed == Computed::OnCpu;
         let sized = size.is_some() || option.is_some_and(|size| size != USUAL_WORKSPACE);
-        note(on_cpu && sized, "max_workspace_size: the CPU backend has no workspace; it is passed on with TVM_DLA_BACKEND=tensorrt");
-        note(on_cpu && cache.is_some(), "TVM_TENSORRT_CACHE_DIR: the CPU backend builds no engines to keep; it is used with TVM_DLA_BACKEND=tensorrt");
-        note(flag("use_uint8"), "use_uint8: TVM's backend does not read it either; INT8 is TVM_TENSORRT_USE_INT8=1 with TENSORRT_NUM_CALI_INT8");
-        note(many == Some(false), "TVM_TENSORRT_MULTI_ENGINE=0: every batch size keeps an engine of its own; results are the same");
+        note(
+            on_cpu && sized,
+            "max_workspace_size: the CPU backend has no workspace; it is passed on with TVM_DLA_BACKEND=tensorrt",
+        );
+        note(
+            on_cpu && cache.is_some(),
+            "TVM_TENSORRT_CACHE_DIR: the CPU backend builds no engines to keep; it is used with TVM_DLA_BACKEND=tensorrt",
+        );
+        note(
+            flag("use_uint8"),
+            "use_uint8: TVM's backend does not read it either; INT8 is TVM_TENSORRT_USE_INT8=1 with TENSORRT_NUM_CALI_INT8",
+        );
+        note(
+            many == Some(false),
+            "TVM_TENSORRT_MULTI_ENGINE=0: every batch size keeps an engine of its own; results are the same",
+        );
         note(
             !int8 && runs.is_some(),
             "TENSORRT_NUM_CALI_INT8: nothing is calibrated without TVM_TENSORRT_USE_INT8=1",
@@ -194,20 +208,10 @@ mod tests {
             (&[("use_fp16", "0")], &[], Float, "the default, written out"),
             (&[("use_fp16", "1")], &[], Half, "the option"),
             (&[("use_fp16", "0")], &[(FP16, "1")], Half, "the variable"),
-            (
-                &[("use_fp16", "1")],
-                &[(FP16, "0")],
-                Half,
-                "either is enough",
-            ),
+            (&[("use_fp16", "1")], &[(FP16, "0")], Half, "either is enough"),
             (&[], &[(FP16, "")], Float, "an empty variable is unset"),
             (&[], &int8, Int8 { runs: 3 }, "calibrated by three runs"),
-            (
-                &[("use_fp16", "1")],
-                &int8,
-                Int8 { runs: 3 },
-                "fp16 besides",
-            ),
+            (&[("use_fp16", "1")], &int8, Int8 { runs: 3 }, "fp16 besides"),
         ];
         for (options, variables, want, why) in cases {
             for computed in [Computed::OnCpu, Computed::ByTensorRt] {
@@ -225,10 +229,7 @@ mod tests {
                 &[(FP16, "yes")],
                 "TVM_TENSORRT_USE_FP16 is `yes`, which is not 0 or 1",
             ),
-            (
-                &[(WORKSPACE, "1G")],
-                "TVM_TENSORRT_MAX_WORKSPACE_SIZE is `1G`",
-            ),
+            (&[(WORKSPACE, "1G")], "TVM_TENSORRT_MAX_WORKSPACE_SIZE is `1G`"),
             (&[(INT8, "1")], "needs TENSORRT_NUM_CALI_INT8"),
             (&[(INT8, "1"), (RUNS, "0")], "set it to 1 or more"),
             (
@@ -237,9 +238,7 @@ mod tests {
             ),
         ];
         for (variables, want) in cases {
-            let error = read(&[], variables, Computed::OnCpu)
-                .unwrap_err()
-                .to_string();
+            let error = read(&[], variables, Computed::OnCpu).unwrap_err().to_string();
             assert!(error.contains(want), "{error}");
         }
     }
@@ -277,13 +276,7 @@ mod tests {
                 "the variable too",
             ),
             (&[], &[(CACHE, "/c")], OnCpu, &[CACHE], "no engines"),
-            (
-                &[],
-                &[(CACHE, "/c")],
-                ByTensorRt,
-                &[],
-                "engines are kept there",
-            ),
+            (&[], &[(CACHE, "/c")], ByTensorRt, &[], "engines are kept there"),
             (
                 &[("use_uint8", "1")],
                 &[],

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{json, Value as Json};
+use serde_json::{Value as Json, json};
 
 use super::document::{Document, Entry, Node, NodeKind};
 use crate::relay::attrs::Attrs;
 use crate::relay::error::RelayError;
-use crate::relay::expr::{arguments, operator, LooseType};
+use crate::relay::expr::{LooseType, arguments, operator};
 use crate::relay::ops::starts;
-use crate::relay::walk::{walk, Sink};
+use crate::relay::walk::{Sink, walk};
 use crate::tvm::{Function, NDArray, Object, Value};
 
 /// A document, and the constants it names, in the order of its nodes.
@@ -225,10 +225,10 @@ fn resolve(
 /// TVM's own form of a padding of the last two axes, beside the whole one.
 fn last_two(lists: &mut BTreeMap<String, Vec<String>>) {
     let width = lists.get("pad_width").cloned().unwrap_or_default();
-    if let [others @ .., top, bottom, left, right] = &width[..] {
-        if others.iter().all(|w| w == "0") {
-            let padding = [top, left, bottom, right].map(String::clone);
-            lists.insert("padding".into(), padding.to_vec());
-        }
+    if let [others @ .., top, bottom, left, right] = &width[..]
+        && others.iter().all(|w| w == "0")
+    {
+        let padding = [top, left, bottom, right].map(String::clone);
+        lists.insert("padding".into(), padding.to_vec());
     }
 }

@@ -1,7 +1,7 @@
 //! `where` with a constant condition: each operand times its mask, added.
 
-use super::several::{Source, Writer};
 use super::Taken;
+use super::several::{Source, Writer};
 use crate::graph::BinaryKind;
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -74,8 +74,7 @@ impl Condition {
 /// The shape to which two shapes broadcast.
 fn wider(a: &[usize], b: &[usize]) -> Vec<usize> {
     let rank = a.len().max(b.len());
-    let side =
-        |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    let side = |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
     (0..rank).map(|i| side(a, i).max(side(b, i))).collect()
 }
 
@@ -109,11 +108,7 @@ mod tests {
         for (a, b, want, why) in cases {
             assert_eq!(wider(a, b), want, "{why}");
         }
-        let from = |own: &[usize]| {
-            (0..6)
-                .map(|flat| at(flat, &[2, 3], own))
-                .collect::<Vec<_>>()
-        };
+        let from = |own: &[usize]| (0..6).map(|flat| at(flat, &[2, 3], own)).collect::<Vec<_>>();
         assert_eq!(from(&[2, 1]), [0, 0, 0, 1, 1, 1]);
         assert_eq!(from(&[3]), [0, 1, 2, 0, 1, 2]);
         assert_eq!(from(&[]), [0; 6]);

@@ -2,7 +2,7 @@
 
 use super::order::Order;
 use super::several::Writer;
-use super::{op, require_constant, Change, Taken};
+use super::{Change, Taken, op, require_constant};
 use crate::graph::{Conv2d, ConvNd, DeconvNd, Op, PaddingNd};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -59,11 +59,7 @@ fn conv<const N: usize>(call: &Call) -> Result<ConvNd<N>, RelayError> {
     })
 }
 
-fn convolution(
-    op: Op,
-    data: Order,
-    changes: impl IntoIterator<Item = Change>,
-) -> Result<Taken, RelayError> {
+fn convolution(op: Op, data: Order, changes: impl IntoIterator<Item = Change>) -> Result<Taken, RelayError> {
     Ok(data.around(Taken::Op {
         op,
         operands: 2,
@@ -149,8 +145,7 @@ fn over_a_column(deconv: &DeconvNd<1>) -> DeconvNd<2> {
 }
 
 fn groups(call: &Call) -> Result<usize, RelayError> {
-    usize::try_from(call.attrs.int("groups")?)
-        .map_err(|_| call.attrs.refuse("a negative number of groups"))
+    usize::try_from(call.attrs.int("groups")?).map_err(|_| call.attrs.refuse("a negative number of groups"))
 }
 
 pub fn bias_add(call: &Call) -> Result<Taken, RelayError> {

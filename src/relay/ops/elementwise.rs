@@ -1,7 +1,7 @@
 //! Element-wise functions of one or two tensors.
 
 use super::order::Order;
-use super::{op, require_constant, Taken};
+use super::{Taken, op, require_constant};
 use crate::graph::{Activation, BinaryKind, Op, UnaryKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;

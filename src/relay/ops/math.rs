@@ -1,7 +1,7 @@
 //! Functions of single elements that are a few layers each.
 
 use super::several::{Source, Writer};
-use super::{op, Taken};
+use super::{Taken, op};
 use crate::graph::{Activation, BinaryKind, Op, UnaryKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -69,9 +69,7 @@ pub fn fast(call: &Call) -> Result<Taken, RelayError> {
 /// Operators of which no layer is exactly TVM's.
 pub fn not_ours(call: &Call) -> Result<Taken, RelayError> {
     let reason = match call.op.as_str() {
-        "argmax" | "argmin" | "argsort" | "topk" => {
-            "its result is an index, and engines give floating point"
-        }
+        "argmax" | "argmin" | "argsort" | "topk" => "its result is an index, and engines give floating point",
         "round" => "TVM rounds halves away from zero, layers round them to even",
         "sign" => "TensorRT has a layer for it from 8.2 on only",
         _ => "its result is true or false, and engines give floating point",

@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use super::several::{Source, Writer};
-use super::{op, Taken};
+use super::{Taken, op};
 use crate::graph::Op;
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;

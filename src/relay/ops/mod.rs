@@ -24,7 +24,7 @@ pub use slice::starts;
 
 use super::error::RelayError;
 use super::expr::{Call, Operand, TensorType};
-use crate::graph::{infer_shape, Op, Range};
+use crate::graph::{Op, Range, infer_shape};
 
 /// What a call means.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,16 +206,12 @@ pub fn check(call: &Call, taken: &Taken) -> Result<(), RelayError> {
     let outputs = match taken {
         Taken::Split { .. } => &call.outputs[..],
         // Dropout's second result, a mask, is nothing at run time.
-        Taken::Op { .. }
-        | Taken::InOrder { .. }
-        | Taken::Several(_)
-        | Taken::Identity
-        | Taken::Cast => &call.outputs[..1],
+        Taken::Op { .. } | Taken::InOrder { .. } | Taken::Several(_) | Taken::Identity | Taken::Cast => {
+            &call.outputs[..1]
+        }
     };
     match taken {
-        Taken::Cast => outputs
-            .iter()
-            .try_for_each(|ty| require_floating(call, ty))?,
+        Taken::Cast => outputs.iter().try_for_each(|ty| require_floating(call, ty))?,
         _ => check_types(call, &used, outputs)?,
     }
     let shapes = used.iter().map(|o| o.ty.shape.clone()).collect();
@@ -228,11 +224,7 @@ pub fn check(call: &Call, taken: &Taken) -> Result<(), RelayError> {
 }
 
 /// The shapes of what `taken` gives over the operands that it reads, of these shapes.
-fn results(
-    call: &Call,
-    taken: &Taken,
-    mut shapes: Vec<Vec<usize>>,
-) -> Result<Vec<Vec<usize>>, RelayError> {
+fn results(call: &Call, taken: &Taken, mut shapes: Vec<Vec<usize>>) -> Result<Vec<Vec<usize>>, RelayError> {
     match taken {
         Taken::Op { op, changes, .. } => {
             changes.iter().for_each(|change| change.shape(&mut shapes));
@@ -266,17 +258,13 @@ pub fn inverse(axes: &[usize]) -> Vec<usize> {
 
 /// The operands that are read.
 fn used<'a>(call: &'a Call, taken: &Taken) -> Result<Vec<&'a Operand>, RelayError> {
-    let missing = || {
-        call.attrs
-            .refuse(format!("has {} operands", call.operands.len()))
-    };
+    let missing = || call.attrs.refuse(format!("has {} operands", call.operands.len()));
     let operand = |index: usize| call.operands.get(index).ok_or_else(missing);
     let used: Result<Vec<&Operand>, _> = taken.operands().into_iter().map(operand).collect();
     let used = used?;
-    call.attrs
-        .ensure(used.iter().any(|o| !o.is_constant()), || {
-            "all its operands are constant".to_string()
-        })?;
+    call.attrs.ensure(used.iter().any(|o| !o.is_constant()), || {
+        "all its operands are constant".to_string()
+    })?;
     require_floating(call, &used[0].ty)?;
     Ok(used)
 }
@@ -337,9 +325,7 @@ pub fn parts(axis: usize, lengths: &[usize]) -> Vec<Op> {
             step: 1,
         };
         start += len;
-        Op::Slice {
-            ranges: vec![range],
-        }
+        Op::Slice { ranges: vec![range] }
     };
     lengths.iter().map(part).collect()
 }

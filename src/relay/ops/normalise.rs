@@ -1,7 +1,7 @@
 //! Normalisations, reductions and softmax.
 
 use super::order::Order;
-use super::{op, require_constant, Change, Taken};
+use super::{Change, Taken, op, require_constant};
 use crate::graph::{Lrn, Op, ReduceKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -66,14 +66,7 @@ pub fn reduce(call: &Call) -> Result<Taken, RelayError> {
     let kind = named_kind.ok_or_else(|| RelayError::UnknownOp(call.op.clone()))?;
     let axes = axes(call)?;
     let keepdims = attrs.flag("keepdims")?;
-    op(
-        Op::Reduce {
-            kind,
-            axes,
-            keepdims,
-        },
-        1,
-    )
+    op(Op::Reduce { kind, axes, keepdims }, 1)
 }
 
 /// The axes that are joined, in order.
@@ -87,7 +80,5 @@ pub fn axes(call: &Call) -> Result<Vec<usize>, RelayError> {
         .map(|axis| attrs.in_rank(axis, rank))
         .collect();
     let (named, exclude) = (named?, attrs.flag("exclude")?);
-    Ok((0..rank)
-        .filter(|axis| named.contains(axis) != exclude)
-        .collect())
+    Ok((0..rank).filter(|axis| named.contains(axis) != exclude).collect())
 }

@@ -1,7 +1,7 @@
 //! Padding: by a constant, or by elements of the operand.
 
 use super::several::Writer;
-use super::{op, Taken};
+use super::{Taken, op};
 use crate::graph::{Op, Pad, Range};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -28,9 +28,7 @@ pub fn pad(call: &Call) -> Result<Taken, RelayError> {
         "constant" => constant(call),
         "edge" => beyond(call, Beyond::Edge),
         "reflect" => beyond(call, Beyond::Reflected),
-        other => Err(attrs.refuse(format!(
-            "pad_mode is `{other}`, not constant, edge or reflect"
-        ))),
+        other => Err(attrs.refuse(format!("pad_mode is `{other}`, not constant, edge or reflect"))),
     }
 }
 
@@ -47,8 +45,7 @@ pub fn mirror_pad(call: &Call) -> Result<Taken, RelayError> {
 /// Negative widths cut off: a slice, and a padding of what is left where the other widths are positive.
 fn constant(call: &Call) -> Result<Taken, RelayError> {
     let widths = signed_widths(call)?;
-    let part =
-        |end: usize| -> Vec<usize> { widths.iter().map(|w| w[end].max(0) as usize).collect() };
+    let part = |end: usize| -> Vec<usize> { widths.iter().map(|w| w[end].max(0) as usize).collect() };
     let pad = Pad {
         before: part(0),
         after: part(1),

@@ -1,7 +1,7 @@
 //! Elements of a tensor by constant indices, in any order: slices, joined.
 
-use super::several::Writer;
 use super::Taken;
+use super::several::Writer;
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -98,22 +98,14 @@ pub fn slice_like(call: &Call) -> Result<Taken, RelayError> {
 
 /// What constant indices say.
 fn indices(call: &Call, operand: usize) -> Result<Vec<i64>, RelayError> {
-    let value = call
-        .operands
-        .get(operand)
-        .and_then(|operand| operand.value());
+    let value = call.operands.get(operand).and_then(|operand| operand.value());
     let value = value.ok_or_else(|| call.attrs.refuse("its indices are computed at run time"))?;
     Ok(value.to_numbers()?.into_iter().map(|v| v as i64).collect())
 }
 
 /// Indices counted from the front. A negative one counts from the end even where Relay would clip it: front ends of
 /// TVM 0.9 hand over ONNX's negative indices as they are. Beyond the end Relay clips or wraps, as the mode says.
-pub fn inside(
-    call: &Call,
-    indices: &[i64],
-    size: usize,
-    mode: &str,
-) -> Result<Vec<usize>, RelayError> {
+pub fn inside(call: &Call, indices: &[i64], size: usize, mode: &str) -> Result<Vec<usize>, RelayError> {
     let size = size as i64;
     let place = |index: &i64| {
         let from_front = if *index < 0 { index + size } else { *index };
@@ -128,7 +120,6 @@ pub fn inside(
                 .refuse(format!("index {index} is outside {size} elements"))
         })
     };
-    call.attrs
-        .ensure(size > 0, || "its axis is empty".to_string())?;
+    call.attrs.ensure(size > 0, || "its axis is empty".to_string())?;
     indices.iter().map(place).collect()
 }

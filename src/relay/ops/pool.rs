@@ -3,7 +3,7 @@
 use super::conv::padding;
 use super::order::Order;
 use super::several::Writer;
-use super::{op, Taken};
+use super::{Taken, op};
 use crate::graph::{Op, PaddingNd, Pool2d, PoolKind, PoolNd};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;

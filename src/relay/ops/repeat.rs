@@ -1,7 +1,7 @@
 //! Operators that repeat elements, or join tensors along a new axis.
 
-use super::several::{Source, Writer};
 use super::Taken;
+use super::several::{Source, Writer};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 

@@ -1,7 +1,7 @@
 //! Maps of another size.
 
 use super::order::Order;
-use super::{op, Taken};
+use super::{Taken, op};
 use crate::graph::{Coordinates, Op, Resize2d, ResizeMode, Rounding};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -14,9 +14,7 @@ pub fn resize2d(call: &Call) -> Result<Taken, RelayError> {
     let (coordinates, rounding) = match mode.as_str() {
         "asymmetric" => (Coordinates::Asymmetric, rounding.as_str()),
         "half_pixel" => (Coordinates::HalfPixel, rounding.as_str()),
-        "pytorch_half_pixel" if !shrinks_to_one(call) => {
-            (Coordinates::HalfPixel, rounding.as_str())
-        }
+        "pytorch_half_pixel" if !shrinks_to_one(call) => (Coordinates::HalfPixel, rounding.as_str()),
         "align_corners" => (Coordinates::AlignCorners, rounding.as_str()),
         // Its positions lie half an element further than half pixels: their floor is the nearest half pixel.
         "tf_half_pixel_for_nn" if nearest && ["floor", ""].contains(&rounding.as_str()) => {
@@ -27,9 +25,7 @@ pub fn resize2d(call: &Call) -> Result<Taken, RelayError> {
     let method = match attrs.text("method")?.as_str() {
         "nearest_neighbor" => None,
         "linear" => Some(ResizeMode::Linear),
-        other => {
-            return Err(attrs.refuse(format!("its method is `{other}`, not linear or nearest")))
-        }
+        other => return Err(attrs.refuse(format!("its method is `{other}`, not linear or nearest"))),
     };
     resize(call, method, coordinates, rounding)
 }
@@ -51,9 +47,7 @@ pub fn upsampling(call: &Call) -> Result<Taken, RelayError> {
     let method = match attrs.text("method")?.as_str() {
         "nearest_neighbor" => None,
         "bilinear" => Some(ResizeMode::Linear),
-        other => {
-            return Err(attrs.refuse(format!("its method is `{other}`, not bilinear or nearest")))
-        }
+        other => return Err(attrs.refuse(format!("its method is `{other}`, not bilinear or nearest"))),
     };
     resize(call, method, coordinates, "")
 }

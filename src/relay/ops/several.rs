@@ -1,8 +1,8 @@
 //! Operators that are several of ours: a small expression over a call's operands.
 
 use super::order::Order;
-use super::{inverse, Taken};
-use crate::graph::{infer_shape, permuted, BinaryKind, Op, Range, ReduceKind, UnaryKind};
+use super::{Taken, inverse};
+use crate::graph::{BinaryKind, Op, Range, ReduceKind, UnaryKind, infer_shape, permuted};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -103,10 +103,7 @@ impl<'a> Writer<'a> {
         let source = self.operand(operand)?;
         let fits = self.shape(source).iter().product::<usize>() == shape.iter().product::<usize>();
         self.call.attrs.ensure(fits, || {
-            format!(
-                "operand {operand} is {:?} and not {shape:?}",
-                self.shape(source)
-            )
+            format!("operand {operand} is {:?} and not {shape:?}", self.shape(source))
         })?;
         match self.call.operands[operand].value() {
             Some(value) => Ok(self.constant(shape, value.to_numbers()?)),
@@ -156,12 +153,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Joins `axes` and keeps them with length one.
-    pub fn reduce(
-        &mut self,
-        kind: ReduceKind,
-        axes: &[usize],
-        x: Source,
-    ) -> Result<Source, RelayError> {
+    pub fn reduce(&mut self, kind: ReduceKind, axes: &[usize], x: Source) -> Result<Source, RelayError> {
         let axes = axes.to_vec();
         let op = Op::Reduce {
             kind,
@@ -218,21 +210,13 @@ impl<'a> Writer<'a> {
     }
 
     /// The elements `indices` of one axis, in that order: slices, joined.
-    pub fn pick(
-        &mut self,
-        x: Source,
-        axis: usize,
-        indices: &[usize],
-    ) -> Result<Source, RelayError> {
+    pub fn pick(&mut self, x: Source, axis: usize, indices: &[usize]) -> Result<Source, RelayError> {
         if let Some((moved, sizes)) = Grid::of(indices, self.shape(x)[axis]) {
             return self.regrouped(x, axis, moved, sizes);
         }
         let runs = runs(axis, indices);
         self.call.attrs.ensure(runs.len() <= MOST_PARTS, || {
-            format!(
-                "its indices are {} slices, more than {MOST_PARTS}",
-                runs.len()
-            )
+            format!("its indices are {} slices, more than {MOST_PARTS}", runs.len())
         })?;
         let mut parts = Vec::with_capacity(runs.len());
         for range in runs {
@@ -307,10 +291,10 @@ impl<'a> Writer<'a> {
 /// `shape` as a reshape of `x` names it: a kept first dimension is the batch.
 pub fn kept_rows(x: &[usize], shape: &[usize]) -> Vec<i64> {
     let mut dims: Vec<i64> = shape.iter().map(|d| *d as i64).collect();
-    if let (Some(first), Some(rows)) = (dims.first_mut(), x.first()) {
-        if *first == *rows as i64 {
-            *first = 0;
-        }
+    if let (Some(first), Some(rows)) = (dims.first_mut(), x.first())
+        && *first == *rows as i64
+    {
+        *first = 0;
     }
     dims
 }
@@ -336,10 +320,7 @@ impl Grid {
         }
         let times = length / size;
         if times > 1 {
-            let repeated = indices
-                .iter()
-                .enumerate()
-                .all(|(i, index)| *index == i / times);
+            let repeated = indices.iter().enumerate().all(|(i, index)| *index == i / times);
             return repeated.then_some((Grid::Repeated, [size, times]));
         }
         let columns = indices[1]
@@ -374,7 +355,7 @@ fn runs(axis: usize, indices: &[usize]) -> Vec<Range> {
 
 #[cfg(test)]
 mod tests {
-    use super::{runs, Grid};
+    use super::{Grid, runs};
 
     #[test]
     fn indices_are_few_slices() {
@@ -389,11 +370,7 @@ mod tests {
                 &[(0, 1, 1), (0, 1, 1), (0, 1, 1)],
                 "one element repeated",
             ),
-            (
-                &[0, 5, 6, 7],
-                &[(0, 2, 5), (6, 2, 1)],
-                "a step, then others",
-            ),
+            (&[0, 5, 6, 7], &[(0, 2, 5), (6, 2, 1)], "a step, then others"),
         ] {
             let got: Vec<_> = runs(1, indices)
                 .iter()

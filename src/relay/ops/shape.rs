@@ -1,7 +1,7 @@
 //! Operators that move data.
 
 use super::several::kept_rows;
-use super::{op, Taken};
+use super::{Taken, op};
 use crate::graph::Op;
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -36,8 +36,8 @@ pub fn squeeze(call: &Call) -> Result<Taken, RelayError> {
 
 pub fn expand_dims(call: &Call) -> Result<Taken, RelayError> {
     let attrs = &call.attrs;
-    let count = usize::try_from(attrs.int("num_newaxis")?)
-        .map_err(|_| attrs.refuse("a negative number of axes"))?;
+    let count =
+        usize::try_from(attrs.int("num_newaxis")?).map_err(|_| attrs.refuse("a negative number of axes"))?;
     let axis = attrs.axis("axis", call.x().len() + 1)?;
     op(Op::ExpandDims { axis, count }, 1)
 }
@@ -56,10 +56,7 @@ pub fn transpose(call: &Call) -> Result<Taken, RelayError> {
 
 /// Between layouts of single letters: `NCHW` and `NHWC`, `NCDHW` and `NDHWC`, and any other permutation.
 pub fn layout_transform(call: &Call) -> Result<Taken, RelayError> {
-    let (from, to) = (
-        call.attrs.text("src_layout")?,
-        call.attrs.text("dst_layout")?,
-    );
+    let (from, to) = (call.attrs.text("src_layout")?, call.attrs.text("dst_layout")?);
     let plain = from.chars().all(|letter| letter.is_ascii_uppercase());
     let axes: Option<Vec<usize>> = to.chars().map(|letter| from.find(letter)).collect();
     match axes.filter(|axes| plain && axes.len() == from.len()) {

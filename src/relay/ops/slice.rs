@@ -2,7 +2,7 @@
 
 use super::pick::inside;
 use super::several::Writer;
-use super::{op, Taken};
+use super::{Taken, op};
 use crate::graph::{Op, Range};
 use crate::relay::attrs::Attrs;
 use crate::relay::error::RelayError;

@@ -1,8 +1,8 @@
 //! Channels as places and back: a reshape, a transpose and a reshape.
 
+use super::Taken;
 use super::order::Order;
 use super::several::{Source, Writer};
-use super::Taken;
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -21,7 +21,7 @@ pub fn depth_to_space(call: &Call) -> Result<Taken, RelayError> {
         other => {
             return Err(call
                 .attrs
-                .refuse(format!("its mode is `{other}`, not DCR or CRD")))
+                .refuse(format!("its mode is `{other}`, not DCR or CRD")));
         }
     };
     let x = writer.reshape(x, &apart)?;

@@ -1,8 +1,8 @@
 //! Normalisations by statistics of the operand itself, from layers that every TensorRT has.
 
+use super::Taken;
 use super::normalise::axes;
 use super::several::{Source, Writer};
-use super::Taken;
 use crate::graph::{BinaryKind, ReduceKind, UnaryKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -36,12 +36,7 @@ pub fn group_norm(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// `(x - mean) / sqrt(variance + epsilon)` over `axes`.
-fn normalised(
-    call: &Call,
-    writer: &mut Writer,
-    x: Source,
-    axes: &[usize],
-) -> Result<Source, RelayError> {
+fn normalised(call: &Call, writer: &mut Writer, x: Source, axes: &[usize]) -> Result<Source, RelayError> {
     let epsilon = call.attrs.float("epsilon")?;
     let mean = writer.reduce(ReduceKind::Mean, axes, x)?;
     let centred = writer.binary(BinaryKind::Sub, x, mean)?;
@@ -55,10 +50,7 @@ fn normalised(
 /// Times operand 1 and plus operand 2, one number per element of `axis`, where the call says that they count.
 fn affine(call: &Call, mut writer: Writer, x: Source, axis: usize) -> Result<Taken, RelayError> {
     let mut x = x;
-    let parts = [
-        ("scale", 1, BinaryKind::Mul),
-        ("center", 2, BinaryKind::Add),
-    ];
+    let parts = [("scale", 1, BinaryKind::Mul), ("center", 2, BinaryKind::Add)];
     for (name, operand, kind) in parts {
         if call.attrs.flag(name)? {
             let mut wide = vec![1; writer.rank(x)];
@@ -81,9 +73,7 @@ pub fn variance(call: &Call) -> Result<Taken, RelayError> {
     let mut result = writer.reduce(ReduceKind::Mean, &axes, squares)?;
     if attrs.has("unbiased") && attrs.flag("unbiased")? {
         let count: usize = axes.iter().map(|axis| call.x()[*axis]).product();
-        attrs.ensure(count > 1, || {
-            "one element has no unbiased variance".to_string()
-        })?;
+        attrs.ensure(count > 1, || "one element has no unbiased variance".to_string())?;
         let factor = count as f32 / (count - 1) as f32;
         result = writer.with(BinaryKind::Mul, result, factor)?;
     }
@@ -97,9 +87,7 @@ pub fn l2_normalize(call: &Call) -> Result<Taken, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let rank = writer.rank(x);
-    let named = attrs
-        .ints("axis")?
-        .unwrap_or_else(|| (0..rank as i64).collect());
+    let named = attrs.ints("axis")?.unwrap_or_else(|| (0..rank as i64).collect());
     let axes = named.into_iter().map(|axis| attrs.in_rank(axis, rank));
     let axes = axes.collect::<Result<Vec<usize>, RelayError>>()?;
     let squares = writer.binary(BinaryKind::Mul, x, x)?;

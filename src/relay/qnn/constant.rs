@@ -44,11 +44,7 @@ impl Lanes {
         let count = scales.len().max(zero_points.len());
         let axis = call.attrs.int("axis")?;
         let shape = call.x();
-        let axis = if axis < 0 {
-            axis + shape.len() as i64
-        } else {
-            axis
-        };
+        let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
         let along = usize::try_from(axis).ok().and_then(|axis| shape.get(axis));
         let fits = |count: usize| count == 1 || along == Some(&count);
         call.attrs

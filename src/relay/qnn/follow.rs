@@ -107,8 +107,7 @@ impl<'a> Following<'a> {
 
     /// A term of a sum: beyond the ranges of sum and other term together, the sum saturates whatever it is.
     fn bounded_operand(&self, node: &Node) -> Vec<(TensorId, f32)> {
-        let (Op::Binary(BinaryKind::Add | BinaryKind::Sub), [a, b]) = (&node.op, &node.inputs[..])
-        else {
+        let (Op::Binary(BinaryKind::Add | BinaryKind::Sub), [a, b]) = (&node.op, &node.inputs[..]) else {
             return Vec::new();
         };
         let term = |x: TensorId, other: TensorId| -> Option<(TensorId, f32)> {
@@ -131,10 +130,7 @@ impl<'a> Following<'a> {
             let max = self.range(node.output)?.max(closed.abs()).max(open.abs());
             read.then_some((x, max))
         };
-        [operand(*a, *b), operand(*b, *a)]
-            .into_iter()
-            .flatten()
-            .collect()
+        [operand(*a, *b), operand(*b, *a)].into_iter().flatten().collect()
     }
 
     /// What a clip between 0 and 1 of something scaled and shifted reads, and where it reaches 0 and 1.
@@ -145,27 +141,19 @@ impl<'a> Following<'a> {
         };
         let sum = self.producer.get(&clip.inputs[0])?;
         let product = self.producer.get(&sum.inputs[0])?;
-        let (Op::Binary(BinaryKind::Add), Op::Binary(BinaryKind::Mul)) = (&sum.op, &product.op)
-        else {
+        let (Op::Binary(BinaryKind::Add), Op::Binary(BinaryKind::Mul)) = (&sum.op, &product.op) else {
             return None;
         };
         let constant = |node: &Node| self.graph.floats(node.inputs[1])?.next();
         let (shift, scale) = (constant(sum)?, constant(product)?);
-        let single = |node: &Node| {
-            self.graph
-                .tensor(node.inputs[1])
-                .shape
-                .iter()
-                .all(|d| *d == 1)
-        };
+        let single = |node: &Node| self.graph.tensor(node.inputs[1]).shape.iter().all(|d| *d == 1);
         let grows = single(sum) && single(product) && scale > 0.0;
         grows.then_some((product.inputs[0], -shift / scale, (1.0 - shift) / scale))
     }
 
     /// Whether `node` multiplies or shifts the channels of a layer with weights, whose part it becomes.
     fn scales_layer(&self, node: &Node, x: TensorId) -> bool {
-        let Op::Binary(BinaryKind::Add | BinaryKind::Sub | BinaryKind::Mul | BinaryKind::Div) =
-            node.op
+        let Op::Binary(BinaryKind::Add | BinaryKind::Sub | BinaryKind::Mul | BinaryKind::Div) = node.op
         else {
             return false;
         };
@@ -225,8 +213,7 @@ impl<'a> Following<'a> {
 
 /// Every element of the result is one of an operand, or padding, which no range is made for.
 fn passes(op: &Op) -> bool {
-    let nearest =
-        matches!(op, Op::Resize2d(resize) if matches!(resize.mode, ResizeMode::Nearest(_)));
+    let nearest = matches!(op, Op::Resize2d(resize) if matches!(resize.mode, ResizeMode::Nearest(_)));
     keeps_elements(op) || nearest || matches!(op, Op::Pad(_))
 }
 

@@ -57,8 +57,7 @@ pub(super) fn check(call: &Call) -> Result<(), RelayError> {
     let activation = |data: usize, scale: usize, zero_point: usize| {
         affine(call, dtype(call, data)?, scale, zero_point).map(drop)
     };
-    let result =
-        |scale, zero_point| affine(call, &call.output().dtype, scale, zero_point).map(drop);
+    let result = |scale, zero_point| affine(call, &call.output().dtype, scale, zero_point).map(drop);
     match form {
         Form::Quantise => result(1, 2),
         Form::Dequantise => {

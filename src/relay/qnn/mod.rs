@@ -16,5 +16,5 @@ mod track;
 
 pub use constant::constant;
 pub use forms::check_scales;
-pub(super) use place::{is_input_transpose, supported, Place};
+pub(super) use place::{Place, is_input_transpose, supported};
 pub(super) use track::Track;

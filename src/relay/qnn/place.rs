@@ -4,7 +4,7 @@ use super::forms;
 use super::scales::affine;
 use crate::bundle::{Affine, Integer};
 use crate::relay::error::RelayError;
-use crate::relay::expr::{arguments, operator, type_name, Call, TensorType};
+use crate::relay::expr::{Call, TensorType, arguments, operator, type_name};
 use crate::tvm::Object;
 
 /// A place between float32 and integers.

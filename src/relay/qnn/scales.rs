@@ -6,12 +6,7 @@ use crate::relay::expr::Call;
 use crate::tvm::NDArray;
 
 /// How the activation is quantised whose scale and zero point are the operands of these numbers.
-pub fn affine(
-    call: &Call,
-    dtype: &str,
-    scale: usize,
-    zero_point: usize,
-) -> Result<Affine, RelayError> {
+pub fn affine(call: &Call, dtype: &str, scale: usize, zero_point: usize) -> Result<Affine, RelayError> {
     let refuse = |reason: String| call.attrs.refuse(reason);
     let dtype = Integer::named(dtype).ok_or_else(|| {
         refuse(format!(
@@ -30,9 +25,9 @@ pub fn affine(
 pub fn scales(call: &Call, index: usize) -> Result<Vec<f32>, RelayError> {
     let values = constant(call, index, "scale")?.to_numbers()?;
     match values.iter().find(|s| !(s.is_normal() && **s > 0.0)) {
-        Some(scale) => Err(call.attrs.refuse(format!(
-            "the scale {scale} is not a normal number above zero"
-        ))),
+        Some(scale) => Err(call
+            .attrs
+            .refuse(format!("the scale {scale} is not a normal number above zero"))),
         None => Ok(values),
     }
 }

@@ -38,8 +38,5 @@ pub(super) fn keeps_elements(op: &Op) -> bool {
 }
 
 pub(super) fn rectifies(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Activation(Activation::Relu | Activation::Clip { .. })
-    )
+    matches!(op, Op::Activation(Activation::Relu | Activation::Clip { .. }))
 }

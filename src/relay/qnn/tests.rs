@@ -5,7 +5,7 @@ use super::track::Track;
 use crate::bundle::{Affine, Integer, Port};
 use crate::canon::canonicalise;
 use crate::graph::{Activation, BinaryKind, Conv2d, GraphBuilder, Op, Pad, PoolKind, TensorId};
-use crate::split::{verdict, DlaTarget, Verdict};
+use crate::split::{DlaTarget, Verdict, verdict};
 use std::collections::{HashMap, HashSet};
 
 const RELU: Op = Op::Activation(Activation::Relu);
@@ -93,9 +93,7 @@ fn neighbours_without_a_range_get_the_one_that_follows() {
     let w = b.weight("w", &[2, 2, 1, 1], vec![1.0; 4]);
     let bias = b.weight("b", &[2], vec![1.0; 2]);
     let c = b.node("c", conv(), &[x, w]).unwrap();
-    let biased = b
-        .node("biased", Op::BiasAdd { axis: 1 }, &[c, bias])
-        .unwrap();
+    let biased = b.node("biased", Op::BiasAdd { axis: 1 }, &[c, bias]).unwrap();
     let r = b.node("r", RELU, &[biased]).unwrap();
     let joined = b.node("joined", Op::Concat { axis: 1 }, &[r, x]).unwrap();
     let flat = b.node("flat", Op::Flatten, &[joined]).unwrap();
@@ -193,10 +191,7 @@ fn a_range_reaches_the_layer_before_what_has_it() {
             "a term of a sum: the ranges of the sum and of the other term",
         ),
         (
-            &|b, c, _| {
-                b.node("m", Op::GlobalPool(PoolKind::Average), &[c])
-                    .unwrap()
-            },
+            &|b, c, _| b.node("m", Op::GlobalPool(PoolKind::Average), &[c]).unwrap(),
             None,
             "an average says nothing of what it averages",
         ),
@@ -245,9 +240,7 @@ fn a_range_reaches_through_a_hard_swish() {
         let x = layer(&mut b, x);
         let constant = |b: &mut GraphBuilder, v: f32| b.weight("c", &[1], vec![v]);
         let (sixth, half) = (constant(&mut b, 1.0 / 6.0), constant(&mut b, 0.5));
-        let m = b
-            .node("m", Op::Binary(BinaryKind::Mul), &[x, sixth])
-            .unwrap();
+        let m = b.node("m", Op::Binary(BinaryKind::Mul), &[x, sixth]).unwrap();
         let a = b.node("a", add(), &[m, half]).unwrap();
         let clip = Op::Activation(Activation::Clip { min: 0.0, max: 1.0 });
         let k = b.node("k", clip, &[a]).unwrap();
@@ -258,10 +251,7 @@ fn a_range_reaches_through_a_hard_swish() {
         spread(&graph, &mut ranges);
         let near = |id, want: f32| (ranges[&id] - want).abs() < 1e-5;
         assert!(near(x, want) && near(k, 1.0), "{why}: {ranges:?}");
-        assert!(
-            ranges.contains_key(&a) && ranges.contains_key(&m),
-            "{ranges:?}"
-        );
+        assert!(ranges.contains_key(&a) && ranges.contains_key(&m), "{ranges:?}");
     }
 }
 
@@ -269,9 +259,7 @@ fn a_range_reaches_through_a_hard_swish() {
 fn an_average_and_its_operand_share_a_range() {
     let mut b = GraphBuilder::new("net");
     let x = b.input("x", &[1, 2, 4, 4]);
-    let m = b
-        .node("m", Op::GlobalPool(PoolKind::Average), &[x])
-        .unwrap();
+    let m = b.node("m", Op::GlobalPool(PoolKind::Average), &[x]).unwrap();
     b.output(m);
     let graph = b.finish().unwrap();
     for (own, want) in [(None, 3.0), (Some(0.5), 0.5)] {
@@ -285,9 +273,7 @@ fn an_average_and_its_operand_share_a_range() {
 #[test]
 fn an_average_of_what_is_never_negative_is_neither() {
     let (mut b, r) = one(RELU);
-    let mean = b
-        .node("m", Op::GlobalPool(PoolKind::Average), &[r])
-        .unwrap();
+    let mean = b.node("m", Op::GlobalPool(PoolKind::Average), &[r]).unwrap();
     let x = b.graph().inputs[0];
     assert!(never_negative(b.graph(), mean));
     assert!(!never_negative(b.graph(), x));
@@ -301,10 +287,12 @@ fn integers_read_one_way_and_come_out_as_they_went_in() {
     let x = b.graph().inputs[0];
     let mut track = Track::default();
     track.integer_input(x);
-    assert!(track
-        .output(b.graph(), y, None)
-        .unwrap_err()
-        .contains("nothing reads"));
+    assert!(
+        track
+            .output(b.graph(), y, None)
+            .unwrap_err()
+            .contains("nothing reads")
+    );
     track.read(b.graph(), y, None, u8(0.5, 3)).unwrap();
     let error = track.read(b.graph(), x, None, u8(0.5, 4)).unwrap_err();
     assert!(

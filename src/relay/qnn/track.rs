@@ -27,9 +27,7 @@ impl Track {
 
     /// Whether the first of these tensors is an input in integers.
     pub fn is_integer_input(&self, tensors: &[TensorId]) -> bool {
-        tensors
-            .first()
-            .is_some_and(|id| self.inputs.contains_key(id))
+        tensors.first().is_some_and(|id| self.inputs.contains_key(id))
     }
 
     /// Reads the integers of `tensor` as `affine`; `quantised` is how they were made inside the network.
@@ -71,9 +69,7 @@ impl Track {
         self.outputs.push(match (quantised, passed) {
             (Some(known), _) => Some(known),
             (None, Some(Some(known))) => Some(*known),
-            (None, Some(None)) => {
-                return Err("it passes integers on that nothing reads".to_string())
-            }
+            (None, Some(None)) => return Err("it passes integers on that nothing reads".to_string()),
             (None, None) => None,
         });
         Ok(())

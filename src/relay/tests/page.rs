@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::specimens::{self, Becomes};
-use super::support::{self, targets, Dla, Support};
-use crate::split::{rules, Rule};
+use super::support::{self, Dla, Support, targets};
+use crate::split::{Rule, rules};
 
 const HEAD: &str = "# Supported operators
 
@@ -57,24 +57,15 @@ fn page() -> String {
     operators(&mut page, &support, &read);
     several(&mut page, &read);
     page += NOTHING;
-    let nothing = read
-        .iter()
-        .filter(|(_, becomes)| *becomes == Becomes::Nothing);
-    page += &nothing
-        .map(|(name, _)| code(name))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let nothing = read.iter().filter(|(_, becomes)| *becomes == Becomes::Nothing);
+    page += &nothing.map(|(name, _)| code(name)).collect::<Vec<_>>().join(", ");
     page += ".\n\n";
     kept(&mut page, &read);
     limits(&mut page, &support);
     page
 }
 
-fn operators(
-    page: &mut String,
-    support: &BTreeMap<&'static str, Support>,
-    read: &[(&'static str, Becomes)],
-) {
+fn operators(page: &mut String, support: &BTreeMap<&'static str, Support>, read: &[(&'static str, Becomes)]) {
     *page += "| operator | read from | GPU | DLA of Xavier (TensorRT 8.5.2) | DLA of Orin (TensorRT 10.3) | INT8 |\n";
     *page += "|---|---|---|---|---|---|\n";
     for (operator, found) in support {
@@ -89,11 +80,7 @@ fn operators(
         let int8 = if found.int8 { "INT8" } else { "FP16" };
         let [xavier, orin] = ["Xavier", "Orin"].map(|chip| on_chip(found, chip));
         let name = code(operator);
-        writeln!(
-            page,
-            "| {name} | {from} | {gpu} | {xavier} | {orin} | {int8} |"
-        )
-        .unwrap();
+        writeln!(page, "| {name} | {from} | {gpu} | {xavier} | {orin} | {int8} |").unwrap();
     }
     page.push('\n');
 }
@@ -183,10 +170,7 @@ fn scope(rule: &Rule) -> Option<String> {
         1 => names.first().map(|name| format!("{name} only")),
         _ => None,
     };
-    let scope: Vec<String> = [only(&chips), only(&precisions)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let scope: Vec<String> = [only(&chips), only(&precisions)].into_iter().flatten().collect();
     match (chips.is_empty(), scope.is_empty()) {
         (true, _) => None,
         (false, true) => Some(String::new()),
@@ -224,10 +208,7 @@ fn supported_operators_are_as_the_page_says() {
         std::fs::write(&file, &page).unwrap();
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();
-    let differ = written
-        .lines()
-        .zip(page.lines())
-        .find(|(old, new)| old != new);
+    let differ = written.lines().zip(page.lines()).find(|(old, new)| old != new);
     assert!(
         written == page,
         "SUPPORTED_OPERATORS.md is out of date: UPDATE_GOLDEN=1 cargo test --lib supported_operators\n{differ:?}"

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use crate::relay::attrs::Attrs;
 use crate::relay::error::RelayError;
 use crate::relay::expr::{Call, Operand, TensorType};
-use crate::relay::ops::{read, Step, Taken, READERS};
+use crate::relay::ops::{READERS, Step, Taken, read};
 use crate::session::default_search;
-use crate::tvm::{open, NDArray};
+use crate::tvm::{NDArray, open};
 
 /// What a call becomes.
 #[derive(Debug, PartialEq)]
@@ -85,18 +85,8 @@ const SPECIMENS: &[Specimen] = &[
     ("nn.avg_pool3d", "1,4,8,8,8", "1,4,7,7,7", "layout=NCDHW"),
     ("nn.adaptive_max_pool1d", "1,4,8", "1,4,2", "layout=NCW"),
     ("nn.adaptive_avg_pool1d", "1,4,8", "1,4,2", "layout=NCW"),
-    (
-        "nn.adaptive_max_pool3d",
-        "1,4,8,8,8",
-        "1,4,2,2,2",
-        "layout=NCDHW",
-    ),
-    (
-        "nn.adaptive_avg_pool3d",
-        "1,4,8,8,8",
-        "1,4,2,2,2",
-        "layout=NCDHW",
-    ),
+    ("nn.adaptive_max_pool3d", "1,4,8,8,8", "1,4,2,2,2", "layout=NCDHW"),
+    ("nn.adaptive_avg_pool3d", "1,4,8,8,8", "1,4,2,2,2", "layout=NCDHW"),
     (
         "image.resize2d",
         MAP,
@@ -179,9 +169,7 @@ fn call(name: &'static str) -> Call {
     let found = SPECIMENS.iter().find(|(op, ..)| *op == name);
     let (_, operands, result, own) = match found {
         Some(specimen) => *specimen,
-        None if binary.contains(&name) || name.ends_with("_divide") => {
-            (name, "1,4,8,8 1,4,8,8", MAP, "")
-        }
+        None if binary.contains(&name) || name.ends_with("_divide") => (name, "1,4,8,8 1,4,8,8", MAP, ""),
         None => (name, MAP, MAP, ""),
     };
     let result = shape(result);
@@ -253,9 +241,6 @@ fn every_reader_has_a_call_that_it_takes() {
     for (name, becomes) in all() {
         let refused = matches!(becomes, Becomes::Refused(_));
         let want = kept.contains(&name);
-        assert_eq!(
-            refused, want,
-            "{name}: {becomes:?}; give it a call in SPECIMENS"
-        );
+        assert_eq!(refused, want, "{name}: {becomes:?}; give it a call in SPECIMENS");
     }
 }

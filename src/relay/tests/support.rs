@@ -7,10 +7,10 @@ use tvm_dla_core::split::layer_names;
 
 use crate::canon::canonicalise;
 use crate::engine::cpu::onnx_model;
-use crate::engine::precision::{assign, Format, Ranges};
+use crate::engine::precision::{Format, Ranges, assign};
 use crate::engine::{Numerics, Precision};
 use crate::graph::{Graph, Node};
-use crate::split::{self, verdict, Chip, DlaTarget, GpuReason, Verdict, Version};
+use crate::split::{self, Chip, DlaTarget, GpuReason, Verdict, Version, verdict};
 
 /// Whether a DLA runs an operator.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,8 +63,7 @@ impl Support {
         let gpu = cases.iter().all(|case| onnx_model(&case.graph()).is_ok());
         let canonical = |case: &Case| canonicalise(case.graph(), &HashSet::new()).unwrap().graph;
         let graphs: Vec<Graph> = cases.iter().map(canonical).collect();
-        let dla =
-            targets().map(|(chip, precision, target)| ((chip, precision), dla(&graphs, &target)));
+        let dla = targets().map(|(chip, precision, target)| ((chip, precision), dla(&graphs, &target)));
         Support {
             gpu,
             dla: dla.into(),
@@ -89,11 +88,7 @@ fn dla(graphs: &[Graph], target: &DlaTarget) -> Dla {
         return Dla::Within(within);
     }
     // Cases differ in what forbids them: the page gives the reason of most.
-    let reasons: Vec<String> = graphs
-        .iter()
-        .filter_map(refusal)
-        .map(|r| said(&r))
-        .collect();
+    let reasons: Vec<String> = graphs.iter().filter_map(refusal).map(|r| said(&r)).collect();
     let often = |reason: &&String| reasons.iter().filter(|other| other == reason).count();
     let most = reasons.iter().rev().max_by_key(often).cloned();
     Dla::No(most.unwrap_or("it leaves the network".to_string()))

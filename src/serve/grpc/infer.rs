@@ -11,32 +11,23 @@ use super::messages::{InferTensor, ModelInferRequest, ModelInferResponse};
 use crate::engine::Array;
 use crate::plan::counted;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{ordered, wanted, Given, VERSION};
+use crate::serve::infer::{Given, VERSION, ordered, wanted};
 use crate::serve::model::Model;
 use crate::serve::server::App;
 
-pub(super) async fn infer(
-    app: Arc<App>,
-    request: ModelInferRequest,
-) -> Result<ModelInferResponse, Status> {
+pub(super) async fn infer(app: Arc<App>, request: ModelInferRequest) -> Result<ModelInferResponse, Status> {
     let started = Instant::now();
     let name = request.model_name.clone();
     let answer = answer(&app, request).await;
     let model = app.models.get(&name, "").ok().map(|m| m.name());
-    let code = answer
-        .as_ref()
-        .err()
-        .map_or(tonic::Code::Ok, RequestError::code);
+    let code = answer.as_ref().err().map_or(tonic::Code::Ok, RequestError::code);
     let took = started.elapsed();
-    app.metrics
-        .request(model, "grpc", &format!("{code:?}"), took);
+    app.metrics.request(model, "grpc", &format!("{code:?}"), took);
     Ok(answer?)
 }
 
 async fn answer(app: &App, request: ModelInferRequest) -> Result<ModelInferResponse, RequestError> {
-    let model = app
-        .models
-        .get(&request.model_name, &request.model_version)?;
+    let model = app.models.get(&request.model_name, &request.model_version)?;
     let names = request.outputs.iter().map(|output| output.name.as_str());
     let wanted = wanted(model, names)?;
     let inputs = ordered(model, given(request.inputs, &request.raw_input_contents)?)?;
@@ -61,7 +52,7 @@ fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<Given>, RequestE
                 return Err(RequestError::Unsupported {
                     what: "the shared memory extension".to_string(),
                     help: true,
-                })
+                });
             }
             (Some(_), Some(_)) => {
                 let text = format!("input `{}` has both contents and raw contents", input.name);

@@ -6,25 +6,25 @@ pub mod messages;
 use std::future::Future;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::post;
-use axum::Router;
 use prost::Message;
 use tokio::time::timeout;
+use tonic::Status;
 use tonic::codec::ProstCodec;
 use tonic::server::Grpc;
-use tonic::Status;
 use tower::service_fn;
 
 use super::infer::VERSION;
 use super::model::Port;
 use super::server::App;
 use messages::{
-    Empty, ModelMetadataResponse, ModelRequest, ReadyResponse, ServerLiveResponse,
-    ServerMetadataResponse, TensorMetadata,
+    Empty, ModelMetadataResponse, ModelRequest, ReadyResponse, ServerLiveResponse, ServerMetadataResponse,
+    TensorMetadata,
 };
 
 const SERVICE: &str = "/inference.GRPCInferenceService/";
@@ -44,11 +44,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
 }
 
 /// Decodes the request, calls `answer`, and encodes what it gives, all within the server's limits.
-async fn unary<I, O, F>(
-    app: Arc<App>,
-    request: Request,
-    answer: impl Fn(Arc<App>, I) -> F,
-) -> Response
+async fn unary<I, O, F>(app: Arc<App>, request: Request, answer: impl Fn(Arc<App>, I) -> F) -> Response
 where
     I: Message + Default + Send + 'static,
     O: Message + Default + Send + 'static,
@@ -65,9 +61,7 @@ where
         Ok(response) => response.map(Body::new),
         Err(_) => {
             let status = Status::deadline_exceeded(format!("no answer within {limit:?}"));
-            status
-                .into_http()
-                .map(|body: tonic::body::Body| Body::new(body))
+            status.into_http().map(|body: tonic::body::Body| Body::new(body))
         }
     }
 }
@@ -86,9 +80,7 @@ async fn unknown(request: Request) -> Response {
         "there is no {}: this server has ServerLive, ServerReady, ModelReady, ServerMetadata, ModelMetadata and ModelInfer of inference.GRPCInferenceService",
         request.uri().path()
     ));
-    status
-        .into_http()
-        .map(|body: tonic::body::Body| Body::new(body))
+    status.into_http().map(|body: tonic::body::Body| Body::new(body))
 }
 
 async fn server_live(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -10,7 +10,7 @@ use super::flat::Flat;
 use crate::artifact::Element;
 use crate::plan::counted;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{beyond, Given};
+use crate::serve::infer::{Given, beyond};
 
 type Parameters = BTreeMap<String, Value>;
 
@@ -131,11 +131,7 @@ impl Input {
 impl Output {
     fn check(&self) -> Result<(), RequestError> {
         refuse_shared_memory(&self.parameters)?;
-        match self
-            .parameters
-            .get("classification")
-            .and_then(Value::as_u64)
-        {
+        match self.parameters.get("classification").and_then(Value::as_u64) {
             None | Some(0) => Ok(()),
             Some(_) => Err(RequestError::Unsupported {
                 what: "the classification extension".to_string(),

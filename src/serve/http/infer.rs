@@ -2,17 +2,17 @@
 
 use std::error::Error;
 
-use axum::body::{to_bytes, Body, Bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::{header, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
-use tokio::time::{timeout, timeout_at, Instant};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body::{Answered, BinarySize, InferRequest, InferResponse, Numbers};
 use crate::engine::Array;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{ordered, wanted, VERSION};
+use crate::serve::infer::{VERSION, ordered, wanted};
 use crate::serve::model::Model;
 use crate::serve::server::App;
 
@@ -113,8 +113,8 @@ fn respond(
         id: request.id,
         outputs: answered,
     };
-    let mut body = serde_json::to_vec(&response)
-        .map_err(|error| RequestError::Malformed(error.to_string()))?;
+    let mut body =
+        serde_json::to_vec(&response).map_err(|error| RequestError::Malformed(error.to_string()))?;
     if binary.is_empty() {
         return Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{header, StatusCode};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -29,10 +29,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v2/models/{model}/ready", get(model_ready))
         .route("/v2/models/{model}/infer", post(infer))
         .route("/v2/models/{model}/versions/{version}", get(metadata))
-        .route(
-            "/v2/models/{model}/versions/{version}/ready",
-            get(model_ready),
-        )
+        .route("/v2/models/{model}/versions/{version}/ready", get(model_ready))
         .route("/v2/models/{model}/versions/{version}/infer", post(infer))
         .route("/metrics", get(metrics))
         .fallback(unknown)
@@ -158,11 +155,7 @@ async fn metadata(State(app): State<Arc<App>>, Path(named): Path<Named>) -> Resp
     }
 }
 
-async fn infer(
-    State(app): State<Arc<App>>,
-    Path(named): Path<Named>,
-    request: Request,
-) -> Response {
+async fn infer(State(app): State<Arc<App>>, Path(named): Path<Named>, request: Request) -> Response {
     let started = Instant::now();
     let answer = infer::infer(&app, &named.model, &named.version, request).await;
     let model = app.models.get(&named.model, "").ok().map(|m| m.name());

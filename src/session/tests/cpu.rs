@@ -2,7 +2,7 @@
 
 use super::super::*;
 use crate::bundle::Options;
-use crate::engine::cpu::{find_library, CpuBackend, CpuOptions};
+use crate::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use crate::graph::*;
 use proptest::prelude::*;
 
@@ -78,9 +78,7 @@ fn integer_networks_give_the_same_bits_for_every_plan() {
         "dla0=8x5,suffix=8",
         "dla1=5x2,dla0=5x2,gpu=20x1,suffix=40",
     ] {
-        let got = session
-            .run_with(&plan.parse().unwrap(), &[batch(40)])
-            .unwrap();
+        let got = session.run_with(&plan.parse().unwrap(), &[batch(40)]).unwrap();
         assert_eq!(got.outputs, want.outputs, "{plan}");
     }
     let got = session.run(&[batch(40)]).unwrap();
@@ -172,9 +170,7 @@ fn headed(input: &[usize], head: &[Op]) -> Graph {
     let mut b = GraphBuilder::new("headed");
     let mut x = b.input("x", input);
     if input.len() == 3 {
-        x = b
-            .node("up", Op::ExpandDims { axis: 0, count: 1 }, &[x])
-            .unwrap();
+        x = b.node("up", Op::ExpandDims { axis: 0, count: 1 }, &[x]).unwrap();
     }
     let values = (0..8 * 3 * 9).map(|v| (v % 7) as f32 - 3.0).collect();
     let w = b.weight("w", &[8, 3, 3, 3], values);
@@ -185,9 +181,7 @@ fn headed(input: &[usize], head: &[Op]) -> Graph {
         groups: 1,
     });
     x = b.node("conv", conv, &[x, w]).unwrap();
-    x = b
-        .node("relu", Op::Activation(Activation::Relu), &[x])
-        .unwrap();
+    x = b.node("relu", Op::Activation(Activation::Relu), &[x]).unwrap();
     for (at, op) in head.iter().enumerate() {
         x = b.node(&format!("head{at}"), op.clone(), &[x]).unwrap();
     }
@@ -203,12 +197,8 @@ fn rows_of_any_network_are_dealt() {
         axes: axes.to_vec(),
         keepdims: false,
     };
-    let to = |dims: &[i64]| Op::Reshape {
-        dims: dims.to_vec(),
-    };
-    let turned = |axes: &[usize]| Op::Transpose {
-        axes: axes.to_vec(),
-    };
+    let to = |dims: &[i64]| Op::Reshape { dims: dims.to_vec() };
+    let turned = |axes: &[usize]| Op::Transpose { axes: axes.to_vec() };
     let folded = vec![to(&[2, 4, 36]), Op::Softmax { axis: 2 }, to(&[1, 8, 6, 6])];
     let nhwc = turned(&[0, 2, 3, 1]);
     let any = "any batch";
@@ -234,9 +224,7 @@ fn rows_of_any_network_are_dealt() {
             &[1, 3, 6, 6],
             vec![
                 Op::GlobalPool(PoolKind::Average),
-                Op::Squeeze {
-                    axes: vec![0, 2, 3],
-                },
+                Op::Squeeze { axes: vec![0, 2, 3] },
             ],
             17,
             vec![17, 8],
@@ -274,9 +262,7 @@ fn rows_of_any_network_are_dealt() {
             described.contains(&format!("nodes, {batch}\n")),
             "{why}: {described}"
         );
-        let inputs: Vec<f32> = (0..rows * 108)
-            .map(|v| ((v * 29) % 17) as f32 - 8.0)
-            .collect();
+        let inputs: Vec<f32> = (0..rows * 108).map(|v| ((v * 29) % 17) as f32 - 8.0).collect();
         let array = |rows: usize, data: &[f32]| Array {
             shape: session.input_shapes(rows).remove(0),
             data: Arc::new(data.to_vec()),
@@ -292,11 +278,7 @@ fn rows_of_any_network_are_dealt() {
             outcome.plan
         );
         let width = outcome.outputs[0].data.len() / rows;
-        let own = session
-            .graph()
-            .tensor(session.graph().outputs[0])
-            .shape
-            .clone();
+        let own = session.graph().tensor(session.graph().outputs[0]).shape.clone();
         for row in [0, 7, rows - 1] {
             let one = session
                 .run(&[array(1, &inputs[row * 108..(row + 1) * 108])])

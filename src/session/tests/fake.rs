@@ -64,11 +64,7 @@ impl Backend for Fake {
     }
 
     fn build(&self, graph: &Graph, spec: &EngineSpec) -> Result<Box<dyn Engine>, EngineError> {
-        assert_eq!(
-            graph.batch(),
-            spec.batch,
-            "the graph has the engine's batch"
-        );
+        assert_eq!(graph.batch(), spec.batch, "the graph has the engine's batch");
         self.builds.fetch_add(1, Ordering::Relaxed);
         if self.refuse == Some((spec.device, spec.stage)) {
             return Err(spec.error("refused".into()));

@@ -3,8 +3,8 @@ mod fake;
 mod stream;
 mod trouble;
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use super::*;
 use crate::engine::Rows;
 use crate::graph::{Activation, BinaryKind, GraphBuilder, Op, PoolKind};
 use crate::plan::{Cut, Mode, PlanError};
-use fake::{evaluate, Fake};
+use fake::{Fake, evaluate};
 
 const GPU: Device = Device::Gpu;
 const DLA0: Device = Device::Dla(0);
@@ -27,14 +27,10 @@ fn network() -> Bundle {
     let weights: Vec<f32> = (0..12).map(|n| (n % 5) as f32 - 2.0).collect();
     let w = b.weight("w", &[3, 4], weights);
     let pool = b.node("pool", Op::GlobalPool(PoolKind::Max), &[x]).unwrap();
-    let relu = b
-        .node("relu", Op::Activation(Activation::Relu), &[pool])
-        .unwrap();
+    let relu = b.node("relu", Op::Activation(Activation::Relu), &[pool]).unwrap();
     let flat = b.node("flat", Op::Flatten, &[relu]).unwrap();
     let dense = b.node("dense", Op::Dense, &[flat, w]).unwrap();
-    let sum = b
-        .node("sum", Op::Binary(BinaryKind::Add), &[dense, y])
-        .unwrap();
+    let sum = b.node("sum", Op::Binary(BinaryKind::Add), &[dense, y]).unwrap();
     b.output(sum);
     b.output(relu);
     bundle(b, &["batch_flatten", "dense", "sum"])
@@ -185,10 +181,7 @@ fn every_plan_gives_the_same_bits_in_input_order() {
 #[test]
 fn a_slow_device_does_not_change_the_order() {
     let fake = Fake {
-        delays: vec![
-            (GPU, Duration::from_millis(12)),
-            (DLA1, Duration::from_millis(3)),
-        ],
+        delays: vec![(GPU, Duration::from_millis(12)), (DLA1, Duration::from_millis(3))],
         ..fake()
     };
     let session = open(network(), fake);
@@ -279,11 +272,7 @@ fn wrong_inputs_say_what_is_wrong() {
     torn.data = Arc::new(vec![0.0; 11]);
     for (inputs, want, why) in [
         (good()[..1].to_vec(), "2 inputs (x, y), but 1", "too few"),
-        (
-            [good(), good()].concat(),
-            "2 inputs (x, y), but 4",
-            "too many",
-        ),
+        ([good(), good()].concat(), "2 inputs (x, y), but 4", "too many"),
         (
             with(0, array(&[4, 4, 2, 3], 0)),
             "`x` has the shape [4, 4, 2, 3] but must be [N, 4, 2, 2]",
@@ -325,12 +314,7 @@ fn plans_and_devices_that_are_not_here_are_refused() {
     let session = open(network(), one_dla());
     let inputs = batch(&session, 8);
     for (session, text, want, why) in [
-        (
-            &session,
-            "gpu=4x1",
-            "deals 4 rows but the batch has 8",
-            "rows",
-        ),
+        (&session, "gpu=4x1", "deals 4 rows but the batch has 8", "rows"),
         (
             &session,
             "gpu=4x1,dla1=4x1",
@@ -432,33 +416,21 @@ fn engines_are_built_per_cut_and_copy_once() {
     };
     for (plan, want, why) in [
         ("gpu=2x2,dla0=2x1,suffix=6", 3, "two prefixes and a suffix"),
-        (
-            "gpu=2x2,dla0=2x1,suffix=6,mode=pipelined",
-            0,
-            "the same engines",
-        ),
+        ("gpu=2x2,dla0=2x1,suffix=6,mode=pipelined", 0, "the same engines"),
         ("gpu=2x2,dla0=2x1,suffix=6,engines=2", 3, "one more of each"),
         ("gpu=2x2,dla0=2x1,suffix=6,cut=pool", 3, "other stages"),
         ("gpu=2x1,dla0=2x2,suffix=6,cut=pool", 0, "the same again"),
     ] {
         assert_eq!(builds(plan), want, "{plan}: {why}");
     }
-    let error = |plan: &str| {
-        session
-            .prepare(&plan.parse().unwrap())
-            .unwrap_err()
-            .to_string()
-    };
+    let error = |plan: &str| session.prepare(&plan.parse().unwrap()).unwrap_err().to_string();
     let unknown = error("gpu=2x2,dla0=2x1,cut=pol");
     assert!(
         unknown.contains("has no such node; the nearest place is after `pool`"),
         "{unknown}"
     );
     let suffix = error("gpu=2x2,dla0=2x1,cut=dense");
-    assert!(
-        suffix.contains("that node is not in the prefix"),
-        "{suffix}"
-    );
+    assert!(suffix.contains("that node is not in the prefix"), "{suffix}");
 }
 
 #[test]
@@ -487,10 +459,7 @@ fn rows_leave_a_device_that_became_slower_and_come_back() {
     let built = backend.builds.load(Ordering::Relaxed);
     slow.store(2, Ordering::Relaxed);
     let left = runs_until(&|rows| rows <= 6);
-    assert!(
-        left.is_some(),
-        "at half the speed 5 of 24 rows are right, not 8"
-    );
+    assert!(left.is_some(), "at half the speed 5 of 24 rows are right, not 8");
     slow.store(1, Ordering::Relaxed);
     let back = runs_until(&|rows| rows > 6);
     assert!(back.is_some(), "at full speed 8 of 24 rows are right");
@@ -541,10 +510,7 @@ fn buffers_are_filled_and_run_again_and_again() {
         let outcome = session.run(&inputs).unwrap();
         assert_right(&session, &inputs, &outcome);
     }
-    assert!(
-        !buffers.are_page_locked(),
-        "this backend has no such memory"
-    );
+    assert!(!buffers.are_page_locked(), "this backend has no such memory");
 }
 
 proptest! {

@@ -98,9 +98,7 @@ fn answers_are_right_and_in_order_on_any_devices() {
         let rows: usize = stats.devices.values().map(|d| d.rows).sum();
         assert_eq!(rows, 50, "{why}");
         assert!(stats.latency(1.0) >= stats.latency(0.5) && stats.latency(0.5) > Duration::ZERO);
-        session
-            .run(&inputs)
-            .expect("a session runs again after a stream");
+        session.run(&inputs).expect("a session runs again after a stream");
     }
 }
 
@@ -122,9 +120,7 @@ fn a_lost_device_loses_nothing() {
         }];
         let fake = Fake {
             trouble,
-            delays: [GPU, DLA0, DLA1]
-                .map(|d| (d, Duration::from_millis(2)))
-                .to_vec(),
+            delays: [GPU, DLA0, DLA1].map(|d| (d, Duration::from_millis(2))).to_vec(),
             ..fake()
         };
         let config = SessionConfig {
@@ -284,15 +280,9 @@ fn what_cannot_stream_says_why() {
     };
     let torn = vec![short(&row[0]), row[1].clone()];
     let size = stream.input.send(item(torn, 0)).unwrap_err().to_string();
-    assert!(
-        size.contains("input 0 has 15 elements instead of 16"),
-        "{size}"
-    );
+    assert!(size.contains("input 0 has 15 elements instead of 16"), "{size}");
     let count = stream.input.send(item(row[..1].to_vec(), 0)).unwrap_err();
-    assert!(
-        matches!(count, Refused::Count { got: 1, want: 2 }),
-        "{count}"
-    );
+    assert!(matches!(count, Refused::Count { got: 1, want: 2 }), "{count}");
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Devices that fail, panic, hang or answer nonsense.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::fake::{Fake, Fault, Trouble};
@@ -87,10 +87,7 @@ fn a_failed_device_is_tried_again_and_a_hung_one_never() {
         assert_right(&session, &inputs, &second);
         let dla0 = &second.stats.devices["dla0"];
         assert_eq!((dla0.rows, dla0.redealt), (again, 6 - again), "{fault:?}");
-        assert_eq!(
-            (dla0.hung, dla0.failure.is_some()),
-            (again == 0, again == 0)
-        );
+        assert_eq!((dla0.hung, dla0.failure.is_some()), (again == 0, again == 0));
     }
 }
 
@@ -114,10 +111,7 @@ fn the_suffix_needs_the_gpu() {
 
 #[test]
 fn without_a_suffix_the_dlas_take_over_from_the_gpu() {
-    let session = open(
-        prefix_only(),
-        troubled(GPU, StageKind::Prefix, 0, Fault::Error),
-    );
+    let session = open(prefix_only(), troubled(GPU, StageKind::Prefix, 0, Fault::Error));
     let inputs = batch(&session, 24);
     let outcome = session.run_with(&PLAN.parse().unwrap(), &inputs).unwrap();
     assert_right(&session, &inputs, &outcome);
@@ -138,9 +132,7 @@ fn when_every_device_is_lost_all_are_named() {
     };
     let session = open(prefix_only(), backend);
     let inputs = batch(&session, 24);
-    let error = session
-        .run_with(&PLAN.parse().unwrap(), &inputs)
-        .unwrap_err();
+    let error = session.run_with(&PLAN.parse().unwrap(), &inputs).unwrap_err();
     let text = error.to_string();
     assert!(matches!(
         error,
@@ -188,15 +180,9 @@ fn a_cancelled_run_ends_between_rounds_and_leaves_the_session_usable() {
             cancel.store(true, Ordering::Relaxed);
         });
         let error = session.run_with(&plan, &inputs).unwrap_err();
-        assert!(matches!(
-            error,
-            SessionError::Pipeline(PipelineError::Cancelled)
-        ));
+        assert!(matches!(error, SessionError::Pipeline(PipelineError::Cancelled)));
     });
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "4 s of work were left"
-    );
+    assert!(start.elapsed() < Duration::from_secs(2), "4 s of work were left");
     cancel.store(false, Ordering::Relaxed);
     let inputs = batch(&session, 5);
     assert_right(&session, &inputs, &session.run(&inputs).unwrap());
@@ -210,10 +196,7 @@ fn a_hung_device_does_not_hold_up_the_end() {
     let start = Instant::now();
     session.run_with(&PLAN.parse().unwrap(), &inputs).unwrap();
     drop(session);
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "it sleeps for 5 s"
-    );
+    assert!(start.elapsed() < Duration::from_secs(3), "it sleeps for 5 s");
 }
 
 #[test]

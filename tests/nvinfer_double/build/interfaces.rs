@@ -45,17 +45,13 @@ pub fn read(header: &str) -> Result<Vec<Interface>, String> {
 }
 
 fn without_comments(text: &str) -> String {
-    let lines = text
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or(""));
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or(""));
     lines.collect::<Vec<_>>().join(" ")
 }
 
 fn method(text: &str) -> Result<Method, String> {
     let unknown = || format!("NvInferImpl.h: not understood: {text}");
-    let text = text
-        .replace("TRT_NODISCARD", "")
-        .replace("TRT_DEPRECATED", "");
+    let text = text.replace("TRT_NODISCARD", "").replace("TRT_DEPRECATED", "");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = text.strip_prefix("virtual ").ok_or_else(unknown)?;
     let text = text.strip_suffix("= 0").ok_or_else(unknown)?;

@@ -52,15 +52,13 @@ fn build() -> Result<(), Box<dyn Error>> {
 /// NvInfer.h wants two type names of CUDA's header. Where CUDA is not installed, they are written down here.
 fn cuda(include: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let places = [include.to_path_buf(), "/usr/local/cuda/include".into()];
-    if let Some(place) = places
-        .into_iter()
-        .find(|p| p.join("cuda_runtime_api.h").exists())
-    {
+    if let Some(place) = places.into_iter().find(|p| p.join("cuda_runtime_api.h").exists()) {
         return Ok(place);
     }
     let place = PathBuf::from(env::var("OUT_DIR")?).join("cuda");
     fs::create_dir_all(&place)?;
-    let names = "#pragma once\ntypedef struct CUevent_st* cudaEvent_t;\ntypedef struct CUstream_st* cudaStream_t;\n";
+    let names =
+        "#pragma once\ntypedef struct CUevent_st* cudaEvent_t;\ntypedef struct CUstream_st* cudaStream_t;\n";
     fs::write(place.join("cuda_runtime_api.h"), names)?;
     Ok(place)
 }

@@ -1,6 +1,6 @@
 //! What `cpp/bridge.h` declares.
 
-use std::ffi::{c_char, c_void, CStr, CString};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::Arc;
 
 use crate::engine::Engine;
@@ -17,64 +17,64 @@ unsafe fn text<'a>(text: *const c_char) -> std::borrow::Cow<'a, str> {
     unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_born(kind: *const c_char, parent: u64) -> u64 {
     // SAFETY: the C++ side passes a literal.
     life::born(&unsafe { text(kind) }, parent)
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn double_died(id: u64) {
     life::died(id);
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_violation(what: *const c_char) {
     // SAFETY: the C++ side passes a string that lives for the call.
     journal::violation(&unsafe { text(what) });
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_event(json: *const c_char) {
     // SAFETY: as above.
     journal::event(&unsafe { text(json) });
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn double_dla_cores() -> i32 {
     faults::dla_cores()
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn double_version(compiled: i32) -> i32 {
     faults::version(compiled)
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_dla_refuses(layer: *const c_char) -> bool {
     // SAFETY: as above.
     faults::refuses_layer(&unsafe { text(layer) })
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_range_factor(layer: *const c_char) -> f32 {
     // SAFETY: as above.
     faults::range_factor(&unsafe { text(layer) })
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn double_build_fails(core: i32) -> bool {
     faults::build_fails(core)
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn double_build_delay() -> i32 {
     faults::slow_build()
 }
 
 type Take = extern "C" fn(to: *mut c_void, data: *const c_void, size: usize);
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_plan(
     json: *const u8,
     length: usize,
@@ -118,7 +118,7 @@ struct Handle {
     names: Vec<CString>,
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_engine(
     data: *const u8,
     size: usize,
@@ -151,7 +151,7 @@ unsafe fn handle<'a>(engine: *mut c_void) -> &'a Handle {
     unsafe { &*engine.cast::<Handle>() }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_engine_free(engine: *mut c_void) {
     // SAFETY: the C++ side frees a handle once, in a destructor.
     let handle = unsafe { Box::from_raw(engine.cast::<Handle>()) };
@@ -160,7 +160,7 @@ unsafe extern "C" fn double_engine_free(engine: *mut c_void) {
     }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_engine_ports(engine: *mut c_void) -> i32 {
     // SAFETY: the C++ side passes a living handle.
     unsafe { handle(engine) }.names.len() as i32
@@ -177,7 +177,7 @@ struct Port {
     shape: [i64; 8],
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_engine_port(engine: *mut c_void, index: i32, out: *mut Port) -> bool {
     // SAFETY: the C++ side passes a living handle.
     let handle = unsafe { handle(engine) };
@@ -202,7 +202,7 @@ unsafe extern "C" fn double_engine_port(engine: *mut c_void, index: i32, out: *m
     true
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn double_enqueue(
     engine: *mut c_void,
     addresses: *const *mut c_void,

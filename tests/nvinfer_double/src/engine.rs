@@ -40,8 +40,7 @@ impl Engine {
         }
         let core = if plan.dla == 1 { core.max(0) } else { -1 };
         let ports = |ports: &[crate::plan::Port]| ports.iter().map(Layout::of).collect();
-        let (inputs, outputs): (Result<_, _>, Result<_, _>) =
-            (ports(&plan.inputs), ports(&plan.outputs));
+        let (inputs, outputs): (Result<_, _>, Result<_, _>) = (ports(&plan.inputs), ports(&plan.outputs));
         let name = faults::device_name(core);
         journal::event(&json!({"event": "load", "device": name, "network": plan.name}).to_string());
         Ok(Engine {
@@ -61,11 +60,7 @@ impl Engine {
     ///
     /// # Errors
     /// A port without memory of its own that is large enough, an unknown stream, or a fault.
-    pub fn enqueue(
-        self: &Arc<Engine>,
-        addresses: &[*mut c_void],
-        stream: *mut c_void,
-    ) -> Result<(), String> {
+    pub fn enqueue(self: &Arc<Engine>, addresses: &[*mut c_void], stream: *mut c_void) -> Result<(), String> {
         let mut regions = Vec::new();
         for (layout, address) in self.ports().zip(addresses) {
             let region = cuda::device_region(*address as usize, layout.bytes());
@@ -92,9 +87,7 @@ impl Engine {
         // Whoever reads before the execution has ended reads this.
         outputs.iter().for_each(Region::spoil);
         self.running.fetch_add(1, Ordering::AcqRel);
-        cuda::push(stream as usize, move || {
-            engine.begun(fate, &regions, &outputs)
-        })
+        cuda::push(stream as usize, move || engine.begun(fate, &regions, &outputs))
     }
 
     fn begun(&self, fate: Fate, inputs: &[Region], outputs: &[Region]) -> Result<(), i32> {
@@ -146,8 +139,7 @@ impl Engine {
         }
         let results = session.run(&views[..])?;
         let each = (0..self.outputs.len()).map(|i| results[i].try_extract_tensor::<f32>());
-        each.map(|result| result.map(|(_, data)| data.to_vec()))
-            .collect()
+        each.map(|result| result.map(|(_, data)| data.to_vec())).collect()
     }
 }
 

@@ -117,9 +117,7 @@ impl Layout {
         let value = |index| {
             let at = self.place(index) * self.element.bytes();
             match self.element {
-                Element::Float => {
-                    f32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-                }
+                Element::Float => f32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")),
                 Element::Half => f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32(),
                 Element::Int8 => f32::from(bytes[at] as i8) * self.step,
             }

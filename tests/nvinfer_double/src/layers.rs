@@ -5,15 +5,13 @@ use std::collections::HashMap;
 use tvm_dla::engine::cpu::onnx_layers;
 use tvm_dla::graph::{Lrn, Pad, Range};
 use tvm_dla::lower::{
-    BuildError, Built, Convolution, Deconvolution, MatrixMultiply, NetworkBuilder, Reduction,
-    Scale, Shuffle, Slice, Value, Weights,
+    BuildError, Built, Convolution, Deconvolution, MatrixMultiply, NetworkBuilder, Reduction, Scale, Shuffle,
+    Slice, Value, Weights,
 };
 
 use crate::plan::{Kernel, Kind, Layer, Plan, Span};
 use crate::rounding::{self, Rounding};
-use crate::vocabulary::{
-    activation, axes, binary, geometry, pooling, reduction, resize, unary, FILL,
-};
+use crate::vocabulary::{FILL, activation, axes, binary, geometry, pooling, reduction, resize, unary};
 
 /// The ONNX model that computes a plan.
 ///
@@ -61,8 +59,7 @@ impl Network<'_> {
         }
         for layer in &self.plan.layers {
             let built = self.layer(layer);
-            let built =
-                built.and_then(|x| self.in_range(&layer.name, layer.output, x, layer.range));
+            let built = built.and_then(|x| self.in_range(&layer.name, layer.output, x, layer.range));
             let value = built.map_err(|e| BuildError(format!("layer `{}`: {e}", layer.name)))?;
             self.values.insert(layer.output, value);
         }
@@ -158,12 +155,7 @@ impl Network<'_> {
                 let function = unary(*operation).ok_or_else(|| beyond("this function"))?;
                 self.builder.unary(name, x, function)
             }
-            Kind::Lrn {
-                size,
-                alpha,
-                beta,
-                k,
-            } => {
+            Kind::Lrn { size, alpha, beta, k } => {
                 let lrn = Lrn {
                     size: *size,
                     alpha: *alpha,
@@ -184,8 +176,7 @@ impl Network<'_> {
             Kind::Reduce { .. } => Err(beyond("a reduction that drops axes")),
             Kind::Softmax { axes: mask } => self.builder.softmax(name, x, axes(*mask)[0]),
             Kind::Concatenation { axis } => {
-                let xs: Result<Vec<Value>, _> =
-                    layer.inputs.iter().map(|i| self.value(*i)).collect();
+                let xs: Result<Vec<Value>, _> = layer.inputs.iter().map(|i| self.value(*i)).collect();
                 self.builder.concatenation(name, &xs?, *axis)
             }
             Kind::MatrixMultiply { turn_a, turn_b } => {
@@ -217,9 +208,7 @@ impl Network<'_> {
                 mode,
             } => match layer.inputs.len() {
                 1 => self.cut(name, x, [start, stride], size),
-                _ if *mode == FILL && stride.iter().all(|step| *step == 1) => {
-                    self.pad(layer, x, start, size)
-                }
+                _ if *mode == FILL && stride.iter().all(|step| *step == 1) => self.pad(layer, x, start, size),
                 _ => Err(beyond("this slice")),
             },
             Kind::Resize {
@@ -270,12 +259,7 @@ impl Network<'_> {
     }
 
     /// The kernel lies in the layer, or comes in as a constant by way of its quantisation.
-    fn kernel(
-        &self,
-        layer: &Layer,
-        kernel: &Kernel,
-        maps_first: bool,
-    ) -> Result<Weights, BuildError> {
+    fn kernel(&self, layer: &Layer, kernel: &Kernel, maps_first: bool) -> Result<Weights, BuildError> {
         let inside = kernel.kernel.map(|span| self.weights(&[span.1], span));
         let weights = match inside {
             Some(weights) => weights,
@@ -321,13 +305,7 @@ impl Network<'_> {
         self.builder.deconvolution(&layer.name, x, &built)
     }
 
-    fn scale(
-        &mut self,
-        layer: &Layer,
-        x: Value,
-        shift: Option<Span>,
-        scale: Option<Span>,
-    ) -> Built {
+    fn scale(&mut self, layer: &Layer, x: Value, shift: Option<Span>, scale: Option<Span>) -> Built {
         let rank = self.plan.shapes[layer.inputs[0] as usize].len();
         let along = |span: Span| self.weights(&[span.1], span).along(1, rank);
         let parts = Scale {
@@ -358,9 +336,7 @@ impl Network<'_> {
         let before: Vec<usize> = start.iter().map(|s| (-s) as usize).collect();
         let rest = size.iter().zip(from).zip(&before);
         let pad = Pad {
-            after: rest
-                .map(|((size, from), before)| size - from - before)
-                .collect(),
+            after: rest.map(|((size, from), before)| size - from - before).collect(),
             before,
             value: self.constant(layer, 4)?.values()[0],
         };

@@ -184,9 +184,7 @@ impl Plan {
             return Err("the checksum differs: the engine is damaged".into());
         }
         let header = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes")) as usize;
-        let (header, weights) = body
-            .split_at_checked(header)
-            .ok_or("the header is cut short")?;
+        let (header, weights) = body.split_at_checked(header).ok_or("the header is cut short")?;
         let mut plan: Plan = serde_json::from_slice(header).map_err(|e| e.to_string())?;
         if plan.library != library {
             let built = plan.library;

@@ -15,9 +15,7 @@ const MOST: f32 = 127.0;
 pub fn quantised(values: &Weights, scales: &[f32], axis: usize) -> Weights {
     by_channel(values, scales, axis, |value, scale| {
         let steps = f64::from(value) / f64::from(scale);
-        steps
-            .round_ties_even()
-            .clamp(f64::from(LEAST), f64::from(MOST)) as f32
+        steps.round_ties_even().clamp(f64::from(LEAST), f64::from(MOST)) as f32
     })
 }
 
@@ -25,12 +23,7 @@ pub fn dequantised(steps: &Weights, scales: &[f32], axis: usize) -> Weights {
     by_channel(steps, scales, axis, |steps, scale| steps * scale)
 }
 
-fn by_channel(
-    values: &Weights,
-    scales: &[f32],
-    axis: usize,
-    each: impl Fn(f32, f32) -> f32,
-) -> Weights {
+fn by_channel(values: &Weights, scales: &[f32], axis: usize, each: impl Fn(f32, f32) -> f32) -> Weights {
     let inner: usize = values.shape[(axis + 1).min(values.shape.len())..]
         .iter()
         .product();
@@ -49,10 +42,7 @@ pub fn kernel(weights: &Weights, axis: usize) -> Weights {
         *scale = scale.max(value.abs() / MOST);
     }
     // A channel of zeros takes any scale.
-    scales
-        .iter_mut()
-        .filter(|s| **s == 0.0)
-        .for_each(|s| *s = 1.0);
+    scales.iter_mut().filter(|s| **s == 0.0).for_each(|s| *s = 1.0);
     dequantised(&quantised(weights, &scales, axis), &scales, axis)
 }
 
@@ -88,10 +78,7 @@ impl Rounding<'_> {
     /// To 11 significant bits; what FP16 has no number for (beyond 65504, below 2^-14) keeps float32's.
     pub fn halve(&mut self, x: Value) -> Built {
         let wide = self.with(BinaryKind::Mul, x, SPLIT)?;
-        let rest = self
-            .builder
-            .elementwise(self.name, BinaryKind::Sub, wide, x)?;
-        self.builder
-            .elementwise(self.name, BinaryKind::Sub, wide, rest)
+        let rest = self.builder.elementwise(self.name, BinaryKind::Sub, wide, x)?;
+        self.builder.elementwise(self.name, BinaryKind::Sub, wide, rest)
     }
 }

@@ -1,8 +1,7 @@
 //! NvInfer's numbers -> the terms of `tvm_dla::lower`. `None` is what no network of the program has.
 
 use tvm_dla::graph::{
-    Activation, BinaryKind, Coordinates, PoolKind, ReduceKind, Resize2d, ResizeMode, Rounding,
-    UnaryKind,
+    Activation, BinaryKind, Coordinates, PoolKind, ReduceKind, Resize2d, ResizeMode, Rounding, UnaryKind,
 };
 use tvm_dla::lower::{Geometry, Pooling, Resize};
 

@@ -34,10 +34,7 @@ pub fn slow_down(machine: &Machine, constants: &Constants, demands: &[(Device, f
 /// Longer answers to each request: `others` is the share of the DRAM that others ask for.
 fn waiting(machine: &Machine, constants: &Constants, device: Device, own: f64, others: f64) -> f64 {
     let (key, most) = match device {
-        Device::Gpu => (
-            Key::WaitGpu,
-            machine.dram() * constants.get(Key::Memory) / 1e3,
-        ),
+        Device::Gpu => (Key::WaitGpu, machine.dram() * constants.get(Key::Memory) / 1e3),
         Device::Dla(_) => (Key::WaitDla, dla_most(machine, constants)),
     };
     let bound = (own / most).min(1.0);
@@ -45,19 +42,12 @@ fn waiting(machine: &Machine, constants: &Constants, device: Device, own: f64, o
 }
 
 /// Less bandwidth: a GPU gets what the DLAs leave, but never less than its share.
-fn rationed(
-    machine: &Machine,
-    constants: &Constants,
-    device: Device,
-    own: f64,
-    others: f64,
-) -> f64 {
+fn rationed(machine: &Machine, constants: &Constants, device: Device, own: f64, others: f64) -> f64 {
     match device {
         Device::Dla(_) => 1.0,
         Device::Gpu => {
             let peak = machine.dram() / 1e3;
-            let left = (peak * constants.get(Key::Memory) - others)
-                .max(peak * constants.get(Key::ShareGpu));
+            let left = (peak * constants.get(Key::Memory) - others).max(peak * constants.get(Key::ShareGpu));
             (own / left).max(1.0)
         }
     }

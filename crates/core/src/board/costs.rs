@@ -6,7 +6,7 @@ use super::dla::Dla;
 use super::framework::Framework;
 use super::gpu::Gpu;
 use super::hardware::{Arithmetic, Machine};
-use super::work::{layers, Layer, Target};
+use super::work::{Layer, Target, layers};
 use crate::graph::{Graph, TensorId};
 use crate::plan::{Device, StageKind};
 use crate::sim::{Costs, ExecutionCost, HostCosts, Load};
@@ -58,12 +58,7 @@ pub struct BoardCosts {
 
 impl BoardCosts {
     /// Takes work per row from shapes; the batch that `graph` was compiled for does not matter.
-    pub fn new(
-        graph: &Graph,
-        stages: &Stages,
-        setting: Setting,
-        constants: Constants,
-    ) -> BoardCosts {
+    pub fn new(graph: &Graph, stages: &Stages, setting: Setting, constants: Constants) -> BoardCosts {
         BoardCosts {
             whole: Stage::of(graph),
             prefix: stages.prefix.as_ref().map(Stage::of),
@@ -132,14 +127,8 @@ impl BoardCosts {
 }
 
 impl Costs for BoardCosts {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
-        self.cost(stage, device, batch as f64)
-            .map_err(|e| e.to_string())
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
+        self.cost(stage, device, batch as f64).map_err(|e| e.to_string())
     }
 
     fn slow_down(&self, loads: &[Load]) -> Vec<f64> {

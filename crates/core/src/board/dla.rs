@@ -55,19 +55,13 @@ impl Dla<'_> {
         match layer.kind {
             Kind::Convolution | Kind::MatMul => self.padded_macs(geometry, rows) / self.rate(),
             Kind::Depthwise => self.depthwise(geometry, rows),
-            Kind::Pool
-            | Kind::Lrn
-            | Kind::Pointwise
-            | Kind::Reduce
-            | Kind::Softmax
-            | Kind::Move => 0.0,
+            Kind::Pool | Kind::Lrn | Kind::Pointwise | Kind::Reduce | Kind::Softmax | Kind::Move => 0.0,
         }
     }
 
     /// Multiply-accumulates per cycle that convolutions reach.
     fn rate(&self) -> f64 {
-        let peak =
-            self.machine.dla_peak(self.arithmetic).unwrap_or(0.0) / self.machine.mode.dla_mhz.0;
+        let peak = self.machine.dla_peak(self.arithmetic).unwrap_or(0.0) / self.machine.mode.dla_mhz.0;
         let key = match (self.first(), self.arithmetic) {
             (true, _) => Key::DlaMac,
             (false, Arithmetic::Int8) => Key::Dla2MacInt8,

@@ -20,7 +20,9 @@ pub enum BoardError {
         field: String,
         reason: String,
     },
-    #[error("no board `{name}`; the nearest is `{nearest}`. There are {known}\nhelp: give one of these, or the path of a board file (.json) like those in data/boards/")]
+    #[error(
+        "no board `{name}`; the nearest is `{nearest}`. There are {known}\nhelp: give one of these, or the path of a board file (.json) like those in data/boards/"
+    )]
     Unknown {
         name: String,
         nearest: String,
@@ -68,11 +70,7 @@ impl Board {
             }
             if mode.gpu_sms.is_some_and(|sms| sms.0 > self.gpu.sms.0) {
                 let reason = format!("more than the {} that the GPU has", self.gpu.sms.0);
-                return Err(wrong(
-                    &format!("modes[{index}].gpu_sms"),
-                    "\"gpu_sms\"",
-                    reason,
-                ));
+                return Err(wrong(&format!("modes[{index}].gpu_sms"), "\"gpu_sms\"", reason));
             }
         }
         match self.mode(None) {
@@ -121,13 +119,9 @@ pub fn builtin() -> Vec<Board> {
 pub fn named(name: &str) -> Result<Board, BoardError> {
     let boards = builtin();
     let known = list(boards.iter().map(|b| b.name.0.as_str()));
-    let nearest = boards
-        .iter()
-        .min_by_key(|b| strsim::levenshtein(&b.name.0, name));
+    let nearest = boards.iter().min_by_key(|b| strsim::levenshtein(&b.name.0, name));
     let nearest = nearest.map(|b| b.name.to_string()).unwrap_or_default();
-    let mut found = boards
-        .into_iter()
-        .filter(|b| b.name.0.eq_ignore_ascii_case(name));
+    let mut found = boards.into_iter().filter(|b| b.name.0.eq_ignore_ascii_case(name));
     found.next().ok_or_else(|| BoardError::Unknown {
         name: name.into(),
         nearest,

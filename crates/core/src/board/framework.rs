@@ -22,15 +22,12 @@ impl Framework {
         let costs = |run_us, merge_us| HostCosts { run_us, merge_us };
         match (self, shared) {
             (Framework::Native, false) => costs(constants.get(Key::HostRun), 0.0),
-            (Framework::Native, true) => {
-                costs(constants.get(Key::HostRun), constants.get(Key::HostMerge))
-            }
+            (Framework::Native, true) => costs(constants.get(Key::HostRun), constants.get(Key::HostMerge)),
             (Framework::Ksc2022, false) => costs(constants.get(Key::KscCall), 0.0),
             // Three prefixes are called before anything runs, the suffix after the merge.
-            (Framework::Ksc2022, true) => costs(
-                3.0 * constants.get(Key::KscCall),
-                constants.get(Key::KscCall),
-            ),
+            (Framework::Ksc2022, true) => {
+                costs(3.0 * constants.get(Key::KscCall), constants.get(Key::KscCall))
+            }
         }
     }
 

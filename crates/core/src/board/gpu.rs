@@ -20,9 +20,7 @@ pub struct Gpu<'a> {
 impl Gpu<'_> {
     /// Time of `layer` with `rows` rows.
     pub fn time(&self, layer: &Layer, rows: f64) -> f64 {
-        self.launch()
-            + self.start(layer)
-            + self.compute(layer, rows).max(self.transfer(layer, rows))
+        self.launch() + self.start(layer) + self.compute(layer, rows).max(self.transfer(layer, rows))
     }
 
     /// DRAM traffic of `layer`.
@@ -33,9 +31,8 @@ impl Gpu<'_> {
 
     /// Bringing each of `tensors`, in elements, from float32 into this arithmetic's layout or back: a kernel each.
     pub fn io(&self, tensors: &[f64]) -> f64 {
-        let kernel = |elements: &f64| {
-            self.launch() + elements * (4.0 + self.arithmetic.bytes()) / self.bandwidth()
-        };
+        let kernel =
+            |elements: &f64| self.launch() + elements * (4.0 + self.arithmetic.bytes()) / self.bandwidth();
         match self.arithmetic {
             Arithmetic::Fp32 => 0.0,
             Arithmetic::Fp16 | Arithmetic::Int8 => tensors.iter().map(kernel).sum(),
@@ -56,21 +53,15 @@ impl Gpu<'_> {
             Kind::Convolution | Kind::Depthwise | Kind::MatMul => {
                 self.of_architecture(Key::StartVolta, Key::StartAmpere)
             }
-            Kind::Pool
-            | Kind::Lrn
-            | Kind::Pointwise
-            | Kind::Reduce
-            | Kind::Softmax
-            | Kind::Move => 0.0,
+            Kind::Pool | Kind::Lrn | Kind::Pointwise | Kind::Reduce | Kind::Softmax | Kind::Move => 0.0,
         }
     }
 
     fn of_architecture(&self, volta: Key, ampere: Key) -> f64 {
-        self.constants
-            .get(match self.machine.board.gpu.architecture {
-                Architecture::Volta => volta,
-                Architecture::Ampere => ampere,
-            })
+        self.constants.get(match self.machine.board.gpu.architecture {
+            Architecture::Volta => volta,
+            Architecture::Ampere => ampere,
+        })
     }
 
     fn bandwidth(&self) -> f64 {
@@ -84,8 +75,7 @@ impl Gpu<'_> {
         let cache = self.cache();
         // What exceeds the cache comes from the DRAM.
         let kept = activations.min(cache) / gain + (activations - cache).max(0.0);
-        let weights =
-            layer.weights * size / (self.machine.dram() * self.constants.get(Key::WeightMemory));
+        let weights = layer.weights * size / (self.machine.dram() * self.constants.get(Key::WeightMemory));
         kept / self.bandwidth() + weights
     }
 
@@ -149,9 +139,7 @@ impl Gpu<'_> {
 
     fn efficiency(&self) -> f64 {
         let key = match (self.arithmetic, self.machine.board.gpu.architecture) {
-            (Arithmetic::Fp32, _) if self.machine.board.gpu.tf32_fma_per_sm.is_some() => {
-                Key::ConvTf32
-            }
+            (Arithmetic::Fp32, _) if self.machine.board.gpu.tf32_fma_per_sm.is_some() => Key::ConvTf32,
             (Arithmetic::Fp32, _) => Key::ConvFp32,
             (Arithmetic::Fp16, Architecture::Volta) => Key::ConvFp16Volta,
             (Arithmetic::Int8, Architecture::Volta) => Key::ConvInt8Volta,

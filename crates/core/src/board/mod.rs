@@ -15,14 +15,14 @@ mod hardware;
 mod work;
 
 pub use calibration::{Accuracy, Calibration, Level, Processor, Stored};
-pub use constants::{Constants, Definition, Key, DEFINITIONS};
+pub use constants::{Constants, DEFINITIONS, Definition, Key};
 pub use contention::slow_down;
 pub use costs::{BoardCosts, CostError, Setting};
 pub use dla::Dla;
-pub use file::{builtin, named, BoardError};
+pub use file::{BoardError, builtin, named};
 pub use framework::Framework;
 pub use gpu::Gpu;
 pub use hardware::{
     Architecture, Arithmetic, Board, DlaHardware, GpuHardware, Machine, Megahertz, Mode, Positive,
 };
-pub use work::{layers, Geometry, Kind, Layer, Target};
+pub use work::{Geometry, Kind, Layer, Target, layers};

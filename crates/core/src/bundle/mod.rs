@@ -54,8 +54,7 @@ impl Bundle {
     /// The bytes that [`Bundle::from_bytes`] reads back.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = self.header();
-        let mut bytes =
-            Vec::with_capacity(self.graph.weight_bytes() as usize + header.len() + 4096);
+        let mut bytes = Vec::with_capacity(self.graph.weight_bytes() as usize + header.len() + 4096);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
@@ -85,8 +84,8 @@ impl Bundle {
     pub fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
         let header = checked_header(bytes)?;
         let length = header.len();
-        let header: Header = serde_json::from_slice(header)
-            .map_err(|error| BundleError::Header(error.to_string()))?;
+        let header: Header =
+            serde_json::from_slice(header).map_err(|error| BundleError::Header(error.to_string()))?;
         let (mut bundle, weights) = header.into_parts();
         read_weights(&mut bundle.graph, &weights, bytes, PREAMBLE + length)?;
         bundle.graph.validate()?;

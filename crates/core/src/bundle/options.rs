@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Preprocess;
 use crate::plan::Plan;
-use crate::split::{platform_limit, DlaTarget};
+use crate::split::{DlaTarget, platform_limit};
 
 /// Options of the target `dla`, frozen into the artifact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,21 +92,14 @@ impl Options {
         if let Some(name) = given.keys().find(|n| !Options::NAMES.contains(&n.as_str())) {
             return Err(unknown(name));
         }
-        if options
-            .board
-            .as_ref()
-            .is_some_and(|board| board.name.is_empty())
-        {
+        if options.board.as_ref().is_some_and(|board| board.name.is_empty()) {
             return Err(OptionsError::Value {
                 name: "power",
                 reason: "a power mode is one of a board: name it with the option board".into(),
             });
         }
         match platform_limit(&options.target) {
-            Some(reason) => Err(OptionsError::Platform(format!(
-                "{}: {reason}",
-                options.target
-            ))),
+            Some(reason) => Err(OptionsError::Platform(format!("{}: {reason}", options.target))),
             None => Ok(options),
         }
     }
@@ -130,20 +123,14 @@ impl Options {
     }
 }
 
-fn read<T: std::str::FromStr<Err = String>>(
-    name: &'static str,
-    value: &str,
-) -> Result<T, OptionsError> {
+fn read<T: std::str::FromStr<Err = String>>(name: &'static str, value: &str) -> Result<T, OptionsError> {
     value
         .parse()
         .map_err(|reason| OptionsError::Value { name, reason })
 }
 
 fn list(value: &str) -> Vec<String> {
-    value
-        .split(',')
-        .map(|part| part.trim().to_string())
-        .collect()
+    value.split(',').map(|part| part.trim().to_string()).collect()
 }
 
 fn cores(value: &str) -> Result<Vec<u8>, OptionsError> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Affine;
-use crate::graph::{permuted, Graph};
+use crate::graph::{Graph, permuted};
 use crate::split::Report;
 
 /// Ranges that need no calibration, and what TVM passes at both ends.
@@ -170,8 +170,7 @@ impl Port {
                 return Err(format!("the axes {axes:?} are no order of {rank}"));
             }
         }
-        self.integer
-            .map_or(Ok(()), |affine| affine.checked().map(drop))
+        self.integer.map_or(Ok(()), |affine| affine.checked().map(drop))
     }
 }
 

@@ -37,8 +37,7 @@ pub struct Preprocess {
 
 impl Preprocess {
     /// Names that [`FromStr`] takes.
-    pub const PRESETS: [&'static str; 4] =
-        ["unit-symmetric", "efficientnet-lite", "imagenet", "none"];
+    pub const PRESETS: [&'static str; 4] = ["unit-symmetric", "efficientnet-lite", "imagenet", "none"];
     /// The fraction of a picture that ImageNet models are evaluated on.
     const CROP: Fit = Fit::CenterCrop(0.875);
 

@@ -91,10 +91,7 @@ fn every_single_damaged_byte_is_found() {
         assert!(Bundle::from_bytes(&damaged).is_err(), "byte {at}");
     }
     for length in 0..bytes.len() {
-        assert!(
-            Bundle::from_bytes(&bytes[..length]).is_err(),
-            "{length} bytes"
-        );
+        assert!(Bundle::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
     }
 }
 
@@ -281,11 +278,7 @@ fn a_plan_is_put_in_and_taken_out_without_moving_anything() {
             ..sample()
         };
         assert_eq!(Bundle::from_bytes(&bytes).unwrap(), want);
-        assert_eq!(
-            bytes,
-            want.to_bytes(),
-            "as if it had been written with this plan"
-        );
+        assert_eq!(bytes, want.to_bytes(), "as if it had been written with this plan");
     }
     embed(&mut bytes, None).unwrap();
     assert_eq!(bytes, bare.to_bytes());
@@ -298,10 +291,7 @@ fn a_plan_is_put_in_and_taken_out_without_moving_anything() {
         60
     ];
     let error = embed(&mut bytes, Some(Plan::merged(long))).unwrap_err();
-    assert!(
-        error.to_string().contains("has no room for this plan"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("has no room for this plan"), "{error}");
     assert_eq!(bytes, bare.to_bytes(), "a refusal changes nothing");
     assert!(embed(&mut bytes[1..], None).is_err());
 }
@@ -332,11 +322,7 @@ fn integers_stand_for_reals_and_a_dla_needs_a_range() {
         );
         let (low, high) = affine.interval();
         let ends = affine.reals(&affine.bytes(&[low - 3.0, high + 3.0, 0.0]));
-        assert_eq!(
-            ends,
-            [low, high, 0.0],
-            "{why}: saturates, and zero is exact"
-        );
+        assert_eq!(ends, [low, high, 0.0], "{why}: saturates, and zero is exact");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::profile::moved;
 use super::rows::Row;
-use crate::board::{named, Arithmetic, Layer, Machine, Megahertz, Processor};
+use crate::board::{Arithmetic, Layer, Machine, Megahertz, Processor, named};
 
 pub(super) fn arithmetic(row: &Row) -> Result<Arithmetic, String> {
     match row.precision.as_str() {
@@ -88,17 +88,10 @@ pub(super) fn machine(row: &Row) -> Result<Machine, String> {
 pub(super) fn trust(row: &Row) -> f64 {
     match row.kind.as_str() {
         // The Xavier NX's per-core targets repeat the AGX Xavier's, whose clock is a quarter higher.
-        "configured_expected_qps" if row.device == "Jetson Xavier NX" && row.processor != "GPU" => {
-            0.1
-        }
+        "configured_expected_qps" if row.device == "Jetson Xavier NX" && row.processor != "GPU" => 0.1,
         "configured_expected_qps" => 0.3,
         _ if row.layer.contains("_mark_at_") => 0.1,
-        _ if row.note.contains("DVFS")
-            || row.power_mode.contains("DVFS")
-            || row.note.contains("dvfs") =>
-        {
-            0.3
-        }
+        _ if row.note.contains("DVFS") || row.power_mode.contains("DVFS") || row.note.contains("dvfs") => 0.3,
         _ => 1.0,
     }
 }

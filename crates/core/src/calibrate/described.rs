@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::conditions::{arithmetic, batches, kernels, machine, processor, tasks, trust};
-use super::networks::{network, single, Parameters};
+use super::networks::{Parameters, network, single};
 use super::observation::Observation;
 use super::profile::part;
 use super::quantity::{Place, Quantity, Work};
 use super::rows::Row;
-use crate::board::{layers, Kind, Layer, Level, Processor, Target};
+use crate::board::{Kind, Layer, Level, Processor, Target, layers};
 use crate::graph::Graph;
 
 /// Layers of a network for either target, and its elements in and out.
@@ -32,9 +32,7 @@ impl Networks {
             arithmetic,
         };
         let rows = batches(row)?;
-        let measured = row
-            .micros(rows[0])
-            .ok_or_else(|| format!("unit {}", row.unit))?;
+        let measured = row.micros(rows[0]).ok_or_else(|| format!("unit {}", row.unit))?;
         let (level, quantity) = self.quantity(row, processor, rows)?;
         let measured = match processor {
             Processor::Combined => 1e6 / row.value,
@@ -153,10 +151,7 @@ fn split(described: &Described, row: &Row) -> (Vec<Layer>, Vec<Layer>) {
         _ => true,
     };
     let layers = &described.dla;
-    let at = layers
-        .iter()
-        .position(|l| !stays(l))
-        .unwrap_or(layers.len());
+    let at = layers.iter().position(|l| !stays(l)).unwrap_or(layers.len());
     (layers[..at].to_vec(), layers[at..].to_vec())
 }
 
@@ -166,8 +161,7 @@ fn single_layer(row: &Row) -> Result<Quantity, String> {
         .strip_prefix("params ")
         .and_then(|t| t.split("};").next());
     let text = text.ok_or("the layer's parameters are not given")?;
-    let parameters: Parameters =
-        serde_json::from_str(&format!("{text}}}")).map_err(|e| e.to_string())?;
+    let parameters: Parameters = serde_json::from_str(&format!("{text}}}")).map_err(|e| e.to_string())?;
     let graph = single(&parameters).map_err(|e| e.to_string())?;
     let described = describe(&graph);
     Ok(Quantity::Dla {

@@ -1,7 +1,7 @@
 //! Robust least squares on logarithms of errors, with priors: Levenberg-Marquardt with numeric derivatives.
 
 use super::observation::Observation;
-use crate::board::{Constants, Key, DEFINITIONS};
+use crate::board::{Constants, DEFINITIONS, Key};
 
 /// Standard deviation of a measurement's logarithm that the model cannot explain.
 const NOISE: f64 = 0.12;
@@ -66,9 +66,7 @@ fn residuals(keys: &[usize], constants: &Constants, errors: Errors) -> Vec<f64> 
             error.signum() * (HUBER * (2.0 * error.abs() - HUBER)).sqrt()
         }
     };
-    let measured = errors(constants)
-        .into_iter()
-        .map(|(e, w)| w.sqrt() * huber(e));
+    let measured = errors(constants).into_iter().map(|(e, w)| w.sqrt() * huber(e));
     let prior = keys.iter().map(|k| {
         let definition = &DEFINITIONS[*k];
         (constants.get(definition.key) / definition.prior).ln() / definition.spread
@@ -90,11 +88,7 @@ fn derivatives(keys: &[usize], at: &Constants, errors: Errors) -> System {
             let mut step = vec![0.0; keys.len()];
             step[k] = WIDTH;
             let there = residuals(keys, &shifted(keys, at, &step), errors);
-            there
-                .iter()
-                .zip(&here)
-                .map(|(t, h)| (t - h) / WIDTH)
-                .collect()
+            there.iter().zip(&here).map(|(t, h)| (t - h) / WIDTH).collect()
         })
         .collect();
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
@@ -118,11 +112,8 @@ fn shifted(keys: &[usize], from: &Constants, step: &[f64]) -> Constants {
 fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<f64>> {
     let n = right.len();
     for column in 0..n {
-        let pivot = (column..n).max_by(|a, b| {
-            matrix[*a][column]
-                .abs()
-                .total_cmp(&matrix[*b][column].abs())
-        })?;
+        let pivot =
+            (column..n).max_by(|a, b| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs()))?;
         if matrix[pivot][column].abs() < 1e-12 {
             return None;
         }

@@ -1,12 +1,12 @@
 //! The two constants of the paper's framework, fitted to two points of its ratio curve.
 
 use super::networks::network;
-use crate::board::{named, Arithmetic, BoardCosts, Constants, Framework, Key, Setting};
+use crate::board::{Arithmetic, BoardCosts, Constants, Framework, Key, Setting, named};
 use crate::graph::Graph;
 use crate::plan::Device;
 use crate::report::published;
-use crate::sim::{best, Choice, Network, Noise};
-use crate::split::{cut, DlaTarget, Precision, Stages};
+use crate::sim::{Choice, Network, Noise, best};
+use crate::split::{DlaTarget, Precision, Stages, cut};
 
 /// The batch sizes whose published ratios are used; the other seven are predicted.
 pub const POINTS: [usize; 2] = [16, 512];
@@ -35,10 +35,7 @@ pub fn fit_paper(constants: &Constants) -> Result<Constants, String> {
     let (graph, stages, setting) = parts()?;
     let mut constants = constants.clone();
     for _ in 0..ROUNDS {
-        for (key, batch, slower) in [
-            (Key::KscCall, POINTS[0], true),
-            (Key::KscCopy, POINTS[1], false),
-        ] {
+        for (key, batch, slower) in [(Key::KscCall, POINTS[0], true), (Key::KscCopy, POINTS[1], false)] {
             let wanted = published().into_iter().find(|p| p.batch == batch);
             let wanted = wanted
                 .ok_or_else(|| format!("the paper has no batch {batch}"))?
@@ -93,13 +90,6 @@ pub fn ratio(costs: &BoardCosts, batch: usize) -> Option<f64> {
         dla_rows: 64,
         unit: None,
     };
-    let rate = |choice| {
-        Some(
-            best(&network, choice, batch, costs, Noise::NONE)
-                .ok()?
-                .1
-                .rate(),
-        )
-    };
+    let rate = |choice| Some(best(&network, choice, batch, costs, Noise::NONE).ok()?.1.rate());
     Some(rate(Choice::Shared)? / rate(Choice::GpuOnly)?)
 }

@@ -49,18 +49,10 @@ fn googlenet(row: &Row, described: &Described) -> Result<Quantity, String> {
         let inside = |l: &&Layer| place(&l.name).is_some_and(|p| (from..=to).contains(&p));
         layers.iter().filter(inside).cloned().collect()
     };
-    let number = |t: &str| {
-        t.trim()
-            .parse::<usize>()
-            .map_err(|_| format!("layer {text}"))
-    };
+    let number = |t: &str| t.trim().parse::<usize>().map_err(|_| format!("layer {text}"));
     if let Some(rest) = text.strip_prefix("layers after ") {
         let from = number(rest.split(' ').next().unwrap_or_default())? + 1;
-        return Ok(Quantity::DlaLayers(work(between(
-            &described.dla,
-            from,
-            139,
-        ))));
+        return Ok(Quantity::DlaLayers(work(between(&described.dla, from, 139))));
     }
     if let Some(rest) = text.strip_prefix("layers ") {
         let rest = rest.split(" (").next().unwrap_or(rest).replace("..", "-");
@@ -165,7 +157,6 @@ fn place(name: &str) -> Option<usize> {
         ("pool_proj", 11),
         ("output", 13),
     ];
-    let find =
-        |list: &[(&str, usize)], key: &str| list.iter().find(|(n, _)| *n == key).map(|(_, p)| *p);
+    let find = |list: &[(&str, usize)], key: &str| list.iter().find(|(n, _)| *n == key).map(|(_, p)| *p);
     Some(find(&blocks, block)? + find(&inside, layer)?)
 }

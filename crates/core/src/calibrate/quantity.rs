@@ -1,6 +1,6 @@
 //! What a measurement measured, so that the model can say the same in microseconds.
 
-use crate::board::{slow_down, Arithmetic, Constants, Dla, Gpu, Key, Layer, Machine};
+use crate::board::{Arithmetic, Constants, Dla, Gpu, Key, Layer, Machine, slow_down};
 use crate::plan::Device;
 
 /// One engine's layers with what goes in and out.
@@ -54,11 +54,7 @@ impl Quantity {
     /// Predicted microseconds.
     pub fn predict(&self, place: &Place, constants: &Constants) -> f64 {
         let python = |flag: bool| {
-            if flag {
-                constants.get(Key::PythonCall)
-            } else {
-                0.0
-            }
+            if flag { constants.get(Key::PythonCall) } else { 0.0 }
         };
         match self {
             Quantity::Gpu {
@@ -79,10 +75,7 @@ impl Quantity {
                 python: flag,
             } => {
                 let submit = constants.get(Key::DlaSubmit) * tasks;
-                submit
-                    + dla(place, constants, work)
-                    + gpu(place, constants, fallback, false)
-                    + python(*flag)
+                submit + dla(place, constants, work) + gpu(place, constants, fallback, false) + python(*flag)
             }
             Quantity::Submit => constants.get(Key::DlaSubmit),
             Quantity::Combined {
@@ -103,11 +96,7 @@ impl Quantity {
 fn decode(place: &Place, constants: &Constants, detects: bool) -> f64 {
     let machine = &place.machine;
     let micros = constants.get(Key::Decode) * 1e6 / (machine.sms() * machine.mode.gpu_mhz.0);
-    if detects {
-        micros
-    } else {
-        0.0
-    }
+    if detects { micros } else { 0.0 }
 }
 
 fn gpu(place: &Place, constants: &Constants, work: &Work, graph: bool) -> f64 {
@@ -142,8 +131,7 @@ fn combined(
     decode: f64,
 ) -> f64 {
     let (machine, arithmetic) = (&place.machine, place.arithmetic);
-    let traffic =
-        |work: &Work, bytes: &dyn Fn(&Layer) -> f64| work.layers.iter().map(bytes).sum::<f64>();
+    let traffic = |work: &Work, bytes: &dyn Fn(&Layer) -> f64| work.layers.iter().map(bytes).sum::<f64>();
     let gpu_model = Gpu {
         machine,
         constants,
@@ -162,10 +150,7 @@ fn combined(
     let mut demands = vec![(Device::Gpu, gpu_demand)];
     demands.extend((0..cores).map(|core| (Device::Dla(core), dla_demand)));
     let factors = slow_down(machine, constants, &demands);
-    let dla_rate: f64 = factors[1..]
-        .iter()
-        .map(|f| on_dla.rows / (dla_time * f))
-        .sum();
+    let dla_rate: f64 = factors[1..].iter().map(|f| on_dla.rows / (dla_time * f)).sum();
     // Of each microsecond the GPU spends this share on the DLAs' rows.
     let fallback_time = gpu(place, constants, fallback, true) / fallback.rows.max(1.0) + decode;
     let left = (1.0 - dla_rate * fallback_time * factors[0]).max(0.05);

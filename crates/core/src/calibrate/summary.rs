@@ -4,7 +4,7 @@ use super::fit::fit;
 use super::observation::Observation;
 use super::paper::POINTS;
 use crate::board::{
-    Accuracy, Arithmetic, Calibration, Constants, Key, Level, Processor, Stored, DEFINITIONS,
+    Accuracy, Arithmetic, Calibration, Constants, DEFINITIONS, Key, Level, Processor, Stored,
 };
 
 /// One observation's error twice: fitted with it, and fitted without its source. Relative: 0.1 is 10 % too slow.
@@ -25,8 +25,7 @@ pub fn leave_one_source_out(observations: &[Observation], fitted: &Constants) ->
     };
     let mut errors = vec![zero; observations.len()];
     for source in sources {
-        let others: Vec<&Observation> =
-            observations.iter().filter(|o| o.source != source).collect();
+        let others: Vec<&Observation> = observations.iter().filter(|o| o.source != source).collect();
         let without = fit(&others, &Constants::prior());
         for (error, observation) in errors
             .iter_mut()
@@ -63,11 +62,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 /// What the constants file says.
-pub fn calibration(
-    observations: &[Observation],
-    errors: &[Errors],
-    constants: &Constants,
-) -> Calibration {
+pub fn calibration(observations: &[Observation], errors: &[Errors], constants: &Constants) -> Calibration {
     let mut accuracy = Vec::new();
     for processor in [Processor::Gpu, Processor::Dla, Processor::Combined] {
         for level in [Level::Network, Level::Layer] {
@@ -117,8 +112,7 @@ fn origin(key: Key, prior: f64, spread: f64) -> String {
         }
         Key::HostRun | Key::HostMerge => "guess: not measured, no board was at hand".into(),
         Key::ConvFp32 => {
-            "guess, chosen with the paper's GPU bars in view; no row of the measurements tells it"
-                .into()
+            "guess, chosen with the paper's GPU bars in view; no row of the measurements tells it".into()
         }
         _ => format!(
             "fitted to data/measurements.csv, expected {prior} give or take a factor of {:.2}",

@@ -3,9 +3,9 @@
 //!
 //! A DLA reduces rows and columns only (rule `reduce`) and broadcasts nothing (rule `ew.broadcast`).
 
+use super::Edit;
 use super::arithmetic::{ADD, MUL};
 use super::channels::SHARE;
-use super::Edit;
 use crate::graph::{BinaryKind, Conv2d, Op, Range, ReduceKind, TensorId, UnaryKind};
 
 const CHANNELS: [usize; 1] = [1];
@@ -81,11 +81,7 @@ pub(super) fn minimum(edit: &mut Edit, node: usize) -> bool {
     let minus = edit.weight("minus", &[], &[-1.0]);
     let negative = edit.add(node, MUL, &[x, minus]);
     let kind = ReduceKind::Max;
-    let greatest = Op::Reduce {
-        kind,
-        axes,
-        keepdims,
-    };
+    let greatest = Op::Reduce { kind, axes, keepdims };
     let greatest = edit.add(node, greatest, &[negative]);
     edit.set(node, MUL, &[greatest, minus]);
     true

@@ -1,9 +1,9 @@
 //! `x * a` and `x + b` with constants in a row are one multiplication and one addition behind it, which is one layer.
 
+use super::Edit;
 use super::arithmetic::{ADD, MUL};
 use super::constants::evaluate;
-use super::Edit;
-use crate::graph::{infer_shape, BinaryKind, Node, Op, TensorId};
+use crate::graph::{BinaryKind, Node, Op, TensorId, infer_shape};
 
 /// `x * a * b` is `x * (a * b)`, `x + a + b` is `x + (a + b)`, and `(x + a) * b` is `x * b + a * b`.
 pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
@@ -77,8 +77,7 @@ pub(super) fn scaled_bias(edit: &mut Edit, node: usize) -> bool {
     let Op::BiasAdd { axis } = *edit.op(first) else {
         return false;
     };
-    let (Some((x, bias)), Some(factors)) =
-        (bias(edit, first, axis), by_channel(edit, c, between, axis))
+    let (Some((x, bias)), Some(factors)) = (bias(edit, first, axis), by_channel(edit, c, between, axis))
     else {
         return false;
     };
@@ -110,12 +109,7 @@ fn bias(edit: &Edit, node: usize, axis: usize) -> Option<(TensorId, Vec<f32>)> {
 }
 
 /// A constant as one number per channel of `like`.
-pub(super) fn by_channel(
-    edit: &Edit,
-    constant: TensorId,
-    like: TensorId,
-    axis: usize,
-) -> Option<Vec<f32>> {
+pub(super) fn by_channel(edit: &Edit, constant: TensorId, like: TensorId, axis: usize) -> Option<Vec<f32>> {
     let (own, like) = (edit.shape(constant), edit.shape(like));
     let channels = *like.get(axis)?;
     if let Some(value) = edit.uniform(constant) {

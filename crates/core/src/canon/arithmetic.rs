@@ -87,9 +87,7 @@ pub(super) fn power(edit: &mut Edit, node: usize) -> bool {
 fn constant_behind(edit: &Edit, node: usize, kind: BinaryKind) -> Option<(TensorId, TensorId)> {
     let Node { op, inputs, .. } = edit.node(node);
     match inputs[..] {
-        [x, c] if *op == Op::Binary(kind) && !edit.is_weight(x) && edit.is_weight(c) => {
-            Some((x, c))
-        }
+        [x, c] if *op == Op::Binary(kind) && !edit.is_weight(x) && edit.is_weight(c) => Some((x, c)),
         _ => None,
     }
 }

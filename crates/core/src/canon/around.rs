@@ -3,8 +3,8 @@
 //! Around zero it is the clip of what is positive and that of what is negative, of which one is zero; a limit in small or
 //! in large is one times a power of two. All of it is exact.
 
-use super::arithmetic::{ADD, MUL};
 use super::Edit;
+use super::arithmetic::{ADD, MUL};
 use crate::graph::{Activation, Op, TensorId};
 
 /// The largest value that a DLA clips at.

@@ -1,9 +1,9 @@
 //! A convolution over the channels of a map of one element, as efficient channel attention has it, is a fully connected
 //! layer whose weights lie in a band: a DLA convolves no lines.
 
+use super::Edit;
 use super::channels::SHARE;
 use super::reshapes::reshape;
-use super::Edit;
 use crate::graph::{ConvNd, Node, Op, TensorId};
 
 /// A convolution of one line, which a reshape has made of values per channel.

@@ -7,8 +7,7 @@
 
 use super::Edit;
 use crate::graph::{
-    BinaryKind, Coordinates, Op, PaddingNd, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding,
-    TensorId,
+    BinaryKind, Coordinates, Op, PaddingNd, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding, TensorId,
 };
 
 /// The largest scale of one resize (rule `resize.scales`).
@@ -55,8 +54,7 @@ pub(super) fn unrepeat(edit: &mut Edit, node: usize) -> bool {
 
 /// What a product with ones repeats.
 pub(super) fn by_ones(edit: &Edit, node: usize) -> Option<TensorId> {
-    let (Op::Binary(BinaryKind::Mul), [x, ones]) = (edit.op(node), &edit.node(node).inputs[..])
-    else {
+    let (Op::Binary(BinaryKind::Mul), [x, ones]) = (edit.op(node), &edit.node(node).inputs[..]) else {
         return None;
     };
     (!edit.is_weight(*x) && edit.uniform(*ones) == Some(1.0)).then_some(*x)
@@ -107,9 +105,7 @@ fn values(edit: &Edit, operand: TensorId, shape: &[usize]) -> Option<TensorId> {
     if own == aligned {
         return (!edit.is_weight(operand)).then_some(operand);
     }
-    let before = edit
-        .producer(operand)
-        .filter(|n| edit.op(*n).only_reshapes())?;
+    let before = edit.producer(operand).filter(|n| edit.op(*n).only_reshapes())?;
     let source = edit.node(before).inputs[0];
     (edit.shape(source) == aligned && !edit.loses_range(operand, &[source])).then_some(source)
 }
@@ -280,14 +276,8 @@ mod tests {
                 resize.output
             }
             Op::Pool2d(pool) => {
-                assert!(
-                    pool.window.iter().all(|side| (1..=8).contains(side)),
-                    "{pool:?}"
-                );
-                assert!(
-                    pool.stride.iter().all(|side| (1..=16).contains(side)),
-                    "{pool:?}"
-                );
+                assert!(pool.window.iter().all(|side| (1..=8).contains(side)), "{pool:?}");
+                assert!(pool.stride.iter().all(|side| (1..=16).contains(side)), "{pool:?}");
                 let pads = pool.padding.pairs();
                 [0, 1].map(|i| {
                     assert!(pads[i].iter().all(|p| *p < pool.window[i]), "{pool:?}");

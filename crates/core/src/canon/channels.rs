@@ -16,8 +16,7 @@ pub(super) fn pad(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let (pad, x) = (pad.clone(), *x);
-    let ([0, front, top, left], [0, behind, bottom, right]) = (&pad.before[..], &pad.after[..])
-    else {
+    let ([0, front, top, left], [0, behind, bottom, right]) = (&pad.before[..], &pad.after[..]) else {
         return false;
     };
     let &[_, channels, height, width] = edit.shape(x) else {
@@ -45,12 +44,7 @@ pub(super) fn pad(edit: &mut Edit, node: usize) -> bool {
 }
 
 /// The 1x1 kernel that puts channels behind `front` others.
-fn identity(
-    edit: &mut Edit,
-    node: usize,
-    [outputs, channels]: [usize; 2],
-    front: usize,
-) -> TensorId {
+fn identity(edit: &mut Edit, node: usize, [outputs, channels]: [usize; 2], front: usize) -> TensorId {
     let mut values = vec![0.0; outputs * channels];
     for c in 0..channels {
         values[(front + c) * channels + c] = 1.0;

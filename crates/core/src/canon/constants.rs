@@ -1,7 +1,7 @@
 //! What only constants go into is a constant.
 
-use super::values::{concatenated, Values};
 use super::Edit;
+use super::values::{Values, concatenated};
 use crate::graph::{Activation, Op, TensorId, UnaryKind};
 
 /// Constants up to this many elements may be made, however small what they are made of.
@@ -12,8 +12,7 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
     let output = edit.node(node).output;
     let inputs = edit.node(node).inputs.clone();
     let returned = edit.is_output(output);
-    let passes =
-        matches!(edit.op(node), Op::Reshape { .. }) && edit.shape(inputs[0]) == edit.shape(output);
+    let passes = matches!(edit.op(node), Op::Reshape { .. }) && edit.shape(inputs[0]) == edit.shape(output);
     if !inputs.iter().all(|id| edit.is_weight(*id)) || (returned && passes) {
         return false;
     }
@@ -38,12 +37,7 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
 }
 
 /// The elements of `op` over float32 weights; `None` for an operator that is left to a device.
-pub(super) fn evaluate(
-    edit: &Edit,
-    op: &Op,
-    inputs: &[TensorId],
-    shape: &[usize],
-) -> Option<Vec<f32>> {
+pub(super) fn evaluate(edit: &Edit, op: &Op, inputs: &[TensorId], shape: &[usize]) -> Option<Vec<f32>> {
     let operand = |index: usize| -> Option<Values> {
         let id = inputs[index];
         Some(Values {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::links::Links;
 use super::reshapes::reshape;
-use crate::graph::{infer_shape, Bounds, DType, Graph, Node, Op, Tensor, TensorId};
+use crate::graph::{Bounds, DType, Graph, Node, Op, Tensor, TensorId, infer_shape};
 
 /// A network under rewriting. Nodes are known by a number that stays theirs, tensors by their id; both are valid as long as
 /// something reads them. New nodes may be added in any order: the finished network is put in order again.
@@ -205,8 +205,7 @@ impl Edit {
             outputs.filter(|id| **id == old).for_each(|id| *id = new);
         }
         self.links.check(old);
-        self.links
-            .set_output(new, self.graph.outputs.contains(&new));
+        self.links.set_output(new, self.graph.outputs.contains(&new));
         self.links.set_output(old, false);
         self.stands_for(new, old);
     }
@@ -242,12 +241,7 @@ impl Edit {
         infer_shape(op, &shapes).unwrap_or_else(|reason| panic!("{op:?} over {shapes:?}: {reason}"))
     }
 
-    fn new_tensor(
-        &mut self,
-        name: &str,
-        shape: Vec<usize>,
-        weight: Option<Arc<Vec<u8>>>,
-    ) -> TensorId {
+    fn new_tensor(&mut self, name: &str, shape: Vec<usize>, weight: Option<Arc<Vec<u8>>>) -> TensorId {
         self.graph.tensors.push(Tensor {
             name: name.to_string(),
             shape,

@@ -3,10 +3,10 @@
 //!
 //! Nothing overflows, and no two numbers that are nearly equal are subtracted.
 
+use super::Edit;
 use super::affine::with_constant;
 use super::arithmetic::{ADD, MUL};
 use super::sigmoid::SIGMOID;
-use super::Edit;
 use crate::graph::{Activation, BinaryKind, Op, TensorId, UnaryKind};
 
 const RELU: Op = Op::Activation(Activation::Relu);
@@ -19,8 +19,7 @@ pub(super) fn elu(edit: &mut Edit, node: usize) -> bool {
     let Some((a, x)) = below_zero(edit, edit.node(node).inputs[0]) else {
         return false;
     };
-    let [minus, half, one, twice] =
-        [-1.0, 0.5, 1.0, 2.0 * a].map(|v| edit.weight("elu", &[], &[v]));
+    let [minus, half, one, twice] = [-1.0, 0.5, 1.0, 2.0 * a].map(|v| edit.weight("elu", &[], &[v]));
     let negative = edit.add(node, MUL, &[x, minus]);
     let below = edit.add(node, RELU, &[negative]);
     let halved = edit.add(node, MUL, &[below, half]);
@@ -59,9 +58,7 @@ pub(super) fn softplus(edit: &mut Edit, node: usize) -> bool {
         edit.set(node, ADD, &parts);
         return true;
     }
-    let first = edit
-        .producer(sum)
-        .filter(|first| *edit.op(*first) == SIGMOID);
+    let first = edit.producer(sum).filter(|first| *edit.op(*first) == SIGMOID);
     let Some(first) = first.filter(|_| !edit.is_ranged(sum)) else {
         return false;
     };

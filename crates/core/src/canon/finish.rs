@@ -63,13 +63,7 @@ impl Edit {
         let mut numbers = HashMap::new();
         let nodes = self.graph.nodes.iter();
         let ids = nodes.flat_map(|node| node.inputs.iter().chain([&node.output]));
-        for id in self
-            .graph
-            .inputs
-            .iter()
-            .chain(ids)
-            .chain(&self.graph.outputs)
-        {
+        for id in self.graph.inputs.iter().chain(ids).chain(&self.graph.outputs) {
             let next = TensorId(numbers.len() as u32);
             numbers.entry(*id).or_insert(next);
         }

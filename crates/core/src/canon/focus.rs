@@ -98,8 +98,7 @@ fn blocks(edit: &Edit, last: usize) -> Option<(TensorId, Grid)> {
     };
     let (first, apart) = between(transpose)?;
     let x = edit.node(first).inputs[0];
-    let (&[rows, channels, height, width], &[n, c, h, down, w, across]) =
-        (edit.shape(x), edit.shape(apart))
+    let (&[rows, channels, height, width], &[n, c, h, down, w, across]) = (edit.shape(x), edit.shape(apart))
     else {
         return None;
     };
@@ -115,11 +114,7 @@ fn blocks(edit: &Edit, last: usize) -> Option<(TensorId, Grid)> {
     }
     let [_, second, third] = [0, 1, 2].map(|i| edit.shape(apart)[deep[i]]);
     let place = |joined: usize| {
-        let digits = [
-            joined / third / second,
-            joined / third % second,
-            joined % third,
-        ];
+        let digits = [joined / third / second, joined / third % second, joined % third];
         (digits[channel], [digits[row], digits[column]])
     };
     let places = (0..c * down * across).map(place).collect();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::edit::Budget;
 use super::layout::{self, Settled};
-use super::{rewritten, Canonical};
+use super::{Canonical, rewritten};
 use crate::graph::{Graph, GraphError, TensorId};
 
 /// What a network became.

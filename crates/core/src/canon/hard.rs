@@ -3,9 +3,9 @@
 //! A scale, a clip up to 1 and a product: all three are layers of a DLA. Exporters write `relu6(x + 3) / 6` with the sixth
 //! in front, behind, or on the other factor.
 
+use super::Edit;
 use super::affine::with_constant;
 use super::arithmetic::MUL;
-use super::Edit;
 use crate::graph::{Activation, BinaryKind, Op, TensorId};
 
 /// How far from 1 a limit may be, by rounding, to mean it.
@@ -39,10 +39,7 @@ fn scaled_product(edit: &mut Edit, node: usize) -> bool {
     let Some((BinaryKind::Mul, product, c)) = with_constant(edit, node) else {
         return false;
     };
-    let Some(first) = edit
-        .producer(product)
-        .filter(|_| movable(edit, product, node))
-    else {
+    let Some(first) = edit.producer(product).filter(|_| movable(edit, product, node)) else {
         return false;
     };
     let Some([a, b]) = factors(edit, first) else {
@@ -65,11 +62,8 @@ fn scaled_factor(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     for (k, scaled) in [(a, b), (b, a)] {
-        let first = edit
-            .producer(scaled)
-            .filter(|_| movable(edit, scaled, node));
-        let Some((BinaryKind::Mul, x, c)) = first.and_then(|first| with_constant(edit, first))
-        else {
+        let first = edit.producer(scaled).filter(|_| movable(edit, scaled, node));
+        let Some((BinaryKind::Mul, x, c)) = first.and_then(|first| with_constant(edit, first)) else {
             continue;
         };
         if gate(edit, k, node, c) {

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::reshapes::{reshape, runs};
 use super::Edit;
+use super::reshapes::{reshape, runs};
 use crate::graph::{Conv2d, Node, Op, Range, TensorId};
 
 /// How many operators are looked through.
@@ -149,13 +149,9 @@ impl Lift {
             | Op::BatchNorm { axis, .. }
             | Op::Softmax { axis }
             | Op::Concat { axis } => *axis > 0 && self.shapes.is_whole(*axis),
-            Op::Slice { ranges } => ranges
-                .iter()
-                .all(|r| r.axis > 0 && self.shapes.is_whole(r.axis)),
+            Op::Slice { ranges } => ranges.iter().all(|r| r.axis > 0 && self.shapes.is_whole(r.axis)),
             Op::Reduce { axes, keepdims, .. } => *keepdims && !axes.contains(&0),
-            Op::Dense => {
-                edit.is_weight(inputs[1]) && edit.shape(id).len() == 2 && self.shapes.is_whole(1)
-            }
+            Op::Dense => edit.is_weight(inputs[1]) && edit.shape(id).len() == 2 && self.shapes.is_whole(1),
             _ => false,
         };
         let operands = match op {
@@ -199,9 +195,7 @@ impl Lift {
                     let shape = [edit.shape(*id), &[1, 1]].concat();
                     edit.reshaped(*id, &shape)
                 }
-                Op::Binary(_)
-                    if edit.is_weight(*id) && edit.shape(*id).iter().any(|size| *size > 1) =>
-                {
+                Op::Binary(_) if edit.is_weight(*id) && edit.shape(*id).iter().any(|size| *size > 1) => {
                     let shape = self.shapes.constant(edit.shape(*id)).expect("it fits");
                     edit.reshaped(*id, &shape)
                 }

@@ -1,8 +1,8 @@
 //! Limits in a row are one limit, however they are spelled: `relu`, `clip`, `max` and `min` with one constant.
 
+use super::Edit;
 use super::affine::with_constant;
 use super::arithmetic::{ADD, MUL};
-use super::Edit;
 use crate::graph::{Activation, BinaryKind, Op, TensorId};
 
 /// How far a limit may be, by rounding, from the number that it means.
@@ -87,11 +87,7 @@ pub(super) fn shifted(edit: &mut Edit, node: usize) -> bool {
         return false;
     }
     let max = max * k + shift;
-    let max = if (max - 1.0).abs() <= ROUNDING {
-        1.0
-    } else {
-        max
-    };
+    let max = if (max - 1.0).abs() <= ROUNDING { 1.0 } else { max };
     let mut x = edit.node(first).inputs[0];
     if let Some(k) = factor {
         x = edit.add(node, MUL, &[x, k]);
@@ -117,11 +113,7 @@ fn limits(edit: &Edit, node: usize) -> Option<(f32, f32)> {
 
 /// The function that cuts there. Exporters write the largest number where they mean no limit.
 fn named(min: f32, max: f32) -> Activation {
-    let min = if min == f32::MIN {
-        f32::NEG_INFINITY
-    } else {
-        min
-    };
+    let min = if min == f32::MIN { f32::NEG_INFINITY } else { min };
     let max = if max == f32::MAX { f32::INFINITY } else { max };
     if min == 0.0 && max == f32::INFINITY {
         Activation::Relu

@@ -4,10 +4,10 @@
 //! With `s = sigmoid(x)`, `1 + exp(x)` is `1 / (1 - s)`, and the tangent is `s * (2 - s) / (1 + (1 - s)^2)`: nothing
 //! overflows, and no two numbers that are nearly equal are subtracted where the result is small.
 
+use super::Edit;
 use super::affine::with_constant;
 use super::arithmetic::{ADD, MUL};
 use super::sigmoid::SIGMOID;
-use super::Edit;
 use crate::graph::{Activation, BinaryKind, Op, TensorId, UnaryKind};
 
 pub(super) fn tanh_of_softplus(edit: &mut Edit, node: usize) -> bool {

@@ -45,7 +45,7 @@ use std::collections::{HashMap, HashSet};
 use crate::graph::{Graph, GraphError, TensorId};
 use edit::Budget;
 pub use edit::Edit;
-pub use form::{canonicalise, Form};
+pub use form::{Form, canonicalise};
 
 /// A rule: rewrites the form that ends in a node, and says whether it found it there.
 type Rule = fn(&mut Edit, usize) -> bool;
@@ -130,11 +130,7 @@ pub struct Canonical {
 ///
 /// # Errors
 /// [`GraphError`] when a rule left something that is no network, which is a fault of this room.
-fn rewritten(
-    graph: Graph,
-    ranged: &HashSet<TensorId>,
-    budget: Budget,
-) -> Result<Canonical, GraphError> {
+fn rewritten(graph: Graph, ranged: &HashSet<TensorId>, budget: Budget) -> Result<Canonical, GraphError> {
     let mut left = MOST_REWRITES * (graph.nodes.len() + 1);
     let mut edit = Edit::new(graph, ranged, budget);
     // A form may reach further than a change is passed on: the last look at every node finds nothing.

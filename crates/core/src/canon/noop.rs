@@ -32,9 +32,7 @@ fn passed_on(edit: &Edit, node: &Node) -> Option<usize> {
         Op::Concat { .. } => node.inputs.len() == 1,
         Op::Pad(pad) => pad.before.iter().chain(&pad.after).all(|width| *width == 0),
         Op::Transpose { axes } => axes.iter().copied().eq(0..axes.len()),
-        Op::Pool2d(pool) => {
-            pool.window == [1; 2] && pool.stride == [1; 2] && pool.padding.is_zero()
-        }
+        Op::Pool2d(pool) => pool.window == [1; 2] && pool.stride == [1; 2] && pool.padding.is_zero(),
         Op::Pool3d(pool) => {
             pool.window == [1; 3] && pool.stride == [1; 3] && pool.padding == PaddingNd::uniform(0)
         }

@@ -1,7 +1,7 @@
 //! Slopes of a tensor that was made a vector: how TFLite's front end spells a parametric ReLU.
 
-use super::arithmetic::{ADD, MUL};
 use super::Edit;
+use super::arithmetic::{ADD, MUL};
 use crate::graph::{Activation, Op, TensorId};
 
 /// How slopes repeat in the shape that the tensor has.
@@ -43,12 +43,7 @@ pub(super) fn unflatten(edit: &mut Edit, node: usize) -> bool {
 }
 
 /// One operator after the other, some with slopes.
-fn in_a_row(
-    edit: &mut Edit,
-    node: usize,
-    x: TensorId,
-    layers: Vec<(Op, Option<Vec<f32>>)>,
-) -> TensorId {
+fn in_a_row(edit: &mut Edit, node: usize, x: TensorId, layers: Vec<(Op, Option<Vec<f32>>)>) -> TensorId {
     let name = format!("{}_slopes", edit.node(node).name);
     layers.into_iter().fold(x, |y, (op, values)| {
         let mut inputs = vec![y];
@@ -146,13 +141,13 @@ mod tests {
         let y = b.node("prelu", Op::PRelu, &[flat, weight]).unwrap();
         let y = b.node("map", dims(shape), &[y]).unwrap();
         b.output(y);
-        let graph = canonicalise(b.finish().unwrap(), &HashSet::new())
-            .unwrap()
-            .graph;
-        assert!(graph
-            .nodes
-            .iter()
-            .all(|n| n.op != Op::PRelu || graph.tensor(n.output).shape.len() > 1));
+        let graph = canonicalise(b.finish().unwrap(), &HashSet::new()).unwrap().graph;
+        assert!(
+            graph
+                .nodes
+                .iter()
+                .all(|n| n.op != Op::PRelu || graph.tensor(n.output).shape.len() > 1)
+        );
         let moves = |op: &Op| op.only_moves() && !matches!(op, Op::Transpose { .. });
         graph
             .nodes
@@ -185,10 +180,6 @@ mod tests {
         ] {
             assert_eq!(spelled(&[1, 3, 4, 2], slopes), want, "{why}");
         }
-        assert_eq!(
-            spelled(&[2, 3, 2, 2], repeat(3, 4, 24)),
-            ["prelu"],
-            "two rows"
-        );
+        assert_eq!(spelled(&[2, 3, 2, 2], repeat(3, 4, 24)), ["prelu"], "two rows");
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Zeros that a convolution pads with are zeros behind the shift, so that only a scale moves past padding.
 
-use super::affine::{by_channel, with_constant};
 use super::Edit;
+use super::affine::{by_channel, with_constant};
 use crate::graph::{BinaryKind, Node, Op, PaddingNd, TensorId};
 
 /// Folds a scale or a shift that nothing else reads into the layer behind it.
@@ -30,9 +30,7 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
     };
     match kind {
         BinaryKind::Mul => scale(edit, node, x, weights, &layer, values, &constants),
-        BinaryKind::Add if !layer.pads => {
-            shift(edit, node, x, weights, &layer, &values, &constants)
-        }
+        BinaryKind::Add if !layer.pads => shift(edit, node, x, weights, &layer, &values, &constants),
         _ => false,
     }
 }
@@ -50,9 +48,8 @@ impl Weighted {
         let (outputs, per_group) = (shape[0], shape[1]);
         let taps: usize = shape[2..].iter().product();
         let group = move |o: usize| o / (outputs / self.groups) * per_group;
-        (0..outputs).flat_map(move |o| {
-            (0..per_group).flat_map(move |c| std::iter::repeat_n(group(o) + c, taps))
-        })
+        (0..outputs)
+            .flat_map(move |o| (0..per_group).flat_map(move |c| std::iter::repeat_n(group(o) + c, taps)))
     }
 }
 
@@ -86,11 +83,7 @@ fn scale(
 ) -> bool {
     let shape = edit.shape(weights).to_vec();
     let channels = layer.channels(&shape);
-    let scaled: Vec<f32> = values
-        .iter()
-        .zip(channels)
-        .map(|(w, c)| w * factors[c])
-        .collect();
+    let scaled: Vec<f32> = values.iter().zip(channels).map(|(w, c)| w * factors[c]).collect();
     if !scaled.iter().all(|w| w.is_finite()) {
         return false;
     }

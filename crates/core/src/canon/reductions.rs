@@ -1,10 +1,10 @@
 //! Reductions that together, or in another shape, reduce a map: one after the other, over a map that was made a line, sums
 //! that are divided. Each becomes the reduction over rows and columns that is a pooling.
 
+use super::Edit;
 use super::arithmetic::MUL;
 use super::means::{equal_windows, largest_part};
 use super::reshapes::runs;
-use super::Edit;
 use crate::graph::{Op, PoolKind, ReduceKind, TensorId};
 
 /// The axes of rows and columns.
@@ -26,9 +26,7 @@ pub(super) fn join(edit: &mut Edit, node: usize) -> bool {
     }
     let rank = edit.shape(x).len();
     let whole = edit.shape(between).len() == rank;
-    let left: Vec<usize> = (0..rank)
-        .filter(|axis| whole || !inner.contains(axis))
-        .collect();
+    let left: Vec<usize> = (0..rank).filter(|axis| whole || !inner.contains(axis)).collect();
     let mut axes: Vec<usize> = outer.iter().map(|axis| left[*axis]).chain(inner).collect();
     axes.sort_unstable();
     axes.dedup();

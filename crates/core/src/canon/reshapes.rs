@@ -99,9 +99,8 @@ pub(super) fn runs(from: &[usize], to: &[usize]) -> Vec<(Vec<usize>, Vec<usize>)
         let mut run: (Vec<usize>, Vec<usize>) = (own.next().into_iter().collect(), Vec::new());
         run.1.extend(their.next());
         loop {
-            let sizes = |axes: &[usize], shape: &[usize]| -> usize {
-                axes.iter().map(|a| shape[*a]).product()
-            };
+            let sizes =
+                |axes: &[usize], shape: &[usize]| -> usize { axes.iter().map(|a| shape[*a]).product() };
             let more = match sizes(&run.0, from).cmp(&sizes(&run.1, to)) {
                 Ordering::Less => own.next().map(|axis| run.0.push(axis)),
                 Ordering::Greater => their.next().map(|axis| run.1.push(axis)),

@@ -3,8 +3,8 @@
 //! A DLA takes few of the ways to say where an element lies (rules `resize.82` and `resize.84`), and whole scales only
 //! (rule `resize.scales`). Which elements are taken is all that matters.
 
-use super::broadcast::{copies, nearest};
 use super::Edit;
+use super::broadcast::{copies, nearest};
 use crate::graph::{Op, Range, Resize2d, ResizeMode};
 
 /// Nearest neighbours: whole repetitions have one spelling, and what is left out is a slice.
@@ -21,9 +21,8 @@ pub(super) fn picks(edit: &mut Edit, node: usize) -> bool {
     };
     let whole = |places: &[usize], scale: usize| (0..).zip(places).all(|(i, p)| i / scale == *p);
     let scale = (resize.output[0] / height).max(1);
-    let repeats = resize.output == [height * scale, width * scale]
-        && whole(&rows, scale)
-        && whole(&columns, scale);
+    let repeats =
+        resize.output == [height * scale, width * scale] && whole(&rows, scale) && whole(&columns, scale);
     if repeats {
         let op = nearest(resize.output);
         let another = *edit.op(node) != op;
@@ -91,9 +90,7 @@ fn places(resize: &Resize2d, map: [usize; 2]) -> Option<[Vec<usize>; 2]> {
 /// Places at one distance.
 fn range(axis: usize, places: &[usize]) -> Option<Range> {
     let start = places[0];
-    let step = places
-        .get(1)
-        .map_or(Some(1), |next| next.checked_sub(start))?;
+    let step = places.get(1).map_or(Some(1), |next| next.checked_sub(start))?;
     let regular = (0..).zip(places).all(|(i, p)| start + i * step == *p);
     (regular && step > 0).then_some(Range {
         axis,

@@ -4,8 +4,8 @@
 //! `relu(x) - a * relu(-x)`, `max(x, a * x)`, `relu(x) + a * (x - |x|) / 2` and their relatives: what matters are the
 //! slopes on both sides.
 
-use super::affine::by_channel;
 use super::Edit;
+use super::affine::by_channel;
 use crate::graph::{Activation, BinaryKind, Node, Op, TensorId, UnaryKind};
 
 /// How many operators are looked through.
@@ -30,8 +30,7 @@ pub(super) fn slopes(edit: &mut Edit, node: usize) -> bool {
         let slopes = of(edit, output, x, DEPTH)?;
         Some((x, layer(&slopes)?))
     });
-    let Some((x, (op, slopes))) = found.filter(|(x, _)| edit.shape(*x) == edit.shape(output))
-    else {
+    let Some((x, (op, slopes))) = found.filter(|(x, _)| edit.shape(*x) == edit.shape(output)) else {
         return false;
     };
     let mut inputs = vec![x];
@@ -69,9 +68,7 @@ fn of(edit: &Edit, id: TensorId, x: TensorId, depth: usize) -> Option<Vec<Slopes
     if id == x {
         return Some(vec![[1.0; 2]; channels]);
     }
-    let node = edit
-        .producer(id)
-        .filter(|_| depth > 0 && !edit.is_ranged(id))?;
+    let node = edit.producer(id).filter(|_| depth > 0 && !edit.is_ranged(id))?;
     let Node { op, inputs, .. } = edit.node(node);
     let operand = |place: usize| of(edit, inputs[place], x, depth - 1);
     let each = |f: &dyn Fn(f32, f32) -> f32| -> Option<Vec<Slopes>> {
@@ -80,19 +77,13 @@ fn of(edit: &Edit, id: TensorId, x: TensorId, depth: usize) -> Option<Vec<Slopes
     };
     match op {
         // The side says the sign of x: a slope of the same sign gives positive numbers.
-        Op::Activation(Activation::Relu) => {
-            each(&|slope, side| if slope * side > 0.0 { slope } else { 0.0 })
-        }
+        Op::Activation(Activation::Relu) => each(&|slope, side| if slope * side > 0.0 { slope } else { 0.0 }),
         Op::Activation(Activation::Clip {
             min: f32::NEG_INFINITY,
             max: 0.0,
         }) => each(&|slope, side| if slope * side < 0.0 { slope } else { 0.0 }),
         Op::Activation(Activation::LeakyRelu { alpha }) => each(&|slope, side| {
-            if slope * side < 0.0 {
-                slope * alpha
-            } else {
-                slope
-            }
+            if slope * side < 0.0 { slope * alpha } else { slope }
         }),
         Op::Unary(UnaryKind::Abs) => each(&|slope, side| slope.abs() * side),
         Op::Unary(UnaryKind::Neg) => each(&|slope, _| -slope),

@@ -1,8 +1,8 @@
 //! Sigmoid spelled with exponentials, which no DLA has: `1 / (1 + exp(-x))`, `x / (1 + exp(-x))`, `exp(x) / (1 + exp(x))`.
 
+use super::Edit;
 use super::affine::with_constant;
 use super::arithmetic::MUL;
-use super::Edit;
 use crate::graph::{Activation, BinaryKind, Op, TensorId, UnaryKind};
 
 pub(super) const SIGMOID: Op = Op::Activation(Activation::Sigmoid);

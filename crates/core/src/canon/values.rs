@@ -19,10 +19,7 @@ impl Values {
             BinaryKind::Div => a / b,
             BinaryKind::Pow => f64::from(a).powf(f64::from(b)) as f32,
         };
-        let operands = self
-            .broadcast(shape)
-            .into_iter()
-            .zip(other.broadcast(shape));
+        let operands = self.broadcast(shape).into_iter().zip(other.broadcast(shape));
         operands.map(join).collect()
     }
 
@@ -92,9 +89,7 @@ impl Values {
 
     fn picked(&self, shape: &[usize], steps: &[usize], start: usize) -> Vec<f32> {
         let mut picked = Vec::with_capacity(shape.iter().product());
-        walk(shape, steps, start, &mut |from| {
-            picked.push(self.data[from])
-        });
+        walk(shape, steps, start, &mut |from| picked.push(self.data[from]));
         picked
     }
 }

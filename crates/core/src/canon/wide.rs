@@ -3,8 +3,8 @@
 //!
 //! No DLA has a layer that only pads. As for channels (`channels`), it is exact where elements are finite.
 
-use super::channels::SHARE;
 use super::Edit;
+use super::channels::SHARE;
 use crate::graph::{Conv2d, Op, Padding2d, PaddingNd, TensorId};
 
 /// The widest window of a convolution (rule `conv.kernel`).

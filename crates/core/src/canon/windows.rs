@@ -4,8 +4,8 @@
 //! layer pads stands for windows of the layer before that begin beyond the map, and the nearest window within it holds
 //! every element of theirs.
 
-use super::means::SIDE;
 use super::Edit;
+use super::means::SIDE;
 use crate::graph::{Op, Padding2d, PaddingNd, Pool2d, PoolKind};
 
 /// The widest padding that every DLA takes (rule `pool.pad`).

@@ -14,11 +14,7 @@ const DEPTH: usize = 64;
 
 impl Graph {
     /// The bounds of `tensor`. `producer` finds the node that computes a tensor.
-    pub fn bounds<'a>(
-        &'a self,
-        tensor: TensorId,
-        producer: &dyn Fn(TensorId) -> Option<&'a Node>,
-    ) -> Bounds {
+    pub fn bounds<'a>(&'a self, tensor: TensorId, producer: &dyn Fn(TensorId) -> Option<&'a Node>) -> Bounds {
         let known = HashMap::new();
         let graph = self;
         let mut search = Search {
@@ -76,9 +72,7 @@ impl Search<'_, '_> {
             Op::Pad(pad) => join(operand(0), (pad.value, pad.value)),
             Op::Pool2d(pool) if pool.kind == PoolKind::Average => join(operand(0), (0.0, 0.0)),
             Op::Pool3d(pool) if pool.kind == PoolKind::Average => join(operand(0), (0.0, 0.0)),
-            Op::Pool2d(_) | Op::Pool3d(_) | Op::GlobalPool(_) | Op::AdaptivePool { .. } => {
-                operand(0)
-            }
+            Op::Pool2d(_) | Op::Pool3d(_) | Op::GlobalPool(_) | Op::AdaptivePool { .. } => operand(0),
             Op::Reduce { kind, .. } => match kind {
                 ReduceKind::Max | ReduceKind::Min | ReduceKind::Mean => operand(0),
                 ReduceKind::Sum if operand(0).0 >= 0.0 => (0.0, f32::INFINITY),
@@ -113,9 +107,7 @@ fn unary(kind: UnaryKind, (low, high): Bounds) -> Bounds {
     match kind {
         UnaryKind::Abs if low >= 0.0 => (low, high),
         UnaryKind::Abs => (0.0, high.max(-low)),
-        UnaryKind::Exp | UnaryKind::Sqrt | UnaryKind::Cosh | UnaryKind::Acosh => {
-            (0.0, f32::INFINITY)
-        }
+        UnaryKind::Exp | UnaryKind::Sqrt | UnaryKind::Cosh | UnaryKind::Acosh => (0.0, f32::INFINITY),
         UnaryKind::Neg => (-high, -low),
         UnaryKind::Sin | UnaryKind::Cos | UnaryKind::Erf => (-1.0, 1.0),
         UnaryKind::Log
@@ -139,9 +131,7 @@ fn binary(kind: BinaryKind, a: Bounds, b: Bounds) -> Bounds {
         BinaryKind::Add | BinaryKind::Mul | BinaryKind::Div if a.0 >= 0.0 && b.0 >= 0.0 => {
             (0.0, f32::INFINITY)
         }
-        BinaryKind::Add | BinaryKind::Sub | BinaryKind::Mul | BinaryKind::Div | BinaryKind::Pow => {
-            UNKNOWN
-        }
+        BinaryKind::Add | BinaryKind::Sub | BinaryKind::Mul | BinaryKind::Div | BinaryKind::Pow => UNKNOWN,
     }
 }
 

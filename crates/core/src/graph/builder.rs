@@ -71,12 +71,7 @@ impl GraphBuilder {
     }
 
     /// Applies `op`; the output's shape is inferred.
-    pub fn node(
-        &mut self,
-        name: &str,
-        op: Op,
-        inputs: &[TensorId],
-    ) -> Result<TensorId, GraphError> {
+    pub fn node(&mut self, name: &str, op: Op, inputs: &[TensorId]) -> Result<TensorId, GraphError> {
         self.node_of(name, op, inputs, DType::F32)
     }
 

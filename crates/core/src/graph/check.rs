@@ -40,10 +40,7 @@ impl Graph {
 
     fn check_ids(&self) -> Result<(), GraphError> {
         let count = self.tensors.len();
-        let used = self
-            .nodes
-            .iter()
-            .flat_map(|n| n.inputs.iter().chain([&n.output]));
+        let used = self.nodes.iter().flat_map(|n| n.inputs.iter().chain([&n.output]));
         match used
             .chain(&self.inputs)
             .chain(&self.outputs)
@@ -58,10 +55,7 @@ impl Graph {
         let mut known: Vec<bool> = self.tensors.iter().map(|t| t.weight.is_some()).collect();
         for id in &self.inputs {
             if std::mem::replace(&mut known[id.0 as usize], true) {
-                return Err(tensor_error(
-                    self.tensor(*id),
-                    "is an input twice, or a weight",
-                ));
+                return Err(tensor_error(self.tensor(*id), "is an input twice, or a weight"));
             }
         }
         for node in &self.nodes {
@@ -91,14 +85,13 @@ fn check_tensor(tensor: &Tensor) -> Result<(), GraphError> {
         reason,
     })?;
     match &tensor.weight {
-        None if !matches!(tensor.dtype, DType::F32 | DType::F16) => Err(tensor_error(
-            tensor,
-            "activations must be float32 or float16",
-        )),
+        None if !matches!(tensor.dtype, DType::F32 | DType::F16) => {
+            Err(tensor_error(tensor, "activations must be float32 or float16"))
+        }
         None if count == 0 => Err(tensor_error(tensor, "has no elements")),
-        Some(data) if Some(data.len()) != count.checked_mul(tensor.dtype.size()) => Err(
-            tensor_error(tensor, "has data of another size than its shape"),
-        ),
+        Some(data) if Some(data.len()) != count.checked_mul(tensor.dtype.size()) => {
+            Err(tensor_error(tensor, "has data of another size than its shape"))
+        }
         _ => Ok(()),
     }
 }

@@ -40,9 +40,7 @@ impl Graph {
         let Some(values) = self.floats(node.inputs[1]) else {
             return false;
         };
-        let each = self.tensor(node.inputs[1]).shape[1..]
-            .iter()
-            .product::<usize>();
+        let each = self.tensor(node.inputs[1]).shape[1..].iter().product::<usize>();
         // The output whose one was met last. Most kernels end this at their first weight.
         let mut met = None;
         let mut taps = values.enumerate().filter(|(_, tap)| *tap != 0.0);
@@ -69,7 +67,5 @@ impl Graph {
 }
 
 fn product(shape: &[usize]) -> u64 {
-    shape
-        .iter()
-        .fold(1, |p: u64, d| p.saturating_mul(*d as u64))
+    shape.iter().fold(1, |p: u64, d| p.saturating_mul(*d as u64))
 }

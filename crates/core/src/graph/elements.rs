@@ -28,11 +28,7 @@ pub fn permuted(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
     let mut result = Vec::with_capacity(count);
     let mut index = vec![0; outer.len()];
     while result.len() < count {
-        let start: usize = outer
-            .iter()
-            .zip(&index)
-            .map(|(axis, at)| steps[*axis] * at)
-            .sum();
+        let start: usize = outer.iter().zip(&index).map(|(axis, at)| steps[*axis] * at).sum();
         let run = values[start..].iter().step_by(steps[*inner]);
         result.extend(run.take(shape[*inner]));
         for (at, axis) in index.iter_mut().zip(outer).rev() {

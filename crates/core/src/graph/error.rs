@@ -17,21 +17,23 @@ pub enum GraphError {
     Id { id: u32, count: usize },
     #[error("the network has no {0}")]
     Empty(&'static str),
-    #[error("`{node}` ({op}) mixes the rows of a batch, so the network is computed only in batches as compiled: {reason}")]
+    #[error(
+        "`{node}` ({op}) mixes the rows of a batch, so the network is computed only in batches as compiled: {reason}"
+    )]
     NotRowIndependent {
         node: String,
         op: &'static str,
         reason: String,
     },
-    #[error("the inputs have no batch dimension, so the network is one row as a whole: for `{node}` ({op}), {reason}")]
+    #[error(
+        "the inputs have no batch dimension, so the network is one row as a whole: for `{node}` ({op}), {reason}"
+    )]
     NoBatch {
         node: String,
         op: &'static str,
         reason: String,
     },
-    #[error(
-        "its inputs do not all have the same number of rows, so the network is one row as a whole"
-    )]
+    #[error("its inputs do not all have the same number of rows, so the network is one row as a whole")]
     Ragged,
     #[error("output `{output}` {reason}, so the network is computed only in batches as compiled")]
     Output { output: String, reason: String },

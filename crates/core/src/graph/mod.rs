@@ -29,8 +29,8 @@ pub use infer::{elements, infer_shape};
 pub use op::{Activation, BinaryKind, Lrn, Op, Pad, Range, ReduceKind, UnaryKind};
 pub use rows::{Place, RowShape};
 pub use spatial::{
-    Conv2d, ConvNd, Coordinates, DeconvNd, Padding2d, PaddingNd, Pool2d, PoolKind, PoolNd,
-    Resize2d, ResizeMode, Rounding,
+    Conv2d, ConvNd, Coordinates, DeconvNd, Padding2d, PaddingNd, Pool2d, PoolKind, PoolNd, Resize2d,
+    ResizeMode, Rounding,
 };
 
 use std::fmt;

@@ -190,10 +190,7 @@ pub enum Op {
 impl Op {
     /// Whether the result is elements of the operands in other places, and nothing else.
     pub fn only_moves(&self) -> bool {
-        let moves = matches!(
-            self,
-            Op::Concat { .. } | Op::Slice { .. } | Op::Transpose { .. }
-        );
+        let moves = matches!(self, Op::Concat { .. } | Op::Slice { .. } | Op::Transpose { .. });
         moves || self.only_reshapes()
     }
 
@@ -231,16 +228,14 @@ impl Op {
             Op::Binary(BinaryKind::Pow) => "power",
             Op::Unary(kind) => kind.name(),
             Op::Pool2d(Pool2d {
-                kind: PoolKind::Max,
-                ..
+                kind: PoolKind::Max, ..
             }) => "max_pool2d",
             Op::Pool2d(Pool2d {
                 kind: PoolKind::Average,
                 ..
             }) => "avg_pool2d",
             Op::Pool3d(PoolNd {
-                kind: PoolKind::Max,
-                ..
+                kind: PoolKind::Max, ..
             }) => "max_pool3d",
             Op::Pool3d(PoolNd {
                 kind: PoolKind::Average,
@@ -250,8 +245,7 @@ impl Op {
             Op::GlobalPool(PoolKind::Max) => "global_max_pool2d",
             Op::GlobalPool(PoolKind::Average) => "global_avg_pool2d",
             Op::AdaptivePool {
-                kind: PoolKind::Max,
-                ..
+                kind: PoolKind::Max, ..
             } => "adaptive_max_pool2d",
             Op::AdaptivePool {
                 kind: PoolKind::Average,

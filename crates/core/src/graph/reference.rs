@@ -1,8 +1,8 @@
 //! What every operator means, written as plainly as possible: one loop over output elements, sums in float64.
 
 use crate::graph::{
-    elements, Activation, Array, BinaryKind, ConvNd, Coordinates, DeconvNd, Graph, Lrn, Node, Op,
-    Pad, PaddingNd, PoolKind, PoolNd, ReduceKind, Resize2d, ResizeMode, Rounding, UnaryKind,
+    Activation, Array, BinaryKind, ConvNd, Coordinates, DeconvNd, Graph, Lrn, Node, Op, Pad, PaddingNd,
+    PoolKind, PoolNd, ReduceKind, Resize2d, ResizeMode, Rounding, UnaryKind, elements,
 };
 
 /// All outputs of `graph` over its inputs.
@@ -10,11 +10,7 @@ pub fn evaluate(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     let mut values: Vec<Option<Array>> = graph
         .tensors
         .iter()
-        .map(|t| {
-            t.weight
-                .as_ref()
-                .map(|bytes| array(&t.shape, floats(bytes)))
-        })
+        .map(|t| t.weight.as_ref().map(|bytes| array(&t.shape, floats(bytes))))
         .collect();
     for (id, input) in graph.inputs.iter().zip(inputs) {
         values[id.0 as usize] = Some(input.clone());
@@ -94,9 +90,7 @@ pub fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
             v => v,
         }),
         Op::Binary(kind) => fill(shape, |i| combine(*kind, at(x, i), at(&operands[1], i))),
-        Op::LayerNorm { epsilon, axis } => {
-            fill(shape, |i| layer_norm(*epsilon, *axis, operands, i))
-        }
+        Op::LayerNorm { epsilon, axis } => fill(shape, |i| layer_norm(*epsilon, *axis, operands, i)),
         Op::Unary(kind) => fill(shape, |i| unary(*kind, at(x, i))),
         Op::Pool2d(p) => {
             let nd = PoolNd {
@@ -117,11 +111,7 @@ pub fn apply(node: &Node, operands: &[Array], shape: &[usize]) -> Array {
         Op::Concat { axis } => concat(*axis, operands, shape),
         Op::Pad(pad) => padded(pad, x, shape),
         Op::Lrn(lrn) => fill(shape, |i| normalise(lrn, x, i)),
-        Op::Reduce {
-            kind,
-            axes,
-            keepdims,
-        } => reduce(*kind, axes, *keepdims, x, shape),
+        Op::Reduce { kind, axes, keepdims } => reduce(*kind, axes, *keepdims, x, shape),
         Op::Slice { ranges } => fill(shape, |i| {
             let mut from = i.to_vec();
             for r in ranges {
@@ -195,14 +185,7 @@ fn combine(kind: BinaryKind, a: f64, b: f64) -> f64 {
 }
 
 /// Position `k` of a window on one axis, if it lies inside the map.
-fn tap(
-    output: usize,
-    stride: usize,
-    k: usize,
-    dilation: usize,
-    pad: usize,
-    size: usize,
-) -> Option<usize> {
+fn tap(output: usize, stride: usize, k: usize, dilation: usize, pad: usize, size: usize) -> Option<usize> {
     (output * stride + k * dilation)
         .checked_sub(pad)
         .filter(|position| *position < size)
@@ -230,12 +213,7 @@ fn conv(axes: &Axes, groups: usize, x: &Array, w: &Array, shape: &[usize]) -> Ar
             let place = |(a, [stride, dilation, pad]): (usize, &[usize; 3])| {
                 tap(i[2 + a], *stride, k[a], *dilation, *pad, x.shape[2 + a])
             };
-            let Some(place) = axes
-                .iter()
-                .enumerate()
-                .map(place)
-                .collect::<Option<Vec<_>>>()
-            else {
+            let Some(place) = axes.iter().enumerate().map(place).collect::<Option<Vec<_>>>() else {
                 continue;
             };
             for c in 0..per_group {
@@ -256,8 +234,7 @@ fn deconv<const N: usize>(d: &DeconvNd<N>, x: &Array, w: &Array, shape: &[usize]
         for k in indices(&w.shape[2..]) {
             let place = |a: usize| {
                 let scaled = (i[2 + a] + d.padding.before[a]).checked_sub(k[a])?;
-                let inside =
-                    scaled.is_multiple_of(d.stride[a]) && scaled / d.stride[a] < x.shape[2 + a];
+                let inside = scaled.is_multiple_of(d.stride[a]) && scaled / d.stride[a] < x.shape[2 + a];
                 inside.then_some(scaled / d.stride[a])
             };
             let Some(place) = (0..N).map(place).collect::<Option<Vec<_>>>() else {
@@ -453,9 +430,7 @@ fn resize(r: &Resize2d, x: &Array, shape: &[usize]) -> Array {
             Rounding::HalfUp => (v + 0.5).floor(),
         };
         match r.mode {
-            ResizeMode::Nearest(rounding) => {
-                value(nearest(row, rounding), nearest(column, rounding))
-            }
+            ResizeMode::Nearest(rounding) => value(nearest(row, rounding), nearest(column, rounding)),
             ResizeMode::Linear => {
                 let (a, b) = (row.floor(), column.floor());
                 let along = |a: f64| {

@@ -232,8 +232,7 @@ impl Resize2d {
 
     /// Whether an element of the result lies half way between two elements of a map of this size.
     pub fn has_ties(&self, input: [usize; 2]) -> bool {
-        let tie =
-            |axis: usize, i| self.source(i, input[axis], self.output[axis]).fract().abs() == 0.5;
+        let tie = |axis: usize, i| self.source(i, input[axis], self.output[axis]).fract().abs() == 0.5;
         (0..2).any(|axis| (0..self.output[axis]).any(|i| tie(axis, i)))
     }
 }

@@ -96,12 +96,7 @@ fn shapes_follow_the_operator() {
             None,
             "heights differ",
         ),
-        case(
-            Op::Flatten,
-            &[&[2, 3, 4]],
-            Some(&[2, 12]),
-            "all but the batch",
-        ),
+        case(Op::Flatten, &[&[2, 3, 4]], Some(&[2, 12]), "all but the batch"),
         case(
             Op::Reshape { dims: vec![0, -1] },
             &[&[2, 3, 4]],
@@ -120,12 +115,7 @@ fn shapes_follow_the_operator() {
             Some(&[4, 10]),
             "units come first in the weight",
         ),
-        case(
-            Op::Dense,
-            &[&[4, 16], &[10, 15]],
-            None,
-            "16 inputs against 15",
-        ),
+        case(Op::Dense, &[&[4, 16], &[10, 15]], None, "16 inputs against 15"),
         case(
             Op::Reduce {
                 kind: ReduceKind::Mean,
@@ -137,17 +127,13 @@ fn shapes_follow_the_operator() {
             "global average",
         ),
         case(
-            Op::Transpose {
-                axes: vec![0, 2, 1],
-            },
+            Op::Transpose { axes: vec![0, 2, 1] },
             &[&[1, 2, 3]],
             Some(&[1, 3, 2]),
             "a permutation",
         ),
         case(
-            Op::Transpose {
-                axes: vec![0, 2, 2],
-            },
+            Op::Transpose { axes: vec![0, 2, 2] },
             &[&[1, 2, 3]],
             None,
             "no permutation",
@@ -164,12 +150,7 @@ fn shapes_follow_the_operator() {
             Some(&[1, 8, 2, 2]),
             "one bias a channel",
         ),
-        case(
-            Op::Flatten,
-            &[&[1, 2], &[1, 2]],
-            None,
-            "one operand too many",
-        ),
+        case(Op::Flatten, &[&[1, 2], &[1, 2]], None, "one operand too many"),
     ];
     for Case {
         op,
@@ -178,11 +159,7 @@ fn shapes_follow_the_operator() {
         why,
     } in cases
     {
-        assert_eq!(
-            infer_shape(&op, inputs).ok().as_deref(),
-            want,
-            "{why}: {op:?}"
-        );
+        assert_eq!(infer_shape(&op, inputs).ok().as_deref(), want, "{why}: {op:?}");
     }
 }
 
@@ -243,11 +220,7 @@ fn a_convolution_of_lone_ones_copies() {
             true,
             "zeros between two channels",
         ),
-        (
-            &[0.0, 1.0, 1.0, 0.0, 0.0, 0.0],
-            true,
-            "channels in another order",
-        ),
+        (&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0], true, "channels in another order"),
         (&[1.0, 0.0, 0.0, 0.0, 0.0, 0.5], false, "one is scaled"),
         (&[1.0, 1.0, 0.0, 0.0, 0.0, 1.0], false, "one is a sum"),
         (&[-1.0, 0.0, 0.0, 0.0, 0.0, 1.0], false, "one is negated"),

@@ -1,18 +1,13 @@
 //! Convolution, deconvolution and matrix products.
 
 use super::{
-    Convolution, Deconvolution, FullyConnected, Geometry, LowerError, Lowering, MatrixMultiply,
-    Shuffle, Value, Weights,
+    Convolution, Deconvolution, FullyConnected, Geometry, LowerError, Lowering, MatrixMultiply, Shuffle,
+    Value, Weights,
 };
 use crate::graph::{Conv2d, ConvNd, DeconvNd, Node, Pad};
 
 impl Lowering<'_> {
-    pub(super) fn conv2d(
-        &mut self,
-        index: usize,
-        node: &Node,
-        conv: &Conv2d,
-    ) -> Result<Value, LowerError> {
+    pub(super) fn conv2d(&mut self, index: usize, node: &Node, conv: &Conv2d) -> Result<Value, LowerError> {
         let (source, extra) = self.fusions.source(node.inputs[0]);
         let kernel = self.weights(&node.name, node.inputs[1])?;
         let x = self.value(&node.name, source)?;
@@ -96,11 +91,7 @@ impl Lowering<'_> {
             .map_err(|e| e.at(&node.name))
     }
 
-    pub(super) fn batch_matmul(
-        &mut self,
-        node: &Node,
-        layer: &MatrixMultiply,
-    ) -> Result<Value, LowerError> {
+    pub(super) fn batch_matmul(&mut self, node: &Node, layer: &MatrixMultiply) -> Result<Value, LowerError> {
         let (a, b) = (self.operand(node, 0)?, self.operand(node, 1)?);
         self.builder
             .matrix_multiply(&node.name, a, b, layer)
@@ -110,10 +101,7 @@ impl Lowering<'_> {
     pub(super) fn dense(&mut self, index: usize, node: &Node) -> Result<Value, LowerError> {
         let shape = self.shape(node.inputs[0]).to_vec();
         let x = self.operand(node, 0)?;
-        let (rows, inputs) = (
-            shape[..shape.len() - 1].iter().product(),
-            shape[shape.len() - 1],
-        );
+        let (rows, inputs) = (shape[..shape.len() - 1].iter().product(), shape[shape.len() - 1]);
         let x = match shape.len() {
             2 => x,
             _ => self.reshaped(node, x, vec![rows, inputs])?,
@@ -149,12 +137,7 @@ impl Lowering<'_> {
             .map_err(|e| e.at(&node.name))
     }
 
-    pub(super) fn reshaped(
-        &mut self,
-        node: &Node,
-        x: Value,
-        shape: Vec<usize>,
-    ) -> Result<Value, LowerError> {
+    pub(super) fn reshaped(&mut self, node: &Node, x: Value, shape: Vec<usize>) -> Result<Value, LowerError> {
         let layer = Shuffle {
             permutation: None,
             shape: Some(shape),

@@ -5,11 +5,7 @@ use super::{LowerError, Lowering, Scale, Value, Weights};
 use crate::graph::{Activation, BinaryKind, Node, TensorId, UnaryKind};
 
 impl Lowering<'_> {
-    pub(super) fn activation(
-        &mut self,
-        node: &Node,
-        function: Activation,
-    ) -> Result<Value, LowerError> {
+    pub(super) fn activation(&mut self, node: &Node, function: Activation) -> Result<Value, LowerError> {
         let x = self.operand(node, 0)?;
         self.builder
             .activation(&node.name, x, function)

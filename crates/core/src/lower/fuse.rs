@@ -59,9 +59,7 @@ impl Fusions {
             };
             let x = node.inputs[0];
             let mut chain = chains.remove(&x).unwrap_or_default();
-            let first = chain
-                .first()
-                .map_or(x, |first| graph.nodes[*first].inputs[0]);
+            let first = chain.first().map_or(x, |first| graph.nodes[*first].inputs[0]);
             let one_place = matches!(graph.tensor(first).shape[..], [_, _, 1, 1]);
             let begins = across && chain.is_empty();
             if !one_place && !begins {
@@ -181,8 +179,7 @@ fn takes_shift(graph: &Graph, node: &Node) -> bool {
         Op::Deconv2d(deconv) => deconv.overhang() == [0; 2],
         Op::Deconv3d(deconv) => deconv.overhang() == [0; 3],
         Op::Dense => {
-            graph.tensor(node.inputs[1]).weight.is_some()
-                && graph.tensor(node.output).shape.len() == 2
+            graph.tensor(node.inputs[1]).weight.is_some() && graph.tensor(node.output).shape.len() == 2
         }
         Op::Binary(BinaryKind::Mul) => channel_operand(graph, node).is_some(),
         _ => false,
@@ -207,10 +204,7 @@ pub fn channel_operand(graph: &Graph, node: &Node) -> Option<(TensorId, Weights)
         node.op,
         Op::Binary(BinaryKind::Sub | BinaryKind::Div | BinaryKind::Pow)
     );
-    let (x, constant) = match (
-        graph.tensor(a).weight.is_some(),
-        graph.tensor(b).weight.is_some(),
-    ) {
+    let (x, constant) = match (graph.tensor(a).weight.is_some(), graph.tensor(b).weight.is_some()) {
         (false, true) => (a, b),
         (true, false) if commutes => (b, a),
         _ => return None,
@@ -241,11 +235,10 @@ fn channel_constant(graph: &Graph, id: TensorId, like: TensorId) -> Option<Weigh
 fn constant(graph: &Graph, id: TensorId) -> Option<Weights> {
     let tensor = graph.tensor(id);
     let data = tensor.weight.clone();
-    data.filter(|_| tensor.dtype == DType::F32)
-        .map(|data| Weights {
-            shape: tensor.shape.clone(),
-            data,
-        })
+    data.filter(|_| tensor.dtype == DType::F32).map(|data| Weights {
+        shape: tensor.shape.clone(),
+        data,
+    })
 }
 
 /// Zero padding of the two map axes only.

@@ -14,8 +14,8 @@ mod shape;
 mod tests;
 
 pub use builder::{
-    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder,
-    Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
+    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder, Pooling,
+    Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 pub use error::LowerError;
 pub use fuse::channel_operand;
@@ -104,11 +104,7 @@ impl Lowering<'_> {
             Op::Concat { axis } => self.concat(node, *axis)?,
             Op::Pad(pad) => self.pad(node, pad)?,
             Op::Lrn(lrn) => self.lrn(node, lrn)?,
-            Op::Reduce {
-                kind,
-                axes,
-                keepdims,
-            } => self.reduce(node, *kind, axes, *keepdims)?,
+            Op::Reduce { kind, axes, keepdims } => self.reduce(node, *kind, axes, *keepdims)?,
             Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } | Op::ExpandDims { .. } => {
                 self.reshape(node)?
             }
@@ -139,10 +135,7 @@ impl Lowering<'_> {
         }
         let weights = self.weights(node, id)?;
         let name = &self.graph.tensor(id).name;
-        let value = self
-            .builder
-            .constant(name, &weights)
-            .map_err(|e| e.at(node))?;
+        let value = self.builder.constant(name, &weights).map_err(|e| e.at(node))?;
         self.values[id.0 as usize] = Some(value);
         Ok(value)
     }

@@ -5,12 +5,7 @@ use crate::graph::{BinaryKind, Node, ReduceKind, UnaryKind};
 
 impl Lowering<'_> {
     /// Inference-time normalisation is one scale and one shift per channel.
-    pub(super) fn batch_norm(
-        &mut self,
-        node: &Node,
-        epsilon: f32,
-        axis: usize,
-    ) -> Result<Value, LowerError> {
+    pub(super) fn batch_norm(&mut self, node: &Node, epsilon: f32, axis: usize) -> Result<Value, LowerError> {
         let mut operands = Vec::with_capacity(4);
         for id in &node.inputs[1..] {
             operands.push(self.weights(&node.name, *id)?.values());
@@ -36,12 +31,7 @@ impl Lowering<'_> {
     }
 
     /// `(x - mean) / sqrt(variance + epsilon) * gamma + beta` along one axis, from layers that every TensorRT has.
-    pub(super) fn layer_norm(
-        &mut self,
-        node: &Node,
-        epsilon: f32,
-        axis: usize,
-    ) -> Result<Value, LowerError> {
+    pub(super) fn layer_norm(&mut self, node: &Node, epsilon: f32, axis: usize) -> Result<Value, LowerError> {
         let rank = self.shape(node.output).len();
         let gamma = self.weights(&node.name, node.inputs[1])?.along(axis, rank);
         let beta = self.weights(&node.name, node.inputs[2])?.along(axis, rank);

@@ -1,8 +1,6 @@
 //! Pooling, with TVM's rules for partial windows and divisors spelled out as explicit padding.
 
-use super::{
-    Convolution, Geometry, LowerError, Lowering, Pooling, Reduction, Slice, Value, Weights,
-};
+use super::{Convolution, Geometry, LowerError, Lowering, Pooling, Reduction, Slice, Value, Weights};
 use crate::graph::{BinaryKind, Node, Pad, PaddingNd, Pool2d, PoolKind, PoolNd, Range, ReduceKind};
 
 impl Lowering<'_> {
@@ -138,20 +136,14 @@ impl Lowering<'_> {
             kind,
             window: axes.iter().map(|a| a.window).collect(),
             count_padding,
-            global: !geometry.has_padding()
-                && axes.iter().all(|a| a.window == a.size && a.dilation == 1),
+            global: !geometry.has_padding() && axes.iter().all(|a| a.window == a.size && a.dilation == 1),
             geometry,
         };
         self.pooling(node, x, &layer)
     }
 
     /// Padding as wide as the window is a layer of its own, of the value that TVM pads with.
-    fn padded_max_pool(
-        &mut self,
-        node: &Node,
-        axes: &[Axis],
-        x: Value,
-    ) -> Result<Value, LowerError> {
+    fn padded_max_pool(&mut self, node: &Node, axes: &[Axis], x: Value) -> Result<Value, LowerError> {
         let Geometry { before, after, .. } = geometry(axes, 1);
         let pad = Pad {
             before: [vec![0, 0], before].concat(),
@@ -266,11 +258,7 @@ impl Axis {
         };
         let taps = |start: usize| (0..self.window).map(move |k| start + k * self.dilation);
         (0..self.outputs)
-            .map(|o| {
-                taps(o * self.stride)
-                    .filter(|t| (first..end).contains(t))
-                    .count()
-            })
+            .map(|o| taps(o * self.stride).filter(|t| (first..end).contains(t)).count())
             .collect()
     }
 }
@@ -288,9 +276,7 @@ fn geometry(axes: &[Axis], groups: usize) -> Geometry {
 
 /// Whether one pooling layer says it all, and then whether its padding counts in the divisor.
 fn plain<const N: usize>(pool: &PoolNd<N>, axes: &[Axis]) -> Option<bool> {
-    let narrow = axes
-        .iter()
-        .all(|a| a.before < a.window && a.after() < a.window);
+    let narrow = axes.iter().all(|a| a.before < a.window && a.after() < a.window);
     if !narrow {
         return None;
     }
@@ -298,9 +284,7 @@ fn plain<const N: usize>(pool: &PoolNd<N>, axes: &[Axis]) -> Option<bool> {
     match pool.kind {
         PoolKind::Max => Some(false),
         PoolKind::Average if pool.dilation != [1; N] => None,
-        PoolKind::Average if !pool.count_include_pad || pool.padding == PaddingNd::uniform(0) => {
-            Some(false)
-        }
+        PoolKind::Average if !pool.count_include_pad || pool.padding == PaddingNd::uniform(0) => Some(false),
         PoolKind::Average => complete.then_some(true),
     }
 }

@@ -46,9 +46,7 @@ impl Lowering<'_> {
             });
         }
         let x = self.operand(node, 0)?;
-        self.builder
-            .lrn(&node.name, x, lrn)
-            .map_err(|e| e.at(&node.name))
+        self.builder.lrn(&node.name, x, lrn).map_err(|e| e.at(&node.name))
     }
 
     pub(super) fn softmax(&mut self, node: &Node, axis: usize) -> Result<Value, LowerError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, Coordinates, GraphBuilder, Lrn, Pad, Padding2d, Pool2d,
-    PoolKind, Resize2d, ResizeMode, Rounding, UnaryKind,
+    Activation, BinaryKind, Conv2d, Coordinates, GraphBuilder, Lrn, Pad, Padding2d, Pool2d, PoolKind,
+    Resize2d, ResizeMode, Rounding, UnaryKind,
 };
 
 /// Writes down every layer; refuses the one whose name it was given.
@@ -105,10 +105,7 @@ impl NetworkBuilder for Recorder {
         self.add(name, format!("resize {} {:?}", x.0, layer.shape))
     }
     fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built {
-        self.add(
-            name,
-            format!("pad {} {:?} {:?}", x.0, layer.before, layer.after),
-        )
+        self.add(name, format!("pad {} {:?} {:?}", x.0, layer.before, layer.after))
     }
     fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built {
         self.add(name, format!("lrn {} {}", x.0, layer.size))
@@ -196,8 +193,7 @@ fn padding_convolution_and_bias_are_one_layer() {
         let y = b.node("conv", conv(Padding2d::default()), &[x, w]).unwrap();
         let c = b.weight("c", &[3, 1, 1], vec![1.0, 2.0, 3.0]);
         let y = b.node("add", Op::Binary(BinaryKind::Add), &[y, c]).unwrap();
-        b.node("relu", Op::Activation(Activation::Relu), &[y])
-            .unwrap()
+        b.node("relu", Op::Activation(Activation::Relu), &[y]).unwrap()
     });
     let want = [
         "conv 0 [3, 2, 1, 1] pads [1, 0, 0, 2] bias Some([1.0, 2.0, 3.0])",
@@ -276,10 +272,7 @@ fn copies_are_left_to_layers_that_broadcast() {
             ..Recorder::default()
         };
         lower(&build(read_twice), &mut recorder).unwrap();
-        let built = recorder
-            .lines
-            .iter()
-            .filter(|line| !line.starts_with("output"));
+        let built = recorder.lines.iter().filter(|line| !line.starts_with("output"));
         assert_eq!(built.count(), layers, "{why}: {:?}", recorder.lines);
     }
 }
@@ -295,10 +288,7 @@ fn convolutions_that_copy_are_left_to_layers_that_take_more() {
         .node("y", Op::Binary(BinaryKind::Mul), &[x, all.unwrap()])
         .unwrap();
     let mut taps = vec![0.0; 27];
-    taps.iter_mut()
-        .skip(4)
-        .step_by(9)
-        .for_each(|tap| *tap = 1.0);
+    taps.iter_mut().skip(4).step_by(9).for_each(|tap| *tap = 1.0);
     let taps = b.weight("taps", &[3, 1, 3, 3], taps);
     let frame = Conv2d {
         padding: Padding2d::uniform(2),
@@ -312,17 +302,13 @@ fn convolutions_that_copy_are_left_to_layers_that_take_more() {
         .unwrap();
     b.output(z);
     let graph = b.finish().unwrap();
-    for (same_shapes, convolutions, pads) in [(false, 1, "[1, 1, 1, 1]"), (true, 3, "[0, 0, 0, 0]")]
-    {
+    for (same_shapes, convolutions, pads) in [(false, 1, "[1, 1, 1, 1]"), (true, 3, "[0, 0, 0, 0]")] {
         let mut recorder = Recorder {
             same_shapes,
             ..Recorder::default()
         };
         lower(&graph, &mut recorder).unwrap();
-        let mut convs = recorder
-            .lines
-            .iter()
-            .filter(|line| line.starts_with("conv"));
+        let mut convs = recorder.lines.iter().filter(|line| line.starts_with("conv"));
         assert_eq!(convs.clone().count(), convolutions, "{:?}", recorder.lines);
         let last = convs.next_back().unwrap();
         assert!(last.contains(pads), "{last}");
@@ -438,11 +424,7 @@ fn what_no_layer_says_names_the_node() {
     broken.nodes[0].op = Op::Softmax { axis: 5 };
 
     let cases = [
-        (
-            &computed_kernel,
-            None,
-            "node `c1`: weight `w` must be a constant",
-        ),
+        (&computed_kernel, None, "node `c1`: weight `w` must be a constant"),
         (
             &half_kernel,
             None,

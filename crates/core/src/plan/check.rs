@@ -43,12 +43,7 @@ impl Plan {
         self.check_rows(batch)
     }
 
-    fn check_share(
-        &self,
-        index: usize,
-        share: &Share,
-        devices: &[Device],
-    ) -> Result<(), PlanError> {
+    fn check_share(&self, index: usize, share: &Share, devices: &[Device]) -> Result<(), PlanError> {
         let &Share {
             device,
             batch,
@@ -93,10 +88,7 @@ impl Plan {
         }
         match self.suffix_batch {
             0 => Err(PlanError::ZeroSuffix),
-            suffix_batch if total % suffix_batch != 0 => Err(PlanError::Suffix {
-                suffix_batch,
-                total,
-            }),
+            suffix_batch if total % suffix_batch != 0 => Err(PlanError::Suffix { suffix_batch, total }),
             _ => Ok(()),
         }
     }

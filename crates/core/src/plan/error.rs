@@ -1,6 +1,6 @@
 //! Ways in which a plan can be wrong.
 
-use super::{counted, Device};
+use super::{Device, counted};
 
 /// Says which part of the plan is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,21 +21,24 @@ pub enum PlanError {
         "the plan names {device}, which is not available here: use {}",
         names(available)
     )]
-    Missing {
-        device: Device,
-        available: Vec<Device>,
-    },
+    Missing { device: Device, available: Vec<Device> },
     #[error("the plan deals {} but the batch has {batch}: change the rounds, or leave the plan out", counted(*plan, "row"))]
     Rows { plan: usize, batch: usize },
     #[error("the plan's suffix batch {suffix_batch} does not divide its {}", counted(*total, "row"))]
     Suffix { suffix_batch: usize, total: usize },
     #[error("the plan asks for {0} engines of a kind per device: use 1 or 2")]
     Engines(usize),
-    #[error("the plan names only the GPU, which then runs the network uncut, but also a {0}: leave that out, or add a DLA")]
+    #[error(
+        "the plan names only the GPU, which then runs the network uncut, but also a {0}: leave that out, or add a DLA"
+    )]
     Uncut(&'static str),
-    #[error("these plans are for another network (digest {theirs}, not {ours}): tune this one, or leave them out")]
+    #[error(
+        "these plans are for another network (digest {theirs}, not {ours}): tune this one, or leave them out"
+    )]
     OtherNetwork { theirs: String, ours: String },
-    #[error("these plans are for another board: `{theirs}`, not `{ours}`; tune on this one, or leave them out")]
+    #[error(
+        "these plans are for another board: `{theirs}`, not `{ours}`; tune on this one, or leave them out"
+    )]
     OtherBoard { theirs: String, ours: String },
     #[error("the plan's rows do not fit in a machine word: use fewer rounds or smaller batches")]
     TooLarge,

@@ -16,7 +16,7 @@ mod tests;
 mod text;
 
 pub use count::counted;
-pub use device::{name, Device};
+pub use device::{Device, name};
 pub use error::PlanError;
 pub use file::{PlanFile, Tuned};
 pub use stage::StageKind;

@@ -42,21 +42,14 @@ fn a_plan_that_does_not_fit_says_why() {
         ),
         (
             "gpu=16x3",
-            Err(PlanError::Rows {
-                plan: 48,
-                batch: 64,
-            }),
+            Err(PlanError::Rows { plan: 48, batch: 64 }),
             "both numbers are named",
         ),
         ("dla1=16x4", Err(missing), "the backend has one DLA"),
         ("gpu=0x4", Err(zero(0, 4)), "an empty batch"),
         ("gpu=16x0", Err(zero(16, 0)), "no rounds"),
         ("gpu=16x2,gpu=16x2", Err(repeated), "the same share twice"),
-        (
-            "gpu=16x4,suffix=0",
-            Err(PlanError::ZeroSuffix),
-            "an empty suffix",
-        ),
+        ("gpu=16x4,suffix=0", Err(PlanError::ZeroSuffix), "an empty suffix"),
         (
             "gpu=16x4,suffix=48",
             Err(PlanError::Suffix {
@@ -108,11 +101,7 @@ fn text_that_is_no_plan_names_the_part() {
         ("gpu=ax4", "`gpu=ax4`", "`a` is not a number"),
         ("gpu=16x-1", "`gpu=16x-1`", "`-1` is not a number"),
         ("gpu=1x1,suffix=1,suffix=1", "`suffix=1`", "twice"),
-        (
-            "gpu=1x1,mode=fast",
-            "`mode=fast`",
-            "use merged or pipelined",
-        ),
+        ("gpu=1x1,mode=fast", "`mode=fast`", "use merged or pipelined"),
         ("gpu=1x1,cut=", "`cut=`", "name the last node"),
         ("gpu=1x1,engines=two", "`engines=two`", "not a number"),
     ] {
@@ -124,18 +113,12 @@ fn text_that_is_no_plan_names_the_part() {
 #[test]
 fn plans_print_as_they_are_read() {
     let plan = Plan::paper(16, 10, 16, 12);
-    assert_eq!(
-        plan.to_string(),
-        "gpu=16x12,dla0=16x10,dla1=16x10,suffix=512"
-    );
+    assert_eq!(plan.to_string(), "gpu=16x12,dla0=16x10,dla1=16x10,suffix=512");
     assert_eq!(
         plan.summary(),
         "512 rows: gpu 12 x 16, dla0 10 x 16, dla1 10 x 16; suffix 1 x 512 on the gpu"
     );
-    assert_eq!(
-        Plan::gpu_only(4).summary(),
-        "4 rows: gpu 1 x 4; network uncut"
-    );
+    assert_eq!(Plan::gpu_only(4).summary(), "4 rows: gpu 1 x 4; network uncut");
     assert_eq!(plan.rows(Device::Dla(1)), 160);
     assert_eq!(plan.devices(), ALL);
     assert_eq!(Plan::paper(0, 0, 8, 2), "gpu=8x2".parse().unwrap());
@@ -157,18 +140,8 @@ fn default_plans_deal_equal_whole_rounds() {
             "gpu=43x4,dla0=34x5,dla1=34x5,suffix=512",
             "172 + 170 + 170",
         ),
-        (
-            2048,
-            2,
-            "gpu=64x16,dla0=64x16,suffix=512",
-            "the suffix in rounds",
-        ),
-        (
-            131,
-            1,
-            "gpu=26x5,gpu=1x1,suffix=131",
-            "a prime leaves a rest",
-        ),
+        (2048, 2, "gpu=64x16,dla0=64x16,suffix=512", "the suffix in rounds"),
+        (131, 1, "gpu=26x5,gpu=1x1,suffix=131", "a prime leaves a rest"),
     ] {
         let plan = Plan::balanced(batch, &ALL[..devices]);
         assert_eq!(plan.to_string(), want, "{why}");
@@ -211,10 +184,7 @@ fn modes() -> impl Strategy<Value = Mode> {
 }
 
 fn cuts() -> impl Strategy<Value = Cut> {
-    prop_oneof![
-        Just(Cut::Longest),
-        "[a-z0-9_./=]{1,12}".prop_map(Cut::After)
-    ]
+    prop_oneof![Just(Cut::Longest), "[a-z0-9_./=]{1,12}".prop_map(Cut::After)]
 }
 
 proptest! {

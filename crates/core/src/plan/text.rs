@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{counted, Cut, Device, Mode, Plan, PlanError, Share};
+use super::{Cut, Device, Mode, Plan, PlanError, Share, counted};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

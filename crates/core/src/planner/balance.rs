@@ -1,7 +1,7 @@
 //! Rounds of several devices that end all together.
 
 use super::deal::Deal;
-use super::estimate::{shares, Best};
+use super::estimate::{Best, shares};
 use super::lane::{Lane, Rounds};
 use super::offer::Offer;
 use crate::plan::Device;
@@ -74,9 +74,8 @@ impl Balance<'_> {
         let mut all: Vec<Dealt> = vec![Vec::new()];
         for dla in self.dlas {
             let around = dla.around(us);
-            let longer = |shares: &[(Device, Rounds)], rounds: &Rounds| {
-                [shares, &[(dla.device, *rounds)]].concat()
-            };
+            let longer =
+                |shares: &[(Device, Rounds)], rounds: &Rounds| [shares, &[(dla.device, *rounds)]].concat();
             let longer = &longer;
             let each = |shares| around.iter().map(move |rounds| longer(shares, rounds));
             all = all.iter().map(Vec::as_slice).flat_map(each).collect();

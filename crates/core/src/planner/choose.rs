@@ -1,12 +1,12 @@
 //! The plan of a batch by what is known, before any batch of its size has run.
 
+use super::Forecast;
 use super::deal::Deal;
 use super::estimate::Estimate;
 use super::frame::Frame;
 use super::learn::Planner;
 use super::offer::Offer;
 use super::rates::Kind;
-use super::Forecast;
 use crate::plan::{Device, Mode, Plan, StageKind};
 
 /// Predicted gain below which nothing changes, besides what the times seen so far are uncertain by.
@@ -88,8 +88,7 @@ impl Planner {
 
     fn deals<'a>(&'a self, rows: usize, frames: &'a [Frame]) -> Vec<Deal<'a>> {
         let each = frames.iter();
-        each.map(|frame| self.deal(rows, Offer::Any, frame))
-            .collect()
+        each.map(|frame| self.deal(rows, Offer::Any, frame)).collect()
     }
 
     pub(super) fn deal<'a>(&'a self, rows: usize, offer: Offer<'a>, frame: &'a Frame) -> Deal<'a> {

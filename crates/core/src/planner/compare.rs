@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::choose::{prefix, LEAST_GAIN};
+use super::choose::{LEAST_GAIN, prefix};
 use super::course::Course;
 use super::estimate::Estimate;
 use super::frame::Frame;
@@ -40,9 +40,9 @@ impl Planner {
         let other = Some(&course.frame).filter(|frame| !own.contains(frame));
         let all: Vec<&Frame> = own.iter().chain(other).collect();
         let best = |offer: Offer<'_>, frames: &[&Frame]| {
-            let found = frames.iter().filter_map(|frame| {
-                Some((self.best(rows, offer, frame, course)?, (*frame).clone()))
-            });
+            let found = frames
+                .iter()
+                .filter_map(|frame| Some((self.best(rows, offer, frame, course)?, (*frame).clone())));
             found.min_by(|a, b| a.0.us.total_cmp(&b.0.us))
         };
         let there = best(Offer::Built(engines), &all).filter(|(found, _)| found.us < now * bar);
@@ -62,10 +62,7 @@ impl Planner {
             Some((found, frame)) if complete(&found.plan) => (Some((found, frame)), None),
             any => (there, any),
         };
-        let trial = || {
-            self.trial(rows, course)
-                .or_else(|| self.halved(rows, course))
-        };
+        let trial = || self.trial(rows, course).or_else(|| self.halved(rows, course));
         let trial = || trial().filter(|_| course.grows);
         let wanted = any.map(|(found, _)| found).or_else(trial);
         let Some(course) = self.courses.get_mut(&rows) else {
@@ -78,9 +75,7 @@ impl Planner {
         if let Some((found, frame)) = there.filter(|(found, _)| found.plan != course.plan) {
             course.turn(found.plan, frame);
         }
-        let lost = wanted
-            .as_ref()
-            .map_or(0.0, |wanted| (reach - wanted.us).max(0.0));
+        let lost = wanted.as_ref().map_or(0.0, |wanted| (reach - wanted.us).max(0.0));
         course.want(wanted, lost);
     }
 
@@ -96,13 +91,7 @@ impl Planner {
 
     /// The best plan by what executions take and what batches took. How far the current plan is from its own prediction, others
     /// of its kind are taken to be, too.
-    fn best(
-        &self,
-        rows: usize,
-        offer: Offer<'_>,
-        frame: &Frame,
-        course: &Course,
-    ) -> Option<Estimate> {
+    fn best(&self, rows: usize, offer: Offer<'_>, frame: &Frame, course: &Course) -> Option<Estimate> {
         let deal = self.deal(rows, offer, frame);
         let own = self.deal(rows, Offer::Any, &course.frame);
         let own = own.estimate(course.plan.clone());

@@ -1,9 +1,9 @@
 //! What executions of one kind take by their rows, from all that is known.
 
+use super::Forecast;
 use super::forecast::Table;
 use super::rates::{Kind, Rates};
-use super::seen::{plausible, Seen};
-use super::Forecast;
+use super::seen::{Seen, plausible};
 use crate::plan::{Device, StageKind};
 
 /// How far a model's error differs between a size and one of twice the rows, and how far that of the law without a model.
@@ -124,13 +124,7 @@ impl Rates {
                 .find(|other| ![Device::Gpu, kind.device].contains(other)),
         };
         let Some(twin) = twin else { return own };
-        let twin = self.factors_of(
-            expected,
-            Kind {
-                device: twin,
-                ..kind
-            },
-        );
+        let twin = self.factors_of(expected, Kind { device: twin, ..kind });
         if own.is_empty() || alike(&own, &twin, expected.shape()) {
             [own, twin].concat()
         } else {
@@ -163,9 +157,7 @@ impl Rates {
                 overhead,
             })
         };
-        let mine = self
-            .each()
-            .filter(|(other, ..)| other.device == kind.device);
+        let mine = self.each().filter(|(other, ..)| other.device == kind.device);
         mine.filter_map(factor).collect()
     }
 

@@ -1,12 +1,12 @@
 //! The plan of any batch, by arithmetic: rounds that end all devices together.
 
 use super::balance::Balance;
-use super::estimate::{shares, Best, Estimate};
+use super::estimate::{Best, Estimate, shares};
 use super::frame::Frame;
 use super::lane::{Lane, Rounds};
 use super::offer::Offer;
 use super::rates::{Kind, Rates};
-use super::sizes::{divisors, MOST};
+use super::sizes::{MOST, divisors};
 use super::terms::Terms;
 use super::time::tail;
 use crate::plan::{Cut, Device, Mode, Plan, Share, StageKind};
@@ -113,10 +113,7 @@ impl<'a> Deal<'a> {
                 balance.find(&mut found);
                 let Some(first) = found.0.first() else { break };
                 let slow = self.slow(&first.plan);
-                found
-                    .0
-                    .iter()
-                    .for_each(|e| best.add(self.terms, Some(e.clone())));
+                found.0.iter().for_each(|e| best.add(self.terms, Some(e.clone())));
                 let slow = [slow[0], slow[1] * factor];
                 if self.frame.mode == Mode::Pipelined {
                     balance.beside = after * (1.0 - tail(&first.plan));
@@ -134,10 +131,7 @@ impl<'a> Deal<'a> {
     /// Part of the network's time that its suffix takes when it has all rows at once.
     pub(super) fn suffix_share(&self) -> f64 {
         let us = self.suffixes().map_or(0.0, |(_, us)| us);
-        let whole = self
-            .whole
-            .all(self.rows)
-            .map_or(f64::INFINITY, |(_, us)| us);
+        let whole = self.whole.all(self.rows).map_or(f64::INFINITY, |(_, us)| us);
         us / whole
     }
 
@@ -162,12 +156,7 @@ impl<'a> Deal<'a> {
         timed.min_by(|a, b| last(a).total_cmp(&last(b)))
     }
 
-    pub(super) fn plan(
-        &self,
-        gpu: Vec<Share>,
-        dlas: &[(Device, Rounds)],
-        suffix_batch: usize,
-    ) -> Plan {
+    pub(super) fn plan(&self, gpu: Vec<Share>, dlas: &[(Device, Rounds)], suffix_batch: usize) -> Plan {
         let shares = dlas.iter().filter(|(_, rounds)| rounds.rounds > 0);
         let shares = shares.map(|(device, rounds)| Share {
             device: *device,

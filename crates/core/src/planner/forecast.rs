@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use super::sizes::LADDER;
-use crate::board::{
-    BoardCosts, Calibration, Constants, Framework, Level, Machine, Processor, Setting,
-};
+use crate::board::{BoardCosts, Calibration, Constants, Framework, Level, Machine, Processor, Setting};
 use crate::graph::Graph;
 use crate::plan::{Device, Plan, StageKind};
 use crate::sim::{Costs, ExecutionCost, Load};
@@ -102,11 +100,7 @@ impl Forecast {
     /// The larger of the errors for the plan's devices.
     pub fn error_of(&self, plan: &Plan) -> f64 {
         let [gpu, dla] = self.error;
-        if plan.gpu_alone() {
-            gpu
-        } else {
-            gpu.max(dla)
-        }
+        if plan.gpu_alone() { gpu } else { gpu.max(dla) }
     }
 
     fn fill(&mut self, stages: &Stages, dlas: &[Device]) {
@@ -119,9 +113,7 @@ impl Forecast {
             kinds.push((StageKind::Suffix, Device::Gpu));
         }
         for (stage, device) in kinds {
-            let costs = LADDER
-                .iter()
-                .map(|n| self.costs.execution(stage, device, *n));
+            let costs = LADDER.iter().map(|n| self.costs.execution(stage, device, *n));
             let Ok(costs) = costs.collect::<Result<Vec<ExecutionCost>, String>>() else {
                 continue;
             };
@@ -158,7 +150,7 @@ impl std::fmt::Debug for Forecast {
 /// Of whole networks, in sources that the model was not fitted to.
 fn printed(processor: Processor) -> f64 {
     let stored = Calibration::stored().accuracy.into_iter();
-    let mut of = stored
-        .filter(|a| a.processor == processor && a.level == Level::Network && a.precision.is_none());
+    let mut of =
+        stored.filter(|a| a.processor == processor && a.level == Level::Network && a.precision.is_none());
     of.next().map_or(0.1, |accuracy| accuracy.out_of_sample)
 }

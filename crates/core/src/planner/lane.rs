@@ -23,10 +23,7 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    const NONE: Rounds = Rounds {
-        batch: 1,
-        rounds: 0,
-    };
+    const NONE: Rounds = Rounds { batch: 1, rounds: 0 };
 
     pub fn rows(&self) -> usize {
         self.batch * self.rounds
@@ -45,12 +42,7 @@ pub(super) struct Lane<'a> {
 
 impl<'a> Lane<'a> {
     /// Executions of up to `most` rows.
-    pub fn new(
-        device: Device,
-        curve: Option<Curve<'a>>,
-        most: usize,
-        built: Option<Vec<usize>>,
-    ) -> Lane<'a> {
+    pub fn new(device: Device, curve: Option<Curve<'a>>, most: usize, built: Option<Vec<usize>>) -> Lane<'a> {
         Lane {
             device,
             curve,

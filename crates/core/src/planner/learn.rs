@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Forecast;
 use super::course::Course;
 use super::frame::Frame;
 use super::offer::{Engine, Offer};
 use super::rates::{Kind, Rates};
 use super::terms::Terms;
-use super::Forecast;
 use crate::plan::{Device, Plan, StageKind};
 
 /// Batches after which a DLA that was dropped may be tried again; twice as many after every time.
@@ -124,11 +124,7 @@ impl Planner {
 
     /// Takes in a batch that ran with the plan of [`Planner::next`]. What it returns is worth building, beside what
     /// there is.
-    pub fn learn(
-        &mut self,
-        ran: &Ran<'_>,
-        engines: impl FnOnce() -> HashSet<Engine>,
-    ) -> Vec<Engine> {
+    pub fn learn(&mut self, ran: &Ran<'_>, engines: impl FnOnce() -> HashSet<Engine>) -> Vec<Engine> {
         self.batches += 1;
         let changed = self.take(ran);
         let rows = ran.plan.total();

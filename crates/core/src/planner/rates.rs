@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::seen::Seen;
 use super::Forecast;
+use super::seen::Seen;
 use crate::plan::{Device, StageKind};
 
 /// A kind of execution: which stage on which device. [`StageKind::Whole`] is the GPU with the board to itself, the stages
@@ -95,10 +95,7 @@ impl Rates {
 
     /// Everything that `device` was seen to take, but for `kept`, grows by `factor`.
     pub fn scale(&mut self, device: Device, factor: f64, kept: &[(Kind, usize)]) {
-        let mine = self
-            .seen
-            .iter_mut()
-            .filter(|(kind, _)| kind.device == device);
+        let mine = self.seen.iter_mut().filter(|(kind, _)| kind.device == device);
         for (kind, sizes) in mine {
             let others = sizes
                 .iter_mut()

@@ -2,8 +2,8 @@
 
 /// Usual rows per execution: fine below 16, where the fixed cost of an execution counts, coarser above.
 pub(super) const LADDER: [usize; 30] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160,
-    192, 256, 320, 384, 512,
+    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256,
+    320, 384, 512,
 ];
 
 /// Most rows of one execution of a prefix or an uncut network.

@@ -2,8 +2,8 @@
 
 use crate::plan::{Device, Plan, StageKind};
 use crate::sim::{Costs, ExecutionCost};
-use crate::tune::search::Space;
 use crate::tune::Sites;
+use crate::tune::search::Space;
 
 /// A network with its devices and their limits.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! What a plan takes, from what executions take.
 
 use super::deal::Deal;
-use super::estimate::{estimate, Estimate};
+use super::estimate::{Estimate, estimate};
 use super::lane::Lane;
 use crate::plan::{Device, Mode, Plan};
 
@@ -50,10 +50,7 @@ impl Deal<'_> {
             return [1.0, 1.0];
         };
         let most = |lane: &Lane<'_>| {
-            let mine = plan
-                .prefix
-                .iter()
-                .filter(|share| share.device == lane.device);
+            let mine = plan.prefix.iter().filter(|share| share.device == lane.device);
             let rows = mine.map(|share| share.batch).max()?;
             Some((lane.device, rows, lane.time(rows)?))
         };

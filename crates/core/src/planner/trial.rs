@@ -2,7 +2,7 @@
 
 use super::choose::prefix;
 use super::course::Course;
-use super::estimate::{shares, Estimate};
+use super::estimate::{Estimate, shares};
 use super::learn::Planner;
 use super::rates::Kind;
 use super::sizes;
@@ -20,9 +20,7 @@ impl Planner {
         let unknown = |d: &&Device| self.rates.us(prefix(0, **d), 1).is_none();
         let dlas: Vec<Device> = self.terms.dlas.iter().filter(unknown).copied().collect();
         let each = (rows / TRIAL).clamp(1, self.terms.dla_rows);
-        let rest = rows
-            .checked_sub(each * dlas.len())
-            .filter(|rest| *rest > 0)?;
+        let rest = rows.checked_sub(each * dlas.len()).filter(|rest| *rest > 0)?;
         if dlas.is_empty() || !course.plan.gpu_alone() {
             return None;
         }

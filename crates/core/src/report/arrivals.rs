@@ -1,6 +1,6 @@
 //! Waiting for all data against running it as it arrives.
 
-use super::chart::{lines, Series, Tone};
+use super::chart::{Series, Tone, lines};
 use crate::sim::Arrival;
 
 /// One network at several bandwidths.

@@ -58,8 +58,11 @@ pub fn bars(title: &str, x: &str, y: &str, labels: &[String], series: &[Series])
             let top = frame.y(*value);
             frame.svg += &format!(
                 "<rect class=\"{}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}, {}: {value:.1}</title></rect>\n",
-                one.tone.class(), (bar - 1.5).max(0.5), HEIGHT - BOTTOM - top,
-                escaped(&one.name), escaped(labels.get(index).map_or("", String::as_str)),
+                one.tone.class(),
+                (bar - 1.5).max(0.5),
+                HEIGHT - BOTTOM - top,
+                escaped(&one.name),
+                escaped(labels.get(index).map_or("", String::as_str)),
             );
         }
     }
@@ -91,18 +94,14 @@ pub fn lines(
             .enumerate()
             .filter_map(|(i, v)| Some((LEFT + step * (i as f64 + 0.5), frame.y((*v)?))))
             .collect();
-        let text: Vec<String> = points
-            .iter()
-            .map(|(x, y)| format!("{x:.1},{y:.1}"))
-            .collect();
+        let text: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let class = one.tone.class();
         frame.svg += &format!(
             "<polyline class=\"{class} line\" points=\"{}\"/>\n",
             text.join(" ")
         );
         for (x, y) in points {
-            frame.svg +=
-                &format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>\n");
+            frame.svg += &format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>\n");
         }
     }
     frame.finish(series)
@@ -116,7 +115,9 @@ impl Frame {
         let high = (top / step).ceil().max(1.0) * step;
         let title = escaped(title);
         let mut frame = Frame {
-            svg: format!("<svg class=\"plot\" role=\"img\" aria-label=\"{title}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">\n"),
+            svg: format!(
+                "<svg class=\"plot\" role=\"img\" aria-label=\"{title}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\">\n"
+            ),
             low: 0.0,
             high,
         };
@@ -169,7 +170,8 @@ impl Frame {
         for one in series {
             html += &format!(
                 "<span><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"{}\" x=\".5\" y=\".5\" width=\"11\" height=\"11\"/></svg> {}</span>",
-                one.tone.class(), escaped(&one.name)
+                one.tone.class(),
+                escaped(&one.name)
             );
         }
         html + "</div>\n" + &self.svg + "</svg>"
@@ -181,8 +183,5 @@ fn tick(least: f64) -> f64 {
     let least = least.max(1e-9);
     let decade = 10f64.powf(least.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * decade);
-    steps
-        .into_iter()
-        .find(|s| *s >= least * 0.999)
-        .unwrap_or(least)
+    steps.into_iter().find(|s| *s >= least * 0.999).unwrap_or(least)
 }

@@ -6,6 +6,6 @@ mod page;
 mod paper;
 
 pub use arrivals::Arrivals;
-pub use chart::{bars, lines, Series, Tone};
-pub use page::{table, Page};
-pub use paper::{published, Bar, Comparison, Error, Published};
+pub use chart::{Series, Tone, bars, lines};
+pub use page::{Page, table};
+pub use paper::{Bar, Comparison, Error, Published, published};

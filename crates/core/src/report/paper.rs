@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::chart::{bars, lines, Series, Tone};
+use super::chart::{Series, Tone, bars, lines};
 use super::page::Page;
 
 const PUBLISHED: &str = include_str!("../../../../data/ksc2022.csv");
@@ -120,7 +120,9 @@ impl Comparison {
 
     /// One line per batch.
     pub fn to_csv(&self) -> String {
-        let mut csv = String::from("batch,origin,gpu,shared,ratio,published_gpu,published_shared,published_ratio,error_gpu,error_shared,error_ratio,plan\n");
+        let mut csv = String::from(
+            "batch,origin,gpu,shared,ratio,published_gpu,published_shared,published_ratio,error_gpu,error_shared,error_ratio,plan\n",
+        );
         for bar in &self.bars {
             let (theirs, error) = self.beside(bar);
             let number = |value: Option<f64>| value.map(|v| format!("{v:.4}")).unwrap_or_default();
@@ -155,22 +157,14 @@ impl Comparison {
         let series = |name: String, tone, values| Series { name, tone, values };
         let origin = &self.origin;
         let mut throughput = vec![
-            series(
-                "GPU, published".into(),
-                Tone::GpuPublished,
-                theirs(|p| p.gpu),
-            ),
+            series("GPU, published".into(), Tone::GpuPublished, theirs(|p| p.gpu)),
             series(format!("GPU, {origin}"), Tone::Gpu, ours(|b| b.gpu)),
             series(
                 "GPU + 2 DLA, published".into(),
                 Tone::AllPublished,
                 theirs(|p| p.shared),
             ),
-            series(
-                format!("GPU + 2 DLA, {origin}"),
-                Tone::All,
-                ours(|b| b.shared),
-            ),
+            series(format!("GPU + 2 DLA, {origin}"), Tone::All, ours(|b| b.shared)),
         ];
         let mut ratios = vec![
             series("published".into(), Tone::AllPublished, theirs(|p| p.ratio)),
@@ -208,8 +202,7 @@ impl Comparison {
             "plan",
         ];
         let mut rows = vec![head.map(str::to_string).to_vec()];
-        let percent =
-            |value: Option<f64>| value.map_or("-".into(), |v| format!("{:+.1} %", 100.0 * v));
+        let percent = |value: Option<f64>| value.map_or("-".into(), |v| format!("{:+.1} %", 100.0 * v));
         for bar in &self.bars {
             let (_, error) = self.beside(bar);
             rows.push(vec![

@@ -62,9 +62,7 @@ impl Lane {
     pub fn surrender(&mut self) -> Vec<Range<usize>> {
         self.lost = true;
         let running = self.running.drain(..).map(|t| t.rows);
-        let mut rows: Vec<_> = running
-            .chain(self.queue.drain(..).map(|p| p.rows))
-            .collect();
+        let mut rows: Vec<_> = running.chain(self.queue.drain(..).map(|p| p.rows)).collect();
         rows.sort_by_key(|r| r.start);
         rows
     }

@@ -1,6 +1,6 @@
 //! The state machine.
 
-use super::lane::{deal, Lane};
+use super::lane::{Lane, deal};
 use super::redeal::redeal;
 use super::suffix::Suffix;
 use super::{Command, Event, Failure, Loss, Phase, Task, TaskId};

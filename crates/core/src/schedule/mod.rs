@@ -18,11 +18,11 @@ mod suffix;
 mod tests;
 
 pub use machine::Schedule;
-pub(crate) use pace::mixed;
 pub use pace::Pace;
+pub(crate) use pace::mixed;
 pub use stream::{
-    Fate, Infeasible, Item, Order, Overflow, Stream, StreamCommand, StreamEvent, StreamLane,
-    StreamRules, StreamTask, Timed,
+    Fate, Infeasible, Item, Order, Overflow, Stream, StreamCommand, StreamEvent, StreamLane, StreamRules,
+    StreamTask, Timed,
 };
 
 use std::ops::Range;

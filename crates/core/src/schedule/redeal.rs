@@ -2,19 +2,15 @@
 
 use std::ops::Range;
 
-use super::lane::{Lane, Piece};
 use super::Phase;
+use super::lane::{Lane, Piece};
 
 /// Queues `rows` on the lanes that are left, the least loaded first, in their own engines' batches. A remainder smaller
 /// than every batch is widened to a window that reads neighbouring rows as well; `total` bounds it.
 ///
 /// # Errors
 /// The number of rows that no lane can take.
-pub(super) fn redeal(
-    lanes: &mut [Lane],
-    rows: Vec<Range<usize>>,
-    total: usize,
-) -> Result<(), usize> {
+pub(super) fn redeal(lanes: &mut [Lane], rows: Vec<Range<usize>>, total: usize) -> Result<(), usize> {
     let rows = joined(rows);
     let open: usize = rows.iter().map(|r| r.len()).sum();
     for mut piece in rows {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::lane::Piece;
 use super::Phase;
+use super::lane::Piece;
 use crate::plan::{Mode, Plan};
 
 /// The suffix of one run. Rows are waited for in groups: all at once when merged, by suffix batch when pipelined.

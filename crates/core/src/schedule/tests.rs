@@ -32,10 +32,7 @@ fn the_papers_scheme() {
     assert_eq!(runs(&merged), ["gpu 0..5 0..5", "gpu 5..10 5..10"]);
     schedule.handle(Event::Finished(TaskId(3)));
     let last = schedule.handle(Event::Finished(TaskId(4)));
-    assert!(
-        matches!(last[..], [Command::Keep(_), Command::Done]),
-        "{last:?}"
-    );
+    assert!(matches!(last[..], [Command::Keep(_), Command::Done]), "{last:?}");
 }
 
 #[test]
@@ -154,10 +151,7 @@ struct World {
 impl World {
     fn obey(&mut self, plan: &Plan, commands: Vec<Command>) {
         for command in commands {
-            assert!(
-                !self.done && self.failed.is_none(),
-                "a command after the end"
-            );
+            assert!(!self.done && self.failed.is_none(), "a command after the end");
             match command {
                 Command::Run(task) => self.run(plan, task),
                 Command::Keep(task) => {
@@ -200,10 +194,7 @@ impl World {
     fn next(&mut self, pick: &Index, loses: bool) -> Event {
         let mut oldest: Vec<usize> = Vec::new();
         for (at, task) in self.running.iter().enumerate() {
-            if !oldest
-                .iter()
-                .any(|o| self.running[*o].device == task.device)
-            {
+            if !oldest.iter().any(|o| self.running[*o].device == task.device) {
                 oldest.push(at);
             }
         }
@@ -228,10 +219,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         let mut prefix: Vec<Share> = Vec::new();
         for (d, batch, rounds) in shares {
             let device = ALL[d];
-            if !prefix
-                .iter()
-                .any(|s| s.device == device && s.batch == batch)
-            {
+            if !prefix.iter().any(|s| s.device == device && s.batch == batch) {
                 prefix.push(Share {
                     device,
                     batch,

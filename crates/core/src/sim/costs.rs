@@ -68,12 +68,7 @@ pub trait Costs {
     ///
     /// # Errors
     /// Why this stage cannot run there.
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String>;
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String>;
 
     /// How many times longer each of these engines takes while all of them run. Each factor is at least 1. Unless a
     /// model says otherwise, engines side by side cost each other nothing.

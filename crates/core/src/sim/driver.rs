@@ -56,12 +56,7 @@ impl Simulated {
 ///
 /// # Errors
 /// [`SimError`] when the costs know no time for an execution, or are not times, or the plan has nothing to run.
-pub fn simulate(
-    plan: &Plan,
-    flow: Flow,
-    costs: &dyn Costs,
-    noise: Noise,
-) -> Result<Simulated, SimError> {
+pub fn simulate(plan: &Plan, flow: Flow, costs: &dyn Costs, noise: Noise) -> Result<Simulated, SimError> {
     let mut world = World::new(plan, flow, costs, noise);
     let commands = world.schedule.start(&[]);
     world.obey(commands)?;

@@ -1,6 +1,6 @@
 //! Ways in which a run cannot be simulated.
 
-use crate::plan::{counted, Device, StageKind};
+use crate::plan::{Device, StageKind, counted};
 use crate::schedule::Infeasible;
 
 /// Names the stage, the device and the batch.
@@ -20,11 +20,11 @@ pub enum SimError {
         batch: usize,
         value: f64,
     },
-    #[error("the model slows {device} down by a factor of {factor}, which must be at least 1: check the board file's bandwidths")]
-    SlowDown { device: Device, factor: f64 },
     #[error(
-        "jitter {0} is outside 0 to 0.9: give for example 0.05 for times that vary by up to 5 %"
+        "the model slows {device} down by a factor of {factor}, which must be at least 1: check the board file's bandwidths"
     )]
+    SlowDown { device: Device, factor: f64 },
+    #[error("jitter {0} is outside 0 to 0.9: give for example 0.05 for times that vary by up to 5 %")]
     Jitter(f64),
     #[error(transparent)]
     Infeasible(#[from] Infeasible),

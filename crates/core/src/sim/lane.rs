@@ -55,10 +55,7 @@ impl<T> Lane<T> {
     /// Takes up its next tasks, when it has room and they are ready.
     pub fn begin(&mut self, now: f64) {
         if self.active.is_none() {
-            self.active = self.staged.take().map(|staged| Active {
-                start: now,
-                ..staged
-            });
+            self.active = self.staged.take().map(|staged| Active { start: now, ..staged });
         }
         if self.active.is_none() {
             self.active = self.next(now);
@@ -127,9 +124,5 @@ impl<T> Lane<T> {
 }
 
 fn left(micros: f64) -> f64 {
-    if micros > SAME {
-        micros
-    } else {
-        0.0
-    }
+    if micros > SAME { micros } else { 0.0 }
 }

@@ -1,7 +1,7 @@
 //! Seeded variation of times.
 
 use super::SimError;
-use crate::schedule::{mixed, TaskId};
+use crate::schedule::{TaskId, mixed};
 
 /// How far execution times vary. The same seed gives the same times, whatever the order of executions.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -13,10 +13,7 @@ pub struct Noise {
 
 impl Noise {
     /// Every execution takes exactly its predicted time.
-    pub const NONE: Noise = Noise {
-        jitter: 0.0,
-        seed: 0,
-    };
+    pub const NONE: Noise = Noise { jitter: 0.0, seed: 0 };
 
     /// Times vary evenly within `1 - jitter` to `1 + jitter`.
     ///

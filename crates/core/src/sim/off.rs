@@ -11,12 +11,7 @@ pub struct Off<'a, C> {
 }
 
 impl<C: Costs> Costs for Off<'_, C> {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let mut cost = self.costs.execution(stage, device, batch)?;
         let factor = match device {
             Device::Gpu => self.gpu,

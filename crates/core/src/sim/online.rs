@@ -9,8 +9,7 @@ use super::lane::SAME;
 use super::{Costs, Noise, SimError, Use};
 use crate::plan::{Device, StageKind};
 use crate::schedule::{
-    Fate, Item, Phase, Stream, StreamCommand, StreamEvent, StreamLane, StreamRules, StreamTask,
-    Timed,
+    Fate, Item, Phase, Stream, StreamCommand, StreamEvent, StreamLane, StreamRules, StreamTask, Timed,
 };
 
 /// How one item fared.
@@ -41,10 +40,7 @@ impl SimulatedStream {
         times.sort_by(f64::total_cmp);
         let at = (times.len() as f64 * share).ceil() as usize;
         let last = times.len().saturating_sub(1);
-        times
-            .get(at.saturating_sub(1).min(last))
-            .copied()
-            .unwrap_or(0.0)
+        times.get(at.saturating_sub(1).min(last)).copied().unwrap_or(0.0)
     }
 }
 

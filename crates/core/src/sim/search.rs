@@ -184,9 +184,7 @@ impl Search<'_> {
             Choice::GpuOnly => Plan::gpu_only(self.batch),
             Choice::DlaOnly => Plan::balanced_within(self.batch, dlas, self.network.dla_rows),
             Choice::Shared => {
-                let devices: Vec<Device> = std::iter::once(Device::Gpu)
-                    .chain(dlas.iter().copied())
-                    .collect();
+                let devices: Vec<Device> = std::iter::once(Device::Gpu).chain(dlas.iter().copied()).collect();
                 Plan::balanced_within(self.batch, &devices, self.network.dla_rows)
             }
         }
@@ -211,10 +209,7 @@ fn divisors(rows: usize, most: usize) -> Vec<usize> {
         .filter(|rounds| rows.is_multiple_of(*rounds))
         .map(|rounds| rows / rounds);
     let usual = ROWS.into_iter().filter(|n| rows.is_multiple_of(*n));
-    let mut found: Vec<usize> = usual
-        .chain(few)
-        .filter(|n| (1..=most).contains(n))
-        .collect();
+    let mut found: Vec<usize> = usual.chain(few).filter(|n| (1..=most).contains(n)).collect();
     found.sort_unstable();
     found.dedup();
     found

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::sweep::{best, Choice, Network};
+use super::sweep::{Choice, Network, best};
 use super::{Costs, Noise, SimError};
 
 /// One bandwidth, with the time until the last result counted from the first byte.
@@ -47,9 +47,7 @@ pub fn arrivals(
     let at = |bandwidth: f64| {
         let row_us = data.bytes_per_row as f64 / bandwidth;
         let offline = data.rows as f64 * row_us + whole;
-        let streams = times
-            .iter()
-            .map(|(b, us)| stream(data.rows, *b, *us, row_us));
+        let streams = times.iter().map(|(b, us)| stream(data.rows, *b, *us, row_us));
         let fast = streams.min_by(|a, b| a.end_us.total_cmp(&b.end_us))?;
         Some(Arrival {
             megabytes_per_second: bandwidth,
@@ -78,11 +76,7 @@ fn fastest(network: &Network, costs: &dyn Costs, batch: usize) -> Result<f64, Si
     let mut least = f64::INFINITY;
     for choice in network.choices() {
         if choice != Choice::DlaOnly {
-            least = least.min(
-                best(network, choice, batch, costs, Noise::NONE)?
-                    .1
-                    .makespan_us,
-            );
+            least = least.min(best(network, choice, batch, costs, Noise::NONE)?.1.makespan_us);
         }
     }
     Ok(least)
@@ -118,18 +112,13 @@ mod tests {
     use crate::plan::Device;
     use crate::plan::StageKind;
     use crate::schedule::{Order, Overflow, StreamRules};
-    use crate::sim::{simulate_stream, stream_lanes, ExecutionCost, Flow};
+    use crate::sim::{ExecutionCost, Flow, simulate_stream, stream_lanes};
 
     /// A fixed part and a part per row, in microseconds.
     struct Line(f64, f64);
 
     impl Costs for Line {
-        fn execution(
-            &self,
-            _: StageKind,
-            _: Device,
-            batch: usize,
-        ) -> Result<ExecutionCost, String> {
+        fn execution(&self, _: StageKind, _: Device, batch: usize) -> Result<ExecutionCost, String> {
             Ok(ExecutionCost::time(self.0 + self.1 * batch as f64))
         }
     }
@@ -137,13 +126,7 @@ mod tests {
     #[test]
     fn one_device_that_waits_for_full_batches_is_the_stream_machine_with_one_engine() {
         for (fixed, row, batch, row_us, why) in [
-            (
-                400.0,
-                20.0,
-                8,
-                100.0,
-                "the network is the bottleneck of neither",
-            ),
+            (400.0, 20.0, 8, 100.0, "the network is the bottleneck of neither"),
             (400.0, 20.0, 8, 30.0, "the device is the bottleneck"),
             (400.0, 20.0, 1, 500.0, "row by row"),
         ] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::driver::{simulate, Flow, Simulated};
+use super::driver::{Flow, Simulated, simulate};
 use super::search::candidates;
 use super::{Costs, Noise, SimError};
 use crate::plan::{Device, Plan};
@@ -171,12 +171,7 @@ mod tests {
     }
 
     impl Costs for Board {
-        fn execution(
-            &self,
-            stage: StageKind,
-            device: Device,
-            batch: usize,
-        ) -> Result<ExecutionCost, String> {
+        fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
             let row = match (stage, device) {
                 (StageKind::Suffix, _) => 4.0,
                 (StageKind::Whole, _) => 12.0,

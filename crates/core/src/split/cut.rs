@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::target::DlaTarget;
-use super::verdict::{verdict, weight_limit, GpuReason, Verdict};
+use super::verdict::{GpuReason, Verdict, verdict, weight_limit};
 use crate::graph::{Graph, GraphError, Node, NodeId, Op, TensorId};
 
 /// On which side of the cut a node lies.
@@ -66,7 +66,9 @@ impl Stages {
 /// A network that cannot be cut as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    #[error("gpu_only names `{name}`, which is neither a node nor an operator of this network; the nearest is `{nearest}`")]
+    #[error(
+        "gpu_only names `{name}`, which is neither a node nor an operator of this network; the nearest is `{nearest}`"
+    )]
     UnknownNode { name: String, nearest: String },
     #[error("output `{name}` is an input or a weight passed through: nothing computes it")]
     PassThrough { name: String },
@@ -106,11 +108,7 @@ pub(super) fn judged(
 }
 
 /// The two parts of a network, by the side of every node.
-pub(super) fn stages(
-    graph: &Graph,
-    verdicts: Vec<Verdict>,
-    side: Vec<Side>,
-) -> Result<Stages, SplitError> {
+pub(super) fn stages(graph: &Graph, verdicts: Vec<Verdict>, side: Vec<Side>) -> Result<Stages, SplitError> {
     let parts = Parts::new(graph, &side)?;
     Ok(Stages {
         prefix: parts.prefix()?,
@@ -156,8 +154,7 @@ fn sides(graph: &Graph, target: &DlaTarget, verdicts: &mut [Verdict]) -> Vec<Sid
     let mut bytes = 0;
     let mut side = Vec::with_capacity(graph.nodes.len());
     for (node, verdict) in graph.nodes.iter().zip(verdicts.iter_mut()) {
-        let mut ok =
-            *verdict == Verdict::Dla && node.inputs.iter().all(|id| in_prefix[id.0 as usize]);
+        let mut ok = *verdict == Verdict::Dla && node.inputs.iter().all(|id| in_prefix[id.0 as usize]);
         if ok {
             let total = bytes + new_weights(graph, node, target, &weights);
             match weight_limit(target, total) {
@@ -196,11 +193,7 @@ fn new_weights(graph: &Graph, node: &Node, target: &DlaTarget, seen: &BTreeSet<T
 pub(super) fn is_conv_or_pool(op: &Op) -> bool {
     matches!(
         op,
-        Op::Conv2d(_)
-            | Op::Deconv2d(_)
-            | Op::Pool2d(_)
-            | Op::GlobalPool(_)
-            | Op::AdaptivePool { .. }
+        Op::Conv2d(_) | Op::Deconv2d(_) | Op::Pool2d(_) | Op::GlobalPool(_) | Op::AdaptivePool { .. }
     )
 }
 
@@ -261,9 +254,7 @@ impl<'a> Parts<'a> {
     }
 
     fn side_of(&self, id: TensorId) -> Option<Side> {
-        self.producer
-            .get(&id)
-            .map(|node| self.side[node.0 as usize])
+        self.producer.get(&id).map(|node| self.side[node.0 as usize])
     }
 
     fn nodes(&self, side: Side) -> Vec<&'a Node> {
@@ -272,21 +263,11 @@ impl<'a> Parts<'a> {
     }
 
     fn prefix(&self) -> Result<Option<Graph>, SplitError> {
-        self.part(
-            "prefix",
-            Side::Prefix,
-            &self.graph.inputs,
-            &self.prefix_outputs,
-        )
+        self.part("prefix", Side::Prefix, &self.graph.inputs, &self.prefix_outputs)
     }
 
     fn suffix(&self) -> Result<Option<Graph>, SplitError> {
-        self.part(
-            "suffix",
-            Side::Suffix,
-            &self.suffix_inputs,
-            &self.suffix_outputs,
-        )
+        self.part("suffix", Side::Suffix, &self.suffix_inputs, &self.suffix_outputs)
     }
 
     fn suffix_inputs(&self) -> Vec<SuffixInput> {
@@ -334,11 +315,7 @@ impl<'a> Parts<'a> {
         };
         part.inputs = inputs.iter().map(|id| renumber(&mut part, *id)).collect();
         for node in nodes {
-            let inputs = node
-                .inputs
-                .iter()
-                .map(|id| renumber(&mut part, *id))
-                .collect();
+            let inputs = node.inputs.iter().map(|id| renumber(&mut part, *id)).collect();
             let output = renumber(&mut part, node.output);
             part.nodes.push(Node {
                 inputs,

@@ -120,15 +120,9 @@ impl Expr {
                 then,
                 condition,
                 otherwise,
-            } => if condition.holds(facts)? {
-                then
-            } else {
-                otherwise
-            }
-            .eval(facts),
+            } => if condition.holds(facts)? { then } else { otherwise }.eval(facts),
             Expr::Call(function, parts) => {
-                let numbers: Result<Vec<f64>, String> =
-                    parts.iter().map(|part| part.number(facts)).collect();
+                let numbers: Result<Vec<f64>, String> = parts.iter().map(|part| part.number(facts)).collect();
                 call(function, &numbers?)
             }
         }
@@ -156,11 +150,7 @@ fn all(parts: &[Expr], facts: &Facts, stop: bool) -> Result<Value, String> {
     Ok(Value::Bool(!stop))
 }
 
-fn compare_chain(
-    first: &Expr,
-    rest: &[(&'static str, Expr)],
-    facts: &Facts,
-) -> Result<Value, String> {
+fn compare_chain(first: &Expr, rest: &[(&'static str, Expr)], facts: &Facts) -> Result<Value, String> {
     let mut left = first.eval(facts)?;
     for (op, part) in rest {
         let right = part.eval(facts)?;
@@ -210,7 +200,7 @@ fn call(function: &str, arguments: &[f64]) -> Result<Value, String> {
             return Err(format!(
                 "`{function}` does not take {} arguments",
                 arguments.len()
-            ))
+            ));
         }
     }))
 }

@@ -2,9 +2,7 @@
 
 use super::expr::{Facts, Value};
 use super::window::{deconv_facts, padding, pads_apart, pool_facts, resize_facts, whole_map};
-use crate::graph::{
-    Activation, BinaryKind, Conv2d, Graph, Node, Op, ReduceKind, Tensor, UnaryKind,
-};
+use crate::graph::{Activation, BinaryKind, Conv2d, Graph, Node, Op, ReduceKind, Tensor, UnaryKind};
 
 /// One TensorRT layer with its facts.
 pub struct Layer {
@@ -34,10 +32,7 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
         Op::Activation(activation) => one("activation", activation_facts(*activation)),
         Op::PRelu => {
             let constant = graph.tensor(node.inputs[1]).weight.is_some();
-            one(
-                "prelu",
-                Facts::from([("slope_is_constant", constant.into())]),
-            )
+            one("prelu", Facts::from([("slope_is_constant", constant.into())]))
         }
         Op::Binary(kind) => binary(graph, node, *kind),
         Op::Pool2d(pool) if pool.dilation == [1, 1] => {
@@ -52,9 +47,7 @@ pub fn layers(graph: &Graph, node: &Node) -> Vec<Layer> {
         Op::Pool3d(_) => one("pooling over three axes", Facts::new()),
         Op::Resize2d(resize) => one("resize", resize_facts(x, resize)),
         Op::GlobalPool(kind) => one("pool", whole_map(*kind, x, [1, 1])),
-        Op::AdaptivePool { kind, output } if divides(x, *output) => {
-            one("pool", whole_map(*kind, x, *output))
-        }
+        Op::AdaptivePool { kind, output } if divides(x, *output) => one("pool", whole_map(*kind, x, *output)),
         Op::AdaptivePool { .. } => one("adaptive pooling with uneven windows", Facts::new()),
         Op::Concat { axis } => one(
             "concat",
@@ -210,16 +203,11 @@ fn binary(graph: &Graph, node: &Node, kind: BinaryKind) -> Vec<Layer> {
     if constant.is_some_and(|c| linear && scales(&c.shape, out)) {
         return one("scale", scale());
     }
-    let same = operands
-        .iter()
-        .all(|t| t.weight.is_some() || t.shape == *out);
+    let same = operands.iter().all(|t| t.weight.is_some() || t.shape == *out);
     let elementwise = Facts::from([("op", op.into()), ("same_shape", same.into())]);
     let mut layers = one("elementwise", elementwise);
     if constant.is_some() {
-        layers.extend(one(
-            "constant",
-            Facts::from([("constant_operand", true.into())]),
-        ));
+        layers.extend(one("constant", Facts::from([("constant_operand", true.into())])));
     }
     layers
 }

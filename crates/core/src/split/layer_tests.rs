@@ -1,7 +1,7 @@
 //! Which rule keeps the layers of the full operator list, one case per limit.
 
 use crate::graph::*;
-use crate::split::{verdict, Chip, DlaTarget, Precision, Verdict, Version};
+use crate::split::{Chip, DlaTarget, Precision, Verdict, Version, verdict};
 
 fn answer(op: &Op, weight: &[usize], tensorrt: Version) -> String {
     let mut b = GraphBuilder::new("net");
@@ -66,13 +66,7 @@ fn layers_of_the_full_operator_list_get_the_rule_that_keeps_them() {
     };
     let cases: Vec<(Op, &[usize], Version, &str, &str)> = vec![
         (deconv(2, 0, 0, 1), &[4, 3, 2, 2], old, "dla", "upsampling"),
-        (
-            deconv(2, 1, 0, 1),
-            &[4, 3, 4, 4],
-            old,
-            "deconv.pad",
-            "padding",
-        ),
+        (deconv(2, 1, 0, 1), &[4, 3, 4, 4], old, "deconv.pad", "padding"),
         (
             deconv(2, 0, 0, 4),
             &[4, 1, 2, 2],
@@ -94,13 +88,7 @@ fn layers_of_the_full_operator_list_get_the_rule_that_keeps_them() {
             "deconv.kernel",
             "one past the limit",
         ),
-        (
-            resize([16, 16], floor, Asymmetric),
-            &[],
-            old,
-            "dla",
-            "doubling",
-        ),
+        (resize([16, 16], floor, Asymmetric), &[], old, "dla", "doubling"),
         (
             resize([16, 24], floor, Asymmetric),
             &[],
@@ -122,13 +110,7 @@ fn layers_of_the_full_operator_list_get_the_rule_that_keeps_them() {
             "resize.84",
             "an undocumented mode",
         ),
-        (
-            resize([16, 16], Linear, HalfPixel),
-            &[],
-            old,
-            "dla",
-            "bilinear",
-        ),
+        (resize([16, 16], Linear, HalfPixel), &[], old, "dla", "bilinear"),
         (
             resize([40, 40], Linear, HalfPixel),
             &[],
@@ -146,13 +128,7 @@ fn layers_of_the_full_operator_list_get_the_rule_that_keeps_them() {
         (slice(1, 1), &[], old, "dla", "channels"),
         (slice(1, 2), &[], old, "slice", "a stride"),
         (Op::Unary(UnaryKind::Abs), &[], old, "dla", "absolute value"),
-        (
-            Op::Unary(UnaryKind::Sin),
-            &[],
-            old,
-            "unary.abs",
-            "sine is newer",
-        ),
+        (Op::Unary(UnaryKind::Sin), &[], old, "unary.abs", "sine is newer"),
         (Op::Unary(UnaryKind::Sin), &[], new, "dla", "from 8.6.12 on"),
         (Op::Unary(UnaryKind::Exp), &[], new, "unary.more", "never"),
         (reduce(ReduceKind::Max), &[], old, "dla", "global maximum"),

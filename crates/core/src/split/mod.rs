@@ -17,12 +17,12 @@ mod tests;
 mod verdict;
 mod window;
 
-pub use cut::{cut, OutputSource, Side, SplitError, Stages, SuffixInput};
+pub use cut::{OutputSource, Side, SplitError, Stages, SuffixInput, cut};
 #[cfg(feature = "testing")]
 pub use facts::layer_names;
-pub use points::{cut_after, cuts, CutPoint};
-pub use report::{report, EndReport, NodeReport, Report, SideReport, TensorReport};
+pub use points::{CutPoint, cut_after, cuts};
+pub use report::{EndReport, NodeReport, Report, SideReport, TensorReport, report};
 #[cfg(feature = "testing")]
-pub use rules::{rules, Rule};
+pub use rules::{Rule, rules};
 pub use target::{Chip, DlaTarget, Precision, Version};
-pub use verdict::{batch_limit, internal_row_bytes, platform_limit, verdict, GpuReason, Verdict};
+pub use verdict::{GpuReason, Verdict, batch_limit, internal_row_bytes, platform_limit, verdict};

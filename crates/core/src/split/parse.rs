@@ -16,8 +16,8 @@ pub fn parse(text: &str) -> Result<Expr, String> {
 }
 
 const SYMBOLS: [&str; 20] = [
-    "<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "{", "}", ",", "in", "if",
-    "or", "and",
+    "<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "{", "}", ",", "in", "if", "or",
+    "and",
 ];
 
 fn tokens(text: &str) -> Result<Vec<String>, String> {
@@ -147,10 +147,7 @@ impl Parser {
         if self.take("{") {
             return Ok(Expr::Tuple(self.list("}")?));
         }
-        let token = self
-            .peek()
-            .ok_or("the condition ends too early")?
-            .to_string();
+        let token = self.peek().ok_or("the condition ends too early")?.to_string();
         self.at += 1;
         if self.take("(") {
             return Ok(Expr::Call(token, self.list(")")?));

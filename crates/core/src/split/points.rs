@@ -1,6 +1,6 @@
 //! Cuts before the end of the prefix: the rules allow any that leaves every node with its ancestors.
 
-use super::cut::{is_conv_or_pool, judged, stages, Side, SplitError, Stages};
+use super::cut::{Side, SplitError, Stages, is_conv_or_pool, judged, stages};
 use super::target::DlaTarget;
 use super::verdict::is_fused;
 use crate::graph::{Graph, Node, TensorId};
@@ -68,10 +68,7 @@ pub fn cuts(graph: &Graph, side: &[Side]) -> Vec<CutPoint> {
             continue;
         }
         worth |= is_conv_or_pool(&node.op);
-        let mut readers = graph
-            .nodes
-            .iter()
-            .filter(|n| n.inputs.contains(&node.output));
+        let mut readers = graph.nodes.iter().filter(|n| n.inputs.contains(&node.output));
         if worth && !readers.any(|reader| is_fused(graph, reader)) {
             found.push(crossing(graph, &side[..=at], node));
         }
@@ -82,9 +79,7 @@ pub fn cuts(graph: &Graph, side: &[Side]) -> Vec<CutPoint> {
 /// What crosses when nothing after `node` is in the prefix.
 fn crossing(graph: &Graph, side: &[Side], node: &Node) -> CutPoint {
     let made = graph.nodes.iter().zip(side);
-    let made = made
-        .filter(|(_, s)| **s == Side::Prefix)
-        .map(|(n, _)| n.output);
+    let made = made.filter(|(_, s)| **s == Side::Prefix).map(|(n, _)| n.output);
     let read = |id: &TensorId| {
         let sides = side.iter().copied().chain(std::iter::repeat(Side::Suffix));
         let mut rest = graph.nodes.iter().zip(sides);

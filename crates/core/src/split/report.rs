@@ -173,8 +173,7 @@ fn cut_tensors(stages: &Stages) -> Vec<TensorReport> {
         .map(|tensor| TensorReport {
             name: tensor.name.clone(),
             shape: tensor.shape.clone(),
-            bytes: tensor.shape.iter().map(|d| *d as u64).product::<u64>()
-                * tensor.dtype.size() as u64,
+            bytes: tensor.shape.iter().map(|d| *d as u64).product::<u64>() * tensor.dtype.size() as u64,
         })
         .collect()
 }

@@ -71,10 +71,7 @@ impl Rule {
     /// Whether it holds for this chip, version and precision.
     pub fn applies(&self, target: &DlaTarget) -> bool {
         let chip = self.chips.iter().any(|c| c == target.chip.rule_name());
-        let precision = self
-            .precisions
-            .iter()
-            .any(|p| p == target.precision.rule_name());
+        let precision = self.precisions.iter().any(|p| p == target.precision.rule_name());
         chip && precision && (self.first..=self.last).contains(&target.tensorrt)
     }
 
@@ -142,8 +139,7 @@ fn read(text: &str) -> Result<Vec<Rule>, String> {
 
 impl Rule {
     fn from_row(row: Row) -> Result<Rule, String> {
-        let owned =
-            |text: &str| -> Vec<String> { text.split('|').map(|p| p.trim().to_string()).collect() };
+        let owned = |text: &str| -> Vec<String> { text.split('|').map(|p| p.trim().to_string()).collect() };
         let first = row.trt_min.parse()?;
         let last = last_of(&row.trt_max)?;
         let check = if row.check.is_empty() {
@@ -189,11 +185,7 @@ mod tests {
             let reason = rule.reason.as_deref().unwrap_or_default();
             let holes = reason.split('{').skip(1);
             for name in holes.filter_map(|rest| rest.split('}').next()) {
-                assert!(
-                    names.iter().any(|known| *known == name),
-                    "{}: {name}",
-                    rule.id
-                );
+                assert!(names.iter().any(|known| *known == name), "{}: {name}", rule.id);
             }
         }
         let words = [

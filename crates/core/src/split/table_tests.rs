@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::expr::{Facts, Value};
 use super::facts::{layers, map_facts};
-use super::rules::{first_broken, knows, rules, Rule};
+use super::rules::{Rule, first_broken, knows, rules};
 use super::target::{Chip, DlaTarget, Precision, Version};
 use super::verdict::platform_limit;
 use crate::graph::*;
@@ -153,10 +153,7 @@ fn dense() -> Facts {
 fn literals(layer: &str) -> (BTreeSet<u64>, BTreeSet<String>) {
     let (mut numbers, mut words) = (BTreeSet::from([0, 1, 2]), BTreeSet::from(["OTHER".into()]));
     let checks = rules().iter().filter(|rule| rule.is_about(layer));
-    for (number, word) in checks
-        .filter_map(Rule::check)
-        .flat_map(|check| check.literals())
-    {
+    for (number, word) in checks.filter_map(Rule::check).flat_map(|check| check.literals()) {
         numbers.extend(
             number
                 .map(|n| [n.saturating_sub(1), n, n + 1])
@@ -189,9 +186,7 @@ fn variants(layer: &str, facts: &Facts, names: &[&'static str]) -> Vec<Facts> {
     for (at, (a, first)) in choices.iter().enumerate() {
         all.extend(first.iter().map(|x| with(&[(a, x)])));
         for (b, second) in &choices[at + 1..] {
-            let pairs = first
-                .iter()
-                .flat_map(|x| second.iter().map(move |y| (x, y)));
+            let pairs = first.iter().flat_map(|x| second.iter().map(move |y| (x, y)));
             all.extend(pairs.map(|(x, y)| with(&[(a, x), (b, y)])));
         }
     }
@@ -226,10 +221,7 @@ fn versions() -> BTreeSet<Version> {
             (_, 0) => Version(major, minor - 1, 99),
             (_, _) => Version(major, minor, patch - 1),
         };
-        let after = [
-            Version(major, minor, patch + 1),
-            Version(major, minor + 1, 0),
-        ];
+        let after = [Version(major, minor, patch + 1), Version(major, minor + 1, 0)];
         [before, Version(major, minor, patch), after[0], after[1]]
     };
     // The end of what the table may say is no version.
@@ -243,13 +235,11 @@ fn targets() -> &'static [DlaTarget] {
         let mut all = Vec::new();
         for tensorrt in versions() {
             for chip in [Chip::Xavier, Chip::Orin] {
-                all.extend(
-                    [Precision::Fp16, Precision::Int8].map(|precision| DlaTarget {
-                        chip,
-                        tensorrt,
-                        precision,
-                    }),
-                );
+                all.extend([Precision::Fp16, Precision::Int8].map(|precision| DlaTarget {
+                    chip,
+                    tensorrt,
+                    precision,
+                }));
             }
         }
         all
@@ -259,9 +249,7 @@ fn targets() -> &'static [DlaTarget] {
 /// The variables of a layer that `rule` reads; `None` where it reads one that `facts` lack.
 fn read(rule: &Rule, facts: &Facts) -> Option<Vec<&'static str>> {
     let names = rule.check()?.names().into_iter().filter(|n| !of_target(n));
-    names
-        .map(|name| Some(*facts.get_key_value(name)?.0))
-        .collect()
+    names.map(|name| Some(*facts.get_key_value(name)?.0)).collect()
 }
 
 /// Whether some target and some facts make `rule` the first one that is broken.
@@ -305,8 +293,7 @@ fn no_two_rules_of_a_layer_disagree() {
             .collect();
         for (at, a) in about.iter().enumerate() {
             for b in &about[at + 1..] {
-                let names = read(a, &facts)
-                    .filter(|n| !n.is_empty() && Some(n) == read(b, &facts).as_ref());
+                let names = read(a, &facts).filter(|n| !n.is_empty() && Some(n) == read(b, &facts).as_ref());
                 let variants = names.map_or(Vec::new(), |names| variants(layer, &facts, &names));
                 let both = targets().iter().filter(|t| a.applies(t) && b.applies(t));
                 for (target, facts) in both.flat_map(|t| variants.iter().map(move |v| (t, v))) {
@@ -324,8 +311,7 @@ fn no_two_rules_of_a_layer_disagree() {
 fn holds(rule: &Rule, target: &DlaTarget, facts: &Facts) -> bool {
     let mut known = target.facts();
     known.extend(facts.clone());
-    rule.check()
-        .is_none_or(|check| check.holds(&known).unwrap())
+    rule.check().is_none_or(|check| check.holds(&known).unwrap())
 }
 
 /// A layer that no rule describes is no layer of the DLA, so a gap between two rules would take it away.

@@ -127,9 +127,7 @@ impl FromStr for Precision {
         match text {
             "fp16" => Ok(Precision::Fp16),
             "int8" => Ok(Precision::Int8),
-            other => Err(format!(
-                "`{other}` is not a DLA precision: use fp16 or int8"
-            )),
+            other => Err(format!("`{other}` is not a DLA precision: use fp16 or int8")),
         }
     }
 }

@@ -101,15 +101,7 @@ fn each_limit_of_the_table_decides() {
             "dla",
             "an ordinary convolution",
         ),
-        (
-            conv(1, 0, 1),
-            3,
-            40,
-            32,
-            xavier(),
-            "dla",
-            "the largest kernel",
-        ),
+        (conv(1, 0, 1), 3, 40, 32, xavier(), "dla", "the largest kernel"),
         (
             ceil_pool.clone(),
             3,
@@ -137,15 +129,7 @@ fn each_limit_of_the_table_decides() {
             "conv.kernel",
             "one past the largest kernel",
         ),
-        (
-            conv(8, 1, 1),
-            3,
-            16,
-            3,
-            xavier(),
-            "dla",
-            "the largest stride",
-        ),
+        (conv(8, 1, 1), 3, 16, 3, xavier(), "dla", "the largest stride"),
         (
             conv(9, 1, 1),
             3,
@@ -164,15 +148,7 @@ fn each_limit_of_the_table_decides() {
             "conv.pad",
             "padding as wide as the kernel",
         ),
-        (
-            conv(1, 0, 32),
-            3,
-            16,
-            1,
-            xavier(),
-            "dla",
-            "the largest dilation",
-        ),
+        (conv(1, 0, 32), 3, 16, 1, xavier(), "dla", "the largest dilation"),
         (
             conv(1, 0, 33),
             3,
@@ -254,24 +230,8 @@ fn each_limit_of_the_table_decides() {
             "dla",
             "Orin may exclude the padding",
         ),
-        (
-            Op::GlobalPool(avg),
-            4,
-            8,
-            0,
-            xavier(),
-            "dla",
-            "8x8 is one window",
-        ),
-        (
-            Op::GlobalPool(avg),
-            4,
-            9,
-            0,
-            xavier(),
-            "pool.win",
-            "9x9 is not",
-        ),
+        (Op::GlobalPool(avg), 4, 8, 0, xavier(), "dla", "8x8 is one window"),
+        (Op::GlobalPool(avg), 4, 9, 0, xavier(), "pool.win", "9x9 is not"),
         (
             Op::AdaptivePool {
                 kind: avg,
@@ -297,15 +257,7 @@ fn each_limit_of_the_table_decides() {
             "unequal windows",
         ),
         (clip(0.0, 6.0), 4, 8, 0, xavier(), "dla", "ReLU6"),
-        (
-            clip(0.0, 128.0),
-            4,
-            8,
-            0,
-            xavier(),
-            "act.clip",
-            "upper limit 127",
-        ),
+        (clip(0.0, 128.0), 4, 8, 0, xavier(), "act.clip", "upper limit 127"),
         (
             clip(-1.0, 6.0),
             4,
@@ -375,15 +327,7 @@ fn each_limit_of_the_table_decides() {
             "softmax.orin",
             "1025 with a map",
         ),
-        (
-            Op::Softmax { axis: 1 },
-            8192,
-            1,
-            0,
-            orin(),
-            "dla",
-            "8192 alone",
-        ),
+        (Op::Softmax { axis: 1 }, 8192, 1, 0, orin(), "dla", "8192 alone"),
         (
             Op::Reduce {
                 kind: ReduceKind::Mean,
@@ -464,12 +408,7 @@ fn constants_scale_or_stay_off() {
             "const",
             "a maximum with a constant needs a constant layer",
         ),
-        (
-            BinaryKind::Mul,
-            &[8],
-            "const",
-            "one value per column is none",
-        ),
+        (BinaryKind::Mul, &[8], "const", "one value per column is none"),
     ];
     for (kind, shape, want, why) in cases {
         let mut b = GraphBuilder::new("binary");
@@ -530,10 +469,7 @@ fn the_cut_keeps_every_node_once_and_says_how_to_wire() {
         stages.suffix_inputs,
         [SuffixInput::Cut(0), SuffixInput::GraphInput(0)]
     );
-    assert_eq!(
-        stages.outputs,
-        [OutputSource::Suffix(0), OutputSource::Prefix(1)]
-    );
+    assert_eq!(stages.outputs, [OutputSource::Suffix(0), OutputSource::Prefix(1)]);
     assert_eq!(prefix.macs() + suffix.macs(), graph.macs());
     assert_eq!(prefix.tensor(prefix.outputs[0]).name, "p");
 }
@@ -566,9 +502,7 @@ fn branches() -> Graph {
     let sum = b
         .node("sum", Op::Binary(BinaryKind::Add), &[left, right])
         .unwrap();
-    let r = b
-        .node("r", Op::Activation(Activation::Relu), &[sum])
-        .unwrap();
+    let r = b.node("r", Op::Activation(Activation::Relu), &[sum]).unwrap();
     let last = b.node("last", conv(1, 1, 1), &[r, w]).unwrap();
     let f = b.node("f", Op::Flatten, &[last]).unwrap();
     let y = b.node("y", Op::Dense, &[f, dense]).unwrap();
@@ -613,10 +547,7 @@ fn cuts_before_the_end_cross_one_tensor_or_several() {
 #[test]
 fn cuts_that_are_not_possible_say_why() {
     for (node, want) in [
-        (
-            "lost",
-            "has no such node; the nearest place is after `last`",
-        ),
+        ("lost", "has no such node; the nearest place is after `last`"),
         ("f", "that node is not in the prefix"),
     ] {
         let error = cut_after(&branches(), &xavier(), &[], node).unwrap_err();
@@ -655,12 +586,7 @@ fn a_prefix_without_convolution_is_none() {
 fn a_node_outside_the_prefix_names_what_keeps_it_there() {
     let relu = || Op::Activation(Activation::Relu);
     let sigmoid = || Op::Activation(Activation::Sigmoid);
-    let mean = || {
-        Op::Activation(Activation::Clip {
-            min: -1.0,
-            max: 6.0,
-        })
-    };
+    let mean = || Op::Activation(Activation::Clip { min: -1.0, max: 6.0 });
     // (operators in a chain, node asked about, what its reason says, why)
     let cases: [(Vec<Op>, usize, &str, &str); 4] = [
         (
@@ -716,11 +642,7 @@ fn the_report_adds_up_and_gives_every_reason() {
     assert_eq!(report.prefix.nodes + report.suffix.nodes, graph.nodes.len());
     assert_eq!(report.cut.len(), 2, "the cut tensor and the early output");
     for node in &report.nodes {
-        assert_eq!(
-            node.reason.is_empty(),
-            node.side == Side::Prefix,
-            "{node:?}"
-        );
+        assert_eq!(node.reason.is_empty(), node.side == Side::Prefix, "{node:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::expr::{Facts, Value};
 use super::facts::{layers, map_facts};
-use super::rules::{first_broken, knows, Broken};
+use super::rules::{Broken, first_broken, knows};
 use super::target::DlaTarget;
 use crate::graph::{Graph, Node, Op, TensorId};
 
@@ -85,11 +85,7 @@ pub fn internal_row_bytes(prefix: &Graph, target: &DlaTarget) -> usize {
         only.is_some_and(|node| is_fused(prefix, node))
     };
     let inside = |node: &&Node| !prefix.outputs.contains(&node.output) && !fused(node.output);
-    let elements = |node: &Node| {
-        prefix.tensor(node.output).shape[1..]
-            .iter()
-            .product::<usize>()
-    };
+    let elements = |node: &Node| prefix.tensor(node.output).shape[1..].iter().product::<usize>();
     let sizes = prefix.nodes.iter().filter(inside).map(elements);
     sizes.sum::<usize>() * target.precision.bytes()
 }

@@ -2,8 +2,7 @@
 
 use super::expr::{Facts, Value};
 use crate::graph::{
-    Coordinates, DeconvNd, Graph, Node, Padding2d, Pool2d, PoolKind, Resize2d, ResizeMode,
-    Rounding, Tensor,
+    Coordinates, DeconvNd, Graph, Node, Padding2d, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding, Tensor,
 };
 
 pub(super) fn deconv_facts(graph: &Graph, node: &Node, deconv: &DeconvNd<2>) -> Facts {
@@ -43,10 +42,7 @@ pub(super) fn resize_facts(x: &Tensor, resize: &Resize2d) -> Facts {
         ("batch_scale", Value::from(1)),
         ("channel_scale", 1.into()),
         ("integer_scale", (whole && equal).into()),
-        (
-            "scale",
-            h.div_ceil(x.shape[2]).max(w.div_ceil(x.shape[3])).into(),
-        ),
+        ("scale", h.div_ceil(x.shape[2]).max(w.div_ceil(x.shape[3])).into()),
         ("mode", mode.into()),
         ("rounding", rounding.into()),
         ("coordinates", coordinates.into()),
@@ -79,8 +75,7 @@ fn reached(x: &Tensor, y: &Tensor, pool: &Pool2d) -> Padding2d {
 /// Whether a maximum's padding is a layer of its own in front, because a window has room in it.
 pub(super) fn pads_apart(x: &Tensor, y: &Tensor, pool: &Pool2d) -> bool {
     let own = reached(x, y, pool);
-    let wide =
-        own.top.max(own.bottom) >= pool.window[0] || own.left.max(own.right) >= pool.window[1];
+    let wide = own.top.max(own.bottom) >= pool.window[0] || own.left.max(own.right) >= pool.window[1];
     pool.kind == PoolKind::Max && wide
 }
 

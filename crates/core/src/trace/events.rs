@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{track_name, Timeline, Track, Work};
+use super::{Timeline, Track, Work, track_name};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -107,10 +107,7 @@ fn detail(work: &Work) -> Detail {
     match work {
         Work::Runtime(_) => Detail::default(),
         Work::Stage {
-            rows,
-            padding,
-            bytes,
-            ..
+            rows, padding, bytes, ..
         } => Detail {
             rows: Some(rows.len()),
             padding: Some(*padding),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{track_name, Span, Timeline};
+use super::{Span, Timeline, track_name};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 56.0;

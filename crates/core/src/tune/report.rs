@@ -1,6 +1,6 @@
 //! What `tune` found, for people: HTML with plots, and the same figures as CSV. Text in memory.
 
-use crate::report::{lines, Page, Series, Tone};
+use crate::report::{Page, Series, Tone, lines};
 use crate::trace::Timeline;
 
 /// One batch with one strategy.
@@ -92,10 +92,7 @@ impl TuneReport {
             series.push(Series {
                 name: "the model's upper bound".to_string(),
                 tone: Tone::GpuPublished,
-                values: batches
-                    .iter()
-                    .map(|b| value(*b, first, &|r| r.bound))
-                    .collect(),
+                values: batches.iter().map(|b| value(*b, first, &|r| r.bound)).collect(),
             });
         }
         let labels: Vec<String> = batches.iter().map(usize::to_string).collect();
@@ -107,18 +104,12 @@ impl TuneReport {
             &series,
             None,
         );
-        page.figure(
-            &plot,
-            &format!("Rows per second by strategy. {}", self.label),
-        );
+        page.figure(&plot, &format!("Rows per second by strategy. {}", self.label));
     }
 
     fn front(&self, page: &mut Page) {
         let front = self.pareto();
-        let labels: Vec<String> = front
-            .iter()
-            .map(|row| format!("{:.1}", row.latency_ms))
-            .collect();
+        let labels: Vec<String> = front.iter().map(|row| format!("{:.1}", row.latency_ms)).collect();
         let rates = Series {
             name: "throughput".to_string(),
             tone: Tone::All,
@@ -177,8 +168,7 @@ impl TuneReport {
                 format!("{:.1} %", 100.0 * row.rows_per_second / row.bound),
                 format!("{:.3}", row.over_gpu_only),
                 format!("{:.2}", row.latency_ms),
-                row.joules_per_row
-                    .map_or("-".to_string(), |j| format!("{j:.4}")),
+                row.joules_per_row.map_or("-".to_string(), |j| format!("{j:.4}")),
                 row.plan.clone(),
             ]
         }));
@@ -188,8 +178,7 @@ impl TuneReport {
     /// The rows as CSV.
     pub fn to_csv(&self) -> String {
         let mut text =
-            "batch,strategy,rows_per_second,bound,over_gpu_only,latency_ms,joules_per_row,plan\n"
-                .to_string();
+            "batch,strategy,rows_per_second,bound,over_gpu_only,latency_ms,joules_per_row,plan\n".to_string();
         for row in &self.rows {
             let joules = row.joules_per_row.map_or(String::new(), |j| j.to_string());
             text += &format!(
@@ -210,12 +199,10 @@ impl TuneReport {
 /// Whether `a` is at least as good as `b` in everything and better in something.
 fn dominates(a: &Row, b: &Row) -> bool {
     let joules = |row: &Row| row.joules_per_row.unwrap_or(0.0);
-    let good = a.rows_per_second >= b.rows_per_second
-        && a.latency_ms <= b.latency_ms
-        && joules(a) <= joules(b);
-    let better = a.rows_per_second > b.rows_per_second
-        || a.latency_ms < b.latency_ms
-        || joules(a) < joules(b);
+    let good =
+        a.rows_per_second >= b.rows_per_second && a.latency_ms <= b.latency_ms && joules(a) <= joules(b);
+    let better =
+        a.rows_per_second > b.rows_per_second || a.latency_ms < b.latency_ms || joules(a) < joules(b);
     good && better
 }
 
@@ -257,21 +244,14 @@ mod tests {
             row(8, 200.0, 40.0, None),
             row(64, 300.0, 200.0, None),
         ];
-        let front = |rows| {
-            report(rows)
-                .pareto()
-                .iter()
-                .map(|r| r.batch)
-                .collect::<Vec<_>>()
-        };
+        let front = |rows| report(rows).pareto().iter().map(|r| r.batch).collect::<Vec<_>>();
         assert_eq!(
             front(rows.clone()),
             [1, 8, 64],
             "4 rows are slower than 8 in the same time"
         );
         let mut rows = rows;
-        rows.iter_mut()
-            .for_each(|row| row.joules_per_row = Some(0.5));
+        rows.iter_mut().for_each(|row| row.joules_per_row = Some(0.5));
         rows[1].joules_per_row = Some(0.1);
         assert_eq!(front(rows), [1, 4, 8, 64], "but they need least energy");
     }

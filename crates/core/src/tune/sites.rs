@@ -1,11 +1,11 @@
 //! A network as a search sees it: every place to cut, with the memory that its stages need.
 
-use super::search::{footprint, Footprint, Limits, Space, Way};
+use super::search::{Footprint, Limits, Space, Way, footprint};
 use crate::bundle::Options;
 use crate::graph::{Graph, TensorId};
 use crate::plan::{Cut, Device};
 use crate::sim::Costs;
-use crate::split::{batch_limit, cut, cut_after, cuts, internal_row_bytes, SplitError, Stages};
+use crate::split::{SplitError, Stages, batch_limit, cut, cut_after, cuts, internal_row_bytes};
 
 /// Most rows that TensorRT takes at once on a DLA.
 const DLA_ROWS: usize = 4096;
@@ -42,12 +42,7 @@ impl Sites {
     ///
     /// # Errors
     /// [`SplitError`] when the network cannot be cut as its options ask.
-    pub fn of(
-        graph: &Graph,
-        options: &Options,
-        element: usize,
-        early: bool,
-    ) -> Result<Sites, SplitError> {
+    pub fn of(graph: &Graph, options: &Options, element: usize, early: bool) -> Result<Sites, SplitError> {
         let longest = cut(graph, &options.target, &options.gpu_only)?;
         let mut points = if early {
             cuts(graph, &longest.side)
@@ -56,10 +51,7 @@ impl Sites {
         };
         let mut sizes: Vec<usize> = points.iter().map(|point| point.elements).collect();
         sizes.sort_unstable();
-        let most = sizes
-            .get(EARLY.saturating_sub(1))
-            .copied()
-            .unwrap_or(usize::MAX);
+        let most = sizes.get(EARLY.saturating_sub(1)).copied().unwrap_or(usize::MAX);
         points.retain(|point| point.elements <= most);
         points.truncate(EARLY);
         let mut unit = longest.unit(graph);
@@ -144,11 +136,7 @@ fn dla_rows(prefix: &Graph, options: &Options) -> Option<usize> {
     let (mut low, mut high) = (0, DLA_ROWS + 1);
     while high - low > 1 {
         let middle = (low + high) / 2;
-        if fits(middle) {
-            low = middle
-        } else {
-            high = middle
-        }
+        if fits(middle) { low = middle } else { high = middle }
     }
     (low > 0).then_some(low)
 }

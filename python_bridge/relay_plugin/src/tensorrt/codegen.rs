@@ -4,18 +4,14 @@ use std::collections::HashMap;
 
 use super::{options, texts};
 use crate::compile::attribute;
-use tvm_dla::relay::json::{write, Written};
+use tvm_dla::relay::json::{Written, write};
 use tvm_dla::tvm::{Arguments, CallError, Function, Object, Value};
 
 /// TVM's hook. The graph is read back once, so that what cannot run is refused while compiling.
 pub fn code_generator(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let function = arguments.get(0)?.object()?;
     let (symbol, written) = written(&function)?;
-    let names: Vec<String> = written
-        .constants
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect();
+    let names: Vec<String> = written.constants.iter().map(|(name, _)| name.clone()).collect();
     let constants: HashMap<_, _> = written.constants.into_iter().collect();
     written.document.network(&symbol, &constants, 1)?;
     let create = Function::global("runtime.tensorrt_runtime_create")?;
@@ -36,8 +32,7 @@ pub fn constants(arguments: &Arguments<'_>) -> Result<Value, CallError> {
 }
 
 fn written(function: &Object) -> Result<(String, Written), CallError> {
-    let symbol = attribute(function, "global_symbol")?
-        .ok_or("an external function without global_symbol")?;
+    let symbol = attribute(function, "global_symbol")?.ok_or("an external function without global_symbol")?;
     let written = write(function, &symbol, &options::current()?)?;
     Ok((symbol, written))
 }

@@ -9,7 +9,7 @@ mod runner;
 use super::ffi::{make_module, register_tensorrt_loader};
 use module::TensorRtModule;
 use tvm_dla::split::DlaTarget;
-use tvm_dla::tvm::{register as global, Arguments, CallError, Function, TvmError, Value};
+use tvm_dla::tvm::{Arguments, CallError, Function, TvmError, Value, register as global};
 
 /// Registers every name that this TVM has not got already.
 pub fn register() -> Result<(), CallError> {
@@ -21,10 +21,7 @@ pub fn register() -> Result<(), CallError> {
     ] {
         if_absent(name, |_| Ok(Value::Int(1)))?;
     }
-    for name in [
-        "relay.op.get_tensorrt_version",
-        "relay.ext.tensorrt.get_version",
-    ] {
+    for name in ["relay.op.get_tensorrt_version", "relay.ext.tensorrt.get_version"] {
         if_absent(name, |_| Ok(version()?))?;
     }
     if_absent("runtime.tensorrt_runtime_create", |arguments| {
@@ -69,10 +66,7 @@ fn texts(items: &[String]) -> Result<Value, TvmError> {
     })
 }
 
-fn array(
-    items: &[Value],
-    object: impl Fn(&Value) -> Result<Value, TvmError>,
-) -> Result<Value, TvmError> {
+fn array(items: &[Value], object: impl Fn(&Value) -> Result<Value, TvmError>) -> Result<Value, TvmError> {
     let items: Result<Vec<Value>, TvmError> = items.iter().map(object).collect();
     Function::global("runtime.Array")?.call(&items?)
 }

@@ -7,8 +7,8 @@ use super::runner::Runner;
 use super::texts;
 use crate::module::{ModuleKind, PluginModule};
 use tvm_dla::bundle::{Bundle, Options};
-use tvm_dla::relay::json::Document;
 use tvm_dla::relay::RelayError;
+use tvm_dla::relay::json::Document;
 use tvm_dla::tvm::{Arguments, CallError, NDArray, Value};
 
 pub struct TensorRtModule {
@@ -24,11 +24,7 @@ pub struct TensorRtModule {
 }
 
 impl TensorRtModule {
-    pub fn new(
-        symbol: String,
-        text: String,
-        names: Vec<String>,
-    ) -> Result<TensorRtModule, RelayError> {
+    pub fn new(symbol: String, text: String, names: Vec<String>) -> Result<TensorRtModule, RelayError> {
         Ok(TensorRtModule {
             document: Document::parse(&text)?,
             bytes: saved(&symbol, &text, &names),
@@ -79,14 +75,10 @@ impl TensorRtModule {
         let constants = match (self.constants.get(), self.names.is_empty()) {
             (Some(constants), _) => constants,
             (None, true) => &none,
-            (None, false) => {
-                return Err(format!("{}: its constants were not given", self.symbol).into())
-            }
+            (None, false) => return Err(format!("{}: its constants were not given", self.symbol).into()),
         };
         let bundle = Bundle {
-            graph: self
-                .document
-                .network(&self.symbol, constants, rows.max(1))?,
+            graph: self.document.network(&self.symbol, constants, rows.max(1))?,
             options: Options::default(),
             plan: None,
             origin: None,

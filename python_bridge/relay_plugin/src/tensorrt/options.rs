@@ -50,9 +50,7 @@ impl Given {
 fn config() -> Result<Option<Object>, TvmError> {
     let context = Function::global("transform.GetCurrentPassContext")?.call(&[])?;
     let config = context.object()?.field("config")?.object()?;
-    map_item(&config, CONFIG)?
-        .map(|node| node.object())
-        .transpose()
+    map_item(&config, CONFIG)?.map(|node| node.object()).transpose()
 }
 
 /// The attributes of the current target, if it is one of this kind.
@@ -72,13 +70,8 @@ fn target() -> Result<Option<Object>, TvmError> {
 fn map_item(map: &Object, key: &str) -> Result<Option<Value>, TvmError> {
     let key = Function::global("runtime.String")?.call(&[key.into()])?;
     let arguments = [map.clone().into(), key];
-    match Function::global("runtime.MapCount")?
-        .call(&arguments)?
-        .int()?
-    {
+    match Function::global("runtime.MapCount")?.call(&arguments)?.int()? {
         0 => Ok(None),
-        _ => Function::global("runtime.MapGetItem")?
-            .call(&arguments)
-            .map(Some),
+        _ => Function::global("runtime.MapGetItem")?.call(&arguments).map(Some),
     }
 }

@@ -5,10 +5,10 @@ use std::env;
 use std::sync::{Mutex, PoisonError};
 
 use crate::run::{inputs, run, run_over};
-use crate::settings::{say_once, Asked, Settings};
+use crate::settings::{Asked, Settings, say_once};
 use tvm_dla::bundle::Bundle;
 use tvm_dla::engine::{Numerics, Precision};
-use tvm_dla::quantise::{collect, crossing, int8, probed, Batch, Method, Runs};
+use tvm_dla::quantise::{Batch, Method, Runs, collect, crossing, int8, probed};
 use tvm_dla::relay::json::{Arithmetic, Request};
 use tvm_dla::session::Session;
 use tvm_dla::tvm::{Arguments, CallError, Value};
@@ -36,9 +36,8 @@ impl Runner {
         let mut settings = Settings::from_environment()?;
         // TVM's backend knows the GPU only.
         settings.devices.get_or_insert_with(|| "gpu".to_string());
-        let variables = env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let variables = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let request = Request::read(options, &variables.collect(), settings.computed()?)?;
         for text in &request.unheeded {
             say_once(&format!("not heeded: {text}"));
@@ -49,7 +48,9 @@ impl Runner {
             request.arithmetic
         };
         if arithmetic != request.arithmetic {
-            say_once("not heeded: TVM's options for FP16 and INT8, since TVM_DLA_PRECISION or TVM_DLA_CALIBRATION is set");
+            say_once(
+                "not heeded: TVM's options for FP16 and INT8, since TVM_DLA_PRECISION or TVM_DLA_CALIBRATION is set",
+            );
         }
         let precision = match arithmetic {
             Arithmetic::Half => Precision::F16,

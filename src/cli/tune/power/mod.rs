@@ -42,9 +42,7 @@ impl PowerOptions {
                     "give --power idle=W,gpu=W,dla=W; a Jetson's monitors are under /sys (--sysfs)"
                 }
                 SensorError::Rail { .. } => "name the rails that count with --rails",
-                SensorError::Unreadable { .. } => {
-                    "it may need root; or give --power idle=W,gpu=W,dla=W"
-                }
+                SensorError::Unreadable { .. } => "it may need root; or give --power idle=W,gpu=W,dla=W",
             };
             helped(format!("the goal energy: {error}"), help)
         })?;

@@ -119,9 +119,7 @@ impl Driver {
 
     /// Where its devices are, for people.
     fn pattern(&self, sysfs: &Path) -> String {
-        let device = Path::new("*")
-            .join(self.class)
-            .join(format!("{}*", self.device));
+        let device = Path::new("*").join(self.class).join(format!("{}*", self.device));
         self.root(sysfs).join(device).display().to_string()
     }
 
@@ -195,10 +193,7 @@ mod tests {
         ("ina3221x/7-0040/iio:device0/rail_name_0", "VDD_IN\n"),
         ("ina3221x/7-0040/iio:device0/in_voltage0_input", "5000\n"),
         ("ina3221x/7-0040/iio:device0/in_current0_input", "1200\n"),
-        (
-            "ina3221x/7-0040/iio:device0/rail_name_1",
-            "VDD_CPU_GPU_CV\n",
-        ),
+        ("ina3221x/7-0040/iio:device0/rail_name_1", "VDD_CPU_GPU_CV\n"),
         ("ina3221x/7-0040/iio_device/rail_name_0", "OTHER\n"),
     ];
 
@@ -226,15 +221,33 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         for (files, name, want) in [
-            (&[][..], "VDD_IN", "there is no power monitor in ROOT/bus/i2c/drivers/ina3221/*/hwmon/hwmon* or ROOT/bus/i2c/drivers/ina3221x/*/iio:device*"),
-            (&HWMON, "VDD_IN", "have no rail `VDD_IN`: they have VDD_GPU_SOC, VDD_CPU_CV"),
+            (
+                &[][..],
+                "VDD_IN",
+                "there is no power monitor in ROOT/bus/i2c/drivers/ina3221/*/hwmon/hwmon* or ROOT/bus/i2c/drivers/ina3221x/*/iio:device*",
+            ),
+            (
+                &HWMON,
+                "VDD_IN",
+                "have no rail `VDD_IN`: they have VDD_GPU_SOC, VDD_CPU_CV",
+            ),
             (&HWMON, "NC", "have no rail `NC`"),
-            (&HWMON, "VDD_CPU_CV", "hwmon4/curr2_input: it holds `none`, which is no number"),
-            (&IIO, "VDD_CPU_GPU_CV", "cannot read ROOT/bus/i2c/drivers/ina3221x/7-0040/iio:device0/in_voltage1_input"),
+            (
+                &HWMON,
+                "VDD_CPU_CV",
+                "hwmon4/curr2_input: it holds `none`, which is no number",
+            ),
+            (
+                &IIO,
+                "VDD_CPU_GPU_CV",
+                "cannot read ROOT/bus/i2c/drivers/ina3221x/7-0040/iio:device0/in_voltage1_input",
+            ),
         ] {
             let root = tree(files);
             let error = Sensor::find(root.path(), &[name.to_string()]).unwrap_err();
-            let text = error.to_string().replace(&root.path().display().to_string(), "ROOT");
+            let text = error
+                .to_string()
+                .replace(&root.path().display().to_string(), "ROOT");
             assert!(text.contains(want), "{text}");
         }
     }

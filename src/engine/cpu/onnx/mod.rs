@@ -11,11 +11,11 @@ use prost::Message;
 
 use super::super::precision::{Numerics, Precision};
 use crate::graph::Graph;
-use crate::lower::{lower, LowerError, NetworkBuilder};
+use crate::lower::{LowerError, NetworkBuilder, lower};
 use builder::OnnxBuilder;
 
 pub use precision::ModelError;
-pub use watched::{watched_model, DOMAIN, OUTPUT, WATCH};
+pub use watched::{DOMAIN, OUTPUT, WATCH, watched_model};
 
 /// The serialised `ModelProto` of a network in float32 (opset 17, IR version 8), in the forms that ONNX Runtime fuses.
 ///

@@ -1,7 +1,7 @@
 //! The part of `onnx.proto` that a network of ours needs, field numbers as ONNX publishes them.
 
-use prost::bytes::Bytes;
 use prost::Message;
+use prost::bytes::Bytes;
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {

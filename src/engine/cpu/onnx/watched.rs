@@ -5,7 +5,7 @@ use prost::Message;
 use super::builder::OnnxBuilder;
 use super::proto::{Attribute, Graph, Node, OperatorSet, ValueInfo};
 use crate::graph;
-use crate::lower::{lower, LowerError};
+use crate::lower::{LowerError, lower};
 
 /// The operator, its domain, and its attribute: which output it sees.
 pub const WATCH: &str = "Watch";

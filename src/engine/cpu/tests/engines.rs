@@ -1,9 +1,7 @@
 //! The engine's contract: what it takes, what it refuses, and what it says then.
 
 use super::{backend, engine, inputs_of, library, noise, spec};
-use crate::engine::cpu::{
-    find_library, onnx_model, CpuBackend, CpuOptions, LibraryError, SearchPaths,
-};
+use crate::engine::cpu::{CpuBackend, CpuOptions, LibraryError, SearchPaths, find_library, onnx_model};
 use crate::engine::{Backend, EngineSpec, Rows, StageKind};
 use crate::graph::{Activation, Graph, GraphBuilder, Lrn, Op};
 use crate::plan::Device;
@@ -92,16 +90,10 @@ fn what_does_not_fit_is_refused_with_a_reason() {
     for (inputs, want, why) in cases {
         let error = engine.enqueue(inputs).expect_err(why);
         assert!(error.message.contains(want), "{why}: {error}");
-        assert_eq!(
-            (error.stage, error.device),
-            (StageKind::Prefix, Device::Gpu)
-        );
+        assert_eq!((error.stage, error.device), (StageKind::Prefix, Device::Gpu));
     }
     let error = engine.wait().unwrap_err();
-    assert!(
-        error.message.contains("no execution was started"),
-        "{error}"
-    );
+    assert!(error.message.contains("no execution was started"), "{error}");
     engine.enqueue(vec![some_rows(6)]).unwrap();
     let error = engine.enqueue(vec![some_rows(6)]).unwrap_err();
     assert!(error.message.contains("still waiting"), "{error}");
@@ -169,9 +161,7 @@ fn engines_run_side_by_side() {
             ..spec(&graph)
         };
         let mut engine = backend().build(&graph, &spec).unwrap();
-        engine
-            .enqueue(inputs.iter().map(Rows::from).collect())
-            .unwrap();
+        engine.enqueue(inputs.iter().map(Rows::from).collect()).unwrap();
         engine.wait().unwrap()
     };
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -196,9 +186,7 @@ fn weights_reach_the_model_once() {
     let y = b.node("dense", Op::Dense, &[x, w]).unwrap();
     let unused = b.weight("unused", &[1000], noise(1000, 4));
     assert_eq!(b.shape(unused), [1000]);
-    let y = b
-        .node("relu", Op::Activation(Activation::Relu), &[y])
-        .unwrap();
+    let y = b.node("relu", Op::Activation(Activation::Relu), &[y]).unwrap();
     b.output(y);
     let bytes = onnx_model(&b.finish().unwrap()).unwrap().len();
     assert!(
@@ -216,8 +204,7 @@ fn a_library_is_found_in_the_documented_order_or_not_at_all() {
         std::fs::write(&path, "").unwrap();
         path
     };
-    let in_venv =
-        place("venv/lib/python3.10/site-packages/onnxruntime/capi/libonnxruntime.so.1.23.2");
+    let in_venv = place("venv/lib/python3.10/site-packages/onnxruntime/capi/libonnxruntime.so.1.23.2");
     place("venv/lib/python3.10/site-packages/onnxruntime/capi/libonnxruntime_providers_shared.so");
     let in_site = place("site/onnxruntime/capi/libonnxruntime.so.1.22.0");
     let in_system = place("system/libonnxruntime.so");
@@ -248,11 +235,7 @@ fn a_library_is_found_in_the_documented_order_or_not_at_all() {
             Ok(in_site.clone()),
             "then the environment",
         ),
-        (
-            unnamed.clone(),
-            Ok(in_venv.clone()),
-            "then environments in order",
-        ),
+        (unnamed.clone(), Ok(in_venv.clone()), "then environments in order"),
         (
             SearchPaths {
                 roots: vec![root("site")],

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::bundle::Port;
-use crate::canon::{canonicalise, Form};
+use crate::canon::{Form, canonicalise};
 use crate::graph::cases::Last;
 use crate::graph::{Activation, BinaryKind, Op, Pad, PoolKind, ReduceKind, TensorId};
 use proptest::prelude::*;
@@ -74,11 +74,7 @@ fn step(net: &mut Last, maps: &mut Vec<TensorId>, kind: u8, at: usize) {
         9 => {
             let (before, after) = (vec![0, 1, 0, 1], vec![0, 0, 1, 0]);
             let value = 0.5;
-            let pad = Op::Pad(Pad {
-                before,
-                after,
-                value,
-            });
+            let pad = Op::Pad(Pad { before, after, value });
             net.node(pad, &[x])
         }
         10 => net.node(Op::Softmax { axis: 3 }, &[x]),
@@ -138,10 +134,7 @@ fn step(net: &mut Last, maps: &mut Vec<TensorId>, kind: u8, at: usize) {
 
 fn network(steps: &[(u8, usize)], ends: &[usize]) -> Graph {
     let mut net = Last::new();
-    let mut maps = vec![
-        net.0.input("x", &[2, 4, 5, 3]),
-        net.0.input("z", &[2, 4, 5, 3]),
-    ];
+    let mut maps = vec![net.0.input("x", &[2, 4, 5, 3]), net.0.input("z", &[2, 4, 5, 3])];
     for (kind, at) in steps {
         step(&mut net, &mut maps, *kind, *at);
     }

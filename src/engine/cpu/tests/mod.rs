@@ -10,11 +10,11 @@ mod random;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::{find_library, CpuBackend, CpuOptions, SearchPaths};
+use super::{CpuBackend, CpuOptions, SearchPaths, find_library};
 use crate::engine::{Array, Backend, Engine, EngineSpec, Rows, StageKind};
+use crate::graph::Graph;
 use crate::graph::cases::noise;
 use crate::graph::reference::{array, evaluate};
-use crate::graph::Graph;
 use crate::plan::Device;
 
 fn library() -> PathBuf {
@@ -69,9 +69,7 @@ fn compare(graph: &Graph, why: &str) {
 fn compute(graph: &Graph, why: &str) {
     let inputs = inputs_of(graph);
     let mut engine = engine(graph);
-    engine
-        .enqueue(inputs.iter().map(Rows::from).collect())
-        .unwrap();
+    engine.enqueue(inputs.iter().map(Rows::from).collect()).unwrap();
     let got = engine.wait().unwrap();
     let want = evaluate(graph, &inputs);
     assert_eq!(got.len(), want.len(), "{why}: number of outputs");

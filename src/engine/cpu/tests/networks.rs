@@ -2,24 +2,14 @@
 
 use super::{compare, noise};
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d, PoolKind,
-    ReduceKind, TensorId,
+    Activation, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d, PoolKind, ReduceKind,
+    TensorId,
 };
 
-pub(super) fn conv(
-    b: &mut GraphBuilder,
-    x: TensorId,
-    out: usize,
-    kernel: usize,
-    pad: usize,
-) -> TensorId {
+pub(super) fn conv(b: &mut GraphBuilder, x: TensorId, out: usize, kernel: usize, pad: usize) -> TensorId {
     let channels = b.shape(x)[1];
     let len = out * channels * kernel * kernel;
-    let w = b.weight(
-        "w",
-        &[out, channels, kernel, kernel],
-        noise(len, len as u32),
-    );
+    let w = b.weight("w", &[out, channels, kernel, kernel], noise(len, len as u32));
     let op = Op::Conv2d(Conv2d {
         stride: [1, 1],
         padding: Padding2d::uniform(pad),
@@ -38,8 +28,7 @@ pub(super) fn binary(b: &mut GraphBuilder, kind: BinaryKind, x: TensorId, y: Ten
 }
 
 pub(super) fn relu(b: &mut GraphBuilder, x: TensorId) -> TensorId {
-    b.node("relu", Op::Activation(Activation::Relu), &[x])
-        .unwrap()
+    b.node("relu", Op::Activation(Activation::Relu), &[x]).unwrap()
 }
 
 pub(super) fn zeros(b: &mut GraphBuilder, x: TensorId, value: f32) -> TensorId {
@@ -87,22 +76,16 @@ fn rewritten_networks_compute_the_same() {
             let (y, c) = (conv(b, x, 4, 3, 1), constant(b, &[1, 4, 1, 1]));
             vec![binary(b, BinaryKind::Add, c, y)]
         }),
-        (
-            "zeros that are more than what a maximum is taken of",
-            |b, x| {
-                let y = conv(b, x, 4, 3, 1);
-                let y = zeros(b, y, 0.0);
-                vec![pool(b, y, PoolKind::Max)]
-            },
-        ),
-        (
-            "as many zeros before a mean as its window is wide",
-            |b, x| {
-                let y = conv(b, x, 4, 3, 1);
-                let y = zeros(b, y, 0.0);
-                vec![pool(b, y, PoolKind::Average)]
-            },
-        ),
+        ("zeros that are more than what a maximum is taken of", |b, x| {
+            let y = conv(b, x, 4, 3, 1);
+            let y = zeros(b, y, 0.0);
+            vec![pool(b, y, PoolKind::Max)]
+        }),
+        ("as many zeros before a mean as its window is wide", |b, x| {
+            let y = conv(b, x, 4, 3, 1);
+            let y = zeros(b, y, 0.0);
+            vec![pool(b, y, PoolKind::Average)]
+        }),
         ("convolution and a scalar", |b, x| {
             let (y, c) = (conv(b, x, 4, 3, 0), constant(b, &[]));
             vec![binary(b, BinaryKind::Add, y, c)]
@@ -230,9 +213,7 @@ fn rewritten_networks_compute_the_same() {
                 count_include_pad: true,
             });
             let pooled = b.node("pool", average, &[x]).unwrap();
-            vec![b
-                .node("concat", Op::Concat { axis: 1 }, &[y, pooled, z])
-                .unwrap()]
+            vec![b.node("concat", Op::Concat { axis: 1 }, &[y, pooled, z]).unwrap()]
         }),
     ];
     for (why, build) in cases {

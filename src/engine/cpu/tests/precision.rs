@@ -2,18 +2,16 @@
 
 use half::f16;
 
-use super::networks::{binary, constant, conv, network, relu, zeros, Build};
+use super::networks::{Build, binary, constant, conv, network, relu, zeros};
 use super::{inputs_of, library, spec};
 use crate::engine::cpu::{CpuBackend, CpuOptions};
-use crate::engine::precision::{
-    assign, folded, has_kernel, stored, Format, Numerics, Precision, Ranges,
-};
+use crate::engine::precision::{Format, Numerics, Precision, Ranges, assign, folded, has_kernel, stored};
 use crate::engine::{Array, Backend, Rows};
 use crate::graph::cases::all;
 use crate::graph::reference::{apply, array, evaluate, floats};
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, DeconvNd, Graph, GraphBuilder, Node, Op, Padding2d, PaddingNd,
-    Pool2d, PoolKind, TensorId,
+    Activation, BinaryKind, Conv2d, DeconvNd, Graph, GraphBuilder, Node, Op, Padding2d, PaddingNd, Pool2d,
+    PoolKind, TensorId,
 };
 use crate::plan::Device;
 
@@ -25,9 +23,7 @@ fn run(graph: &Graph, numerics: &Numerics, inputs: &[Array]) -> Vec<Vec<f32>> {
     });
     let backend = backend.unwrap().with_numerics(numerics.clone());
     let mut engine = backend.build(graph, &spec(graph)).unwrap();
-    engine
-        .enqueue(inputs.iter().map(Rows::from).collect())
-        .unwrap();
+    engine.enqueue(inputs.iter().map(Rows::from).collect()).unwrap();
     engine.wait().unwrap()
 }
 
@@ -38,12 +34,7 @@ fn function(b: &mut GraphBuilder, function: Activation, x: TensorId) -> TensorId
 fn norm(b: &mut GraphBuilder, x: TensorId) -> TensorId {
     let channels = b.shape(x)[1];
     let mut operands = vec![x];
-    for (name, low) in [
-        ("gamma", 0.5),
-        ("beta", -0.2),
-        ("mean", 0.1),
-        ("variance", 0.7),
-    ] {
+    for (name, low) in [("gamma", 0.5), ("beta", -0.2), ("mean", 0.1), ("variance", 0.7)] {
         let values = (0..channels).map(|c| low + 0.3 * c as f32).collect();
         operands.push(b.weight(name, &[channels], values));
     }
@@ -111,10 +102,7 @@ const LAYERS: &[(&str, Build)] = &[
     }),
     ("clip with two bounds", |b, x| {
         let y = conv(b, x, 4, 3, 1);
-        let bounds = Activation::Clip {
-            min: -0.3,
-            max: 6.0,
-        };
+        let bounds = Activation::Clip { min: -0.3, max: 6.0 };
         vec![function(b, bounds, y)]
     }),
     ("leaky relu", |b, x| {
@@ -311,7 +299,7 @@ impl Reference<'_> {
             }
             (Format::Int8, Some(units)) => {
                 let unit = |c: usize| units[c];
-                let channel = self.channels(&shape);
+                let channel = channels(&shape);
                 if let Op::BiasAdd { .. } = node.op {
                     let bias = operands[1].data.iter().enumerate();
                     let bias = bias.map(|(c, b)| (f64::from(*b) / unit(c)).round_ties_even());
@@ -323,11 +311,7 @@ impl Reference<'_> {
                 let real = real.map(|(i, v)| f64::from(*v) * unit(channel(i)));
                 operands[0] = array(&operands[0].shape, real.map(|v| v as f32).collect());
                 let result = apply(node, &operands, &shape);
-                self.keep(
-                    at,
-                    node,
-                    result.data.iter().map(|v| f64::from(*v)).collect(),
-                );
+                self.keep(at, node, result.data.iter().map(|v| f64::from(*v)).collect());
             }
             (Format::Int8, None) => {
                 for (operand, id) in operands.iter_mut().zip(&node.inputs) {
@@ -337,11 +321,7 @@ impl Reference<'_> {
                     }
                 }
                 let result = apply(node, &operands, &shape);
-                self.keep(
-                    at,
-                    node,
-                    result.data.iter().map(|v| f64::from(*v)).collect(),
-                );
+                self.keep(at, node, result.data.iter().map(|v| f64::from(*v)).collect());
             }
             (Format::F32, _) => unreachable!("these networks are FP16 or INT8"),
         }
@@ -353,18 +333,13 @@ impl Reference<'_> {
         stored && self.graph.tensor(id).weight.is_none()
     }
 
-    fn channels(&self, shape: &[usize]) -> impl Fn(usize) -> usize {
-        let (channels, each) = (shape[1], shape[2..].iter().product::<usize>());
-        move |at| at / each % channels
-    }
-
     fn sums(&mut self, at: usize, node: &Node, sums: Array, units: Vec<f64>) {
         if !self.stored[at] {
             self.units[node.output.0 as usize] = Some(units);
             self.values[node.output.0 as usize] = Some(sums);
             return;
         }
-        let channel = self.channels(&sums.shape);
+        let channel = channels(&sums.shape);
         let real = sums.data.iter().enumerate();
         let real = real.map(|(i, v)| f64::from(*v) * units[channel(i)]);
         self.keep(at, node, real.collect());
@@ -411,10 +386,7 @@ fn int8_layers_round_where_exact_integers_say() {
         let inputs = inputs_of(&graph);
         let numerics = int8(&graph, &inputs, |most| most);
         let formats = assign(&folded(&graph), &numerics).unwrap();
-        if formats
-            .iter()
-            .all(|format| matches!(format, Format::F16(_)))
-        {
+        if formats.iter().all(|format| matches!(format, Format::F16(_))) {
             continue;
         }
         let got = run(&graph, &numerics, &inputs);
@@ -490,11 +462,7 @@ fn magnitudes(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
         };
         let positive = |bytes: &std::sync::Arc<Vec<u8>>| {
             let values = floats(bytes).into_iter();
-            std::sync::Arc::new(
-                values
-                    .flat_map(|v| (sign * v.abs()).to_le_bytes())
-                    .collect(),
-            )
+            std::sync::Arc::new(values.flat_map(|v| (sign * v.abs()).to_le_bytes()).collect())
         };
         tensor.weight = tensor.weight.as_ref().map(positive);
     }
@@ -525,11 +493,7 @@ fn fp16_layers_round_their_result_once() {
         let want = Reference::run(&graph, &Numerics::of(Precision::F16), &inputs);
         let magnitudes = magnitudes(&graph, &inputs);
         for (i, got) in got[0].iter().enumerate() {
-            assert_eq!(
-                f16::from_f32(*got).to_f32(),
-                *got,
-                "{why}: fp16 has no {got}"
-            );
+            assert_eq!(f16::from_f32(*got).to_f32(), *got, "{why}: fp16 has no {got}");
             let exact = want[0].before[i];
             let sums = 110.0 * f64::from(magnitudes[0].data[i]) / (1 << 24) as f64;
             let bound = exact.abs() / 2048.0 + 2f64.powi(-25) + sums;
@@ -549,11 +513,7 @@ fn fp16_folds_scales_before_it_rounds_weights() {
         let got = run(&graph, &Numerics::of(Precision::F16), &inputs);
         let (want, most) = (evaluate(&graph, &inputs), magnitudes(&graph, &inputs));
         for (i, got) in got[0].iter().enumerate() {
-            assert_eq!(
-                f16::from_f32(*got).to_f32(),
-                *got,
-                "{why}: fp16 has no {got}"
-            );
+            assert_eq!(f16::from_f32(*got).to_f32(), *got, "{why}: fp16 has no {got}");
             let off = (got - want[0].data[i]).abs();
             assert!(
                 off <= most[0].data[i] * 3.1 / 2048.0,
@@ -663,4 +623,10 @@ fn every_operator_rounds_its_int8_result_once() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(layers > 40, "only {layers} cases have an int8 layer");
+}
+
+/// The channel of an element.
+fn channels(shape: &[usize]) -> impl Fn(usize) -> usize + use<> {
+    let (channels, each) = (shape[1], shape[2..].iter().product::<usize>());
+    move |at| at / each % channels
 }

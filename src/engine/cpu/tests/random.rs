@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::{compare, compute};
 use crate::graph::cases::noise;
 use crate::graph::{
-    infer_shape, Conv2d, ConvNd, Coordinates, DeconvNd, GraphBuilder, Op, Padding2d, PaddingNd,
-    Pool2d, PoolKind, PoolNd, Range, ReduceKind, Resize2d, ResizeMode, Rounding,
+    Conv2d, ConvNd, Coordinates, DeconvNd, GraphBuilder, Op, Padding2d, PaddingNd, Pool2d, PoolKind, PoolNd,
+    Range, ReduceKind, Resize2d, ResizeMode, Rounding, infer_shape,
 };
 
 /// `op` over an input and, if it has a shape, a constant. False when the attributes do not fit together.

@@ -1,9 +1,9 @@
 //! Memory that host and device share.
 
 use std::ffi::{c_int, c_void};
-use std::ptr::{null_mut, NonNull};
+use std::ptr::{NonNull, null_mut};
 
-use super::{code, Cuda, Stream};
+use super::{Cuda, Stream, code};
 use crate::engine::trt::TrtError;
 
 /// Bytes that both sides see: one allocation where they share their memory, else one on each side.
@@ -47,15 +47,14 @@ impl Buffer {
             len,
             mapped,
         };
-        let (call, code) = match mapped {
-            // SAFETY: writes the address under which the device sees the allocation.
-            true => ("cudaHostGetDevicePointer", unsafe {
-                (api.host_device_pointer)(&mut buffer.device, host.as_ptr().cast(), 0)
-            }),
-            // SAFETY: writes one address.
-            false => ("cudaMalloc", unsafe {
-                (api.malloc)(&mut buffer.device, len.max(1))
-            }),
+        let device = &mut buffer.device;
+        let (call, code) = if mapped {
+            // SAFETY: mapped memory of the host, and where its address for the device goes.
+            let code = unsafe { (api.host_device_pointer)(device, host.as_ptr().cast(), 0) };
+            ("cudaHostGetDevicePointer", code)
+        } else {
+            // SAFETY: where the address goes.
+            ("cudaMalloc", unsafe { (api.malloc)(device, len.max(1)) })
         };
         cuda.check(call, code)?;
         Ok(buffer)
@@ -79,12 +78,7 @@ impl Buffer {
 
     /// Puts what the host wrote where the device reads, in the order of `stream`.
     pub fn to_device(&self, stream: &Stream) -> Result<(), TrtError> {
-        self.copy(
-            self.device,
-            self.host.as_ptr().cast(),
-            code::TO_DEVICE,
-            stream,
-        )
+        self.copy(self.device, self.host.as_ptr().cast(), code::TO_DEVICE, stream)
     }
 
     /// Puts `values`, as many as the buffer holds and page-locked, where the device reads.
@@ -98,12 +92,7 @@ impl Buffer {
 
     /// The other way round.
     pub fn to_host(&self, stream: &Stream) -> Result<(), TrtError> {
-        self.copy(
-            self.host.as_ptr().cast(),
-            self.device,
-            code::TO_HOST,
-            stream,
-        )
+        self.copy(self.host.as_ptr().cast(), self.device, code::TO_HOST, stream)
     }
 
     /// Whether device and host have an allocation each.
@@ -122,9 +111,7 @@ impl Buffer {
             return Ok(());
         }
         // SAFETY: both sides have `len` bytes, and live at least as long as the stream's work: engines wait before they go.
-        let code = unsafe {
-            (self.cuda.0.api.memcpy_async)(to, from, self.len, direction, stream.handle())
-        };
+        let code = unsafe { (self.cuda.0.api.memcpy_async)(to, from, self.len, direction, stream.handle()) };
         self.cuda.check("cudaMemcpyAsync", code)
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use super::{code, Cuda, GraphApi, Stream};
+use super::{Cuda, GraphApi, Stream, code};
 use crate::engine::trt::TrtError;
 
 /// Recorded work of a stream: what CUDA calls an instantiated graph.

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 
-use super::{code, Cuda};
+use super::{Cuda, code};
 use crate::engine::trt::TrtError;
 
 /// Memory whose pages stay where they are, so that the device copies from them by itself.

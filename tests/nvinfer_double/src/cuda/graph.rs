@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::stream::{self, Repeatable};
-use super::{give, known, wrong, INVALID_VALUE, SUCCESS};
+use super::{INVALID_VALUE, SUCCESS, give, known, wrong};
 use crate::{journal, life};
 
 /// What was recorded, and what was made of it to be launched.
@@ -25,9 +25,7 @@ fn with<T>(use_them: impl FnOnce(&mut Graphs) -> T) -> T {
 fn add(kind: &str, work: Vec<Repeatable>) -> *mut c_void {
     with(|graphs| {
         graphs.last += 16;
-        graphs
-            .known
-            .insert(graphs.last, (life::born(kind, 0), work));
+        graphs.known.insert(graphs.last, (life::born(kind, 0), work));
         graphs.last as *mut c_void
     })
 }
@@ -37,18 +35,15 @@ fn remove(handle: *mut c_void, call: &str) -> c_int {
     known(gone.map(|(life, _)| life::died(life)).is_some(), call)
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaStreamBeginCapture(stream: *mut c_void, mode: c_int) -> c_int {
     if mode != 1 {
         journal::violation("a recording that forbids other threads to allocate memory");
     }
-    known(
-        stream::begin_recording(stream as usize),
-        "cudaStreamBeginCapture",
-    )
+    known(stream::begin_recording(stream as usize), "cudaStreamBeginCapture")
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaStreamEndCapture(stream: *mut c_void, graph: *mut *mut c_void) -> c_int {
     match stream::end_recording(stream as usize) {
         // SAFETY: as CUDA demands.
@@ -57,18 +52,13 @@ unsafe extern "C" fn cudaStreamEndCapture(stream: *mut c_void, graph: *mut *mut 
     }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaGraphInstantiateWithFlags(
     made: *mut *mut c_void,
     graph: *mut c_void,
     _flags: u64,
 ) -> c_int {
-    let work = with(|graphs| {
-        graphs
-            .known
-            .get(&(graph as usize))
-            .map(|(_, work)| work.clone())
-    });
+    let work = with(|graphs| graphs.known.get(&(graph as usize)).map(|(_, work)| work.clone()));
     match work {
         Some(work) => {
             journal::event(r#"{"event": "record"}"#);
@@ -79,14 +69,9 @@ unsafe extern "C" fn cudaGraphInstantiateWithFlags(
     }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaGraphLaunch(made: *mut c_void, stream: *mut c_void) -> c_int {
-    let work = with(|graphs| {
-        graphs
-            .known
-            .get(&(made as usize))
-            .map(|(_, work)| work.clone())
-    });
+    let work = with(|graphs| graphs.known.get(&(made as usize)).map(|(_, work)| work.clone()));
     let Some(work) = work else {
         return known(false, "cudaGraphLaunch");
     };
@@ -98,12 +83,12 @@ extern "C" fn cudaGraphLaunch(made: *mut c_void, stream: *mut c_void) -> c_int {
     SUCCESS
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaGraphDestroy(graph: *mut c_void) -> c_int {
     remove(graph, "cudaGraphDestroy")
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaGraphExecDestroy(made: *mut c_void) -> c_int {
     remove(made, "cudaGraphExecDestroy")
 }

@@ -140,9 +140,7 @@ pub fn free(address: usize, fits: impl Fn(Kind) -> bool) -> Result<(), String> {
         life::died(block.life);
         Ok(())
     } else {
-        Err(format!(
-            "{address:#x} is not allocated, or was freed before"
-        ))
+        Err(format!("{address:#x} is not allocated, or was freed before"))
     }
 }
 
@@ -187,8 +185,7 @@ pub fn region(address: usize, len: usize, for_device: bool) -> Result<Region, St
     let blocks = blocks();
     let below = blocks.range(..=address).next_back().map(|(_, block)| block);
     let block = below.filter(|block| address < block.address + block.len);
-    let block =
-        block.ok_or_else(|| format!("{address:#x} is not allocated by CUDA, or was freed"))?;
+    let block = block.ok_or_else(|| format!("{address:#x} is not allocated by CUDA, or was freed"))?;
     if for_device && matches!(block.kind, Kind::Host { mapped: false } | Kind::Registered) {
         return Err("its pinned memory is not mapped for the device".into());
     }

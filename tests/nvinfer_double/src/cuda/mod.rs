@@ -32,10 +32,7 @@ pub fn device_region(address: usize, len: usize) -> Result<Region, String> {
 ///
 /// # Errors
 /// The default stream, on which engines would wait for each other, or no stream at all.
-pub fn push(
-    stream: usize,
-    task: impl FnOnce() -> Result<(), c_int> + Send + 'static,
-) -> Result<(), String> {
+pub fn push(stream: usize, task: impl FnOnce() -> Result<(), c_int> + Send + 'static) -> Result<(), String> {
     let wrong = match stream {
         0 => Some("the default stream is used: engines would wait for each other".to_string()),
         _ if stream::push(stream, Box::new(task)) => None,
@@ -92,7 +89,7 @@ unsafe fn give<T>(to: *mut T, value: T) -> c_int {
     SUCCESS
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaGetErrorString(code: c_int) -> *const c_char {
     let text = match code {
         SUCCESS => c"no error",
@@ -106,24 +103,24 @@ extern "C" fn cudaGetErrorString(code: c_int) -> *const c_char {
 }
 
 /// The double keeps no last error: every call tells its own.
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaGetLastError() -> c_int {
     SUCCESS
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaRuntimeGetVersion(version: *mut c_int) -> c_int {
     // SAFETY: as CUDA demands.
     unsafe { give(version, 11_040) }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaGetDeviceCount(count: *mut c_int) -> c_int {
     // SAFETY: as CUDA demands.
     unsafe { give(count, 1) }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaSetDevice(device: c_int) -> c_int {
     match device {
         0 => SUCCESS,
@@ -132,7 +129,7 @@ extern "C" fn cudaSetDevice(device: c_int) -> c_int {
 }
 
 /// The name is the structure's first member in every version; the rest stays as it is.
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaGetDeviceProperties(properties: *mut c_void, _device: c_int) -> c_int {
     let name = b"A double, not a GPU\0";
     // SAFETY: the structure begins with 256 bytes for the name.
@@ -141,12 +138,8 @@ unsafe extern "C" fn cudaGetDeviceProperties(properties: *mut c_void, _device: c
 }
 
 /// Xavier's compute capability, and an integrated GPU.
-#[no_mangle]
-unsafe extern "C" fn cudaDeviceGetAttribute(
-    value: *mut c_int,
-    which: c_int,
-    _device: c_int,
-) -> c_int {
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cudaDeviceGetAttribute(value: *mut c_int, which: c_int, _device: c_int) -> c_int {
     let integrated = c_int::from(!faults::discrete());
     let answer = match which {
         75 => 7,
@@ -156,14 +149,14 @@ unsafe extern "C" fn cudaDeviceGetAttribute(
             return wrong(
                 INVALID_VALUE,
                 &format!("attribute {other} is not known to the double"),
-            )
+            );
         }
     };
     // SAFETY: as CUDA demands.
     unsafe { give(value, answer) }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaStreamCreateWithFlags(stream: *mut *mut c_void, flags: c_uint) -> c_int {
     if flags != 1 {
         journal::violation("a stream that waits for the default stream");
@@ -172,26 +165,23 @@ unsafe extern "C" fn cudaStreamCreateWithFlags(stream: *mut *mut c_void, flags: 
     unsafe { give(stream, stream::create_stream() as *mut c_void) }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaStreamDestroy(stream: *mut c_void) -> c_int {
     known(stream::destroy_stream(stream as usize), "cudaStreamDestroy")
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaEventCreateWithFlags(event: *mut *mut c_void, _flags: c_uint) -> c_int {
     // SAFETY: as CUDA demands.
     unsafe { give(event, stream::create_event() as *mut c_void) }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaEventRecord(event: *mut c_void, stream: *mut c_void) -> c_int {
-    known(
-        stream::record(event as usize, stream as usize),
-        "cudaEventRecord",
-    )
+    known(stream::record(event as usize, stream as usize), "cudaEventRecord")
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaEventSynchronize(event: *mut c_void) -> c_int {
     match stream::marked(event as usize) {
         Some(Some(mark)) => mark.wait().err().unwrap_or(SUCCESS),
@@ -200,7 +190,7 @@ extern "C" fn cudaEventSynchronize(event: *mut c_void) -> c_int {
     }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaEventQuery(event: *mut c_void) -> c_int {
     match stream::marked(event as usize) {
         Some(Some(mark)) => mark
@@ -211,24 +201,17 @@ extern "C" fn cudaEventQuery(event: *mut c_void) -> c_int {
     }
 }
 
-#[no_mangle]
-extern "C" fn cudaStreamWaitEvent(
-    stream: *mut c_void,
-    event: *mut c_void,
-    _flags: c_uint,
-) -> c_int {
+#[unsafe(no_mangle)]
+extern "C" fn cudaStreamWaitEvent(stream: *mut c_void, event: *mut c_void, _flags: c_uint) -> c_int {
     let known_event = stream::marked(event as usize);
     let mark = match known_event {
         Some(mark) => mark,
         None => return known(false, "cudaStreamWaitEvent"),
     };
-    known(
-        stream::wait_for(stream as usize, mark),
-        "cudaStreamWaitEvent",
-    )
+    known(stream::wait_for(stream as usize, mark), "cudaStreamWaitEvent")
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaEventDestroy(event: *mut c_void) -> c_int {
     known(stream::destroy_event(event as usize), "cudaEventDestroy")
 }
@@ -243,13 +226,13 @@ unsafe fn allocate(to: *mut *mut c_void, len: usize, kind: Kind) -> c_int {
     }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaMalloc(to: *mut *mut c_void, len: usize) -> c_int {
     // SAFETY: as CUDA demands.
     unsafe { allocate(to, len, Kind::Device) }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaHostAlloc(to: *mut *mut c_void, len: usize, flags: c_uint) -> c_int {
     let mapped = flags & 2 != 0;
     // SAFETY: as CUDA demands.
@@ -257,7 +240,7 @@ unsafe extern "C" fn cudaHostAlloc(to: *mut *mut c_void, len: usize, flags: c_ui
 }
 
 /// With unified addresses, as on every Jetson from Xavier on, device and host have the same.
-#[no_mangle]
+#[unsafe(no_mangle)]
 unsafe extern "C" fn cudaHostGetDevicePointer(
     to: *mut *mut c_void,
     host: *mut c_void,
@@ -266,10 +249,7 @@ unsafe extern "C" fn cudaHostGetDevicePointer(
     match memory::region(host as usize, 1, true) {
         // SAFETY: as CUDA demands.
         Ok(_) => unsafe { give(to, host) },
-        Err(reason) => wrong(
-            INVALID_VALUE,
-            &format!("cudaHostGetDevicePointer: {reason}"),
-        ),
+        Err(reason) => wrong(INVALID_VALUE, &format!("cudaHostGetDevicePointer: {reason}")),
     }
 }
 
@@ -284,17 +264,17 @@ fn free(address: *mut c_void, fits: impl Fn(Kind) -> bool) -> c_int {
     }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaFree(address: *mut c_void) -> c_int {
     free(address, |kind| kind == Kind::Device)
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaFreeHost(address: *mut c_void) -> c_int {
     free(address, |kind| matches!(kind, Kind::Host { .. }))
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaHostRegister(address: *mut c_void, len: usize, _flags: c_uint) -> c_int {
     match memory::register(address as usize, len) {
         Ok(()) => SUCCESS,
@@ -302,23 +282,20 @@ extern "C" fn cudaHostRegister(address: *mut c_void, len: usize, _flags: c_uint)
     }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaHostUnregister(address: *mut c_void) -> c_int {
     free(address, |kind| kind == Kind::Registered)
 }
 
 /// The first member of `cudaPointerAttributes` is the kind of memory: 0 nobody's, 1 page-locked, 2 the device's.
-#[no_mangle]
-unsafe extern "C" fn cudaPointerGetAttributes(
-    attributes: *mut c_void,
-    address: *const c_void,
-) -> c_int {
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cudaPointerGetAttributes(attributes: *mut c_void, address: *const c_void) -> c_int {
     let kind = c_int::from(memory::is_page_locked(address as usize));
     // SAFETY: as CUDA demands.
     unsafe { give(attributes.cast(), kind) }
 }
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn cudaMemcpyAsync(
     to: *mut c_void,
     from: *const c_void,
@@ -343,7 +320,7 @@ extern "C" fn cudaMemcpyAsync(
 }
 
 /// Called when the process ends or the library goes: what the program still holds is leaked.
-#[no_mangle]
+#[unsafe(no_mangle)]
 extern "C" fn double_end() {
     let left = serde_json::json!({"event": "end", "left": life::left()});
     journal::event(&left.to_string());

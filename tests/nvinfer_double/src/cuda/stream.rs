@@ -1,7 +1,7 @@
 //! Streams with a thread each, and events. Work begins after the call that gives it has returned, as on a device.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{channel, Sender};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::life;
@@ -130,8 +130,7 @@ pub fn begin_recording(stream: usize) -> bool {
     with(|handles| {
         let stream = handles.streams.get_mut(&stream);
         let idle = stream.filter(|stream| stream.recorded.is_none());
-        idle.map(|stream| stream.recorded = Some(Vec::new()))
-            .is_some()
+        idle.map(|stream| stream.recorded = Some(Vec::new())).is_some()
     })
 }
 
@@ -184,8 +183,7 @@ pub fn destroy_event(event: usize) -> bool {
 pub fn record(event: usize, stream: usize) -> bool {
     let mark = Mark::new();
     with(|handles| {
-        let (Some(event), Some(stream)) =
-            (handles.events.get_mut(&event), handles.streams.get(&stream))
+        let (Some(event), Some(stream)) = (handles.events.get_mut(&event), handles.streams.get(&stream))
         else {
             return false;
         };

@@ -34,9 +34,7 @@ pub(super) fn class(op: &Op) -> Class {
             Class::Convolution
         }
         Op::Dense | Op::BatchMatmul { .. } => Class::MatMul,
-        Op::BiasAdd { .. } | Op::BatchNorm { .. } | Op::Activation(_) | Op::PRelu => {
-            Class::Epilogue
-        }
+        Op::BiasAdd { .. } | Op::BatchNorm { .. } | Op::Activation(_) | Op::PRelu => Class::Epilogue,
         Op::Unary(_) => Class::Unary,
         Op::Binary(_) => Class::Binary,
         Op::Pool2d(_) | Op::Pool3d(_) | Op::GlobalPool(_) | Op::AdaptivePool { .. } => Class::Pool,
@@ -46,8 +44,6 @@ pub(super) fn class(op: &Op) -> Class {
         Op::Concat { .. } => Class::Concat,
         Op::Pad(_) => Class::Pad,
         Op::Transpose { .. } | Op::Slice { .. } | Op::Resize2d(_) => Class::Copy,
-        Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } | Op::ExpandDims { .. } => {
-            Class::View
-        }
+        Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } | Op::ExpandDims { .. } => Class::View,
     }
 }

@@ -1,7 +1,7 @@
 //! TensorRT's fusions: bias, batch norm, activation and addition into the convolution before them, padding into the
 //! one after, chains of element-wise operators into one kernel, concatenation by writing in place.
 
-use super::class::{class, Class};
+use super::class::{Class, class};
 use super::layer::{Kind, Layer};
 use super::shape;
 use crate::graph::{BinaryKind, Graph, Node, Op, TensorId};
@@ -206,21 +206,13 @@ impl Fuser<'_> {
     /// A new layer that reads the node's activations and writes its output.
     fn start(&mut self, node: &Node, kind: Kind) -> usize {
         let tensor = |id: &TensorId| self.graph.tensor(*id);
-        let (weights, activations): (Vec<TensorId>, Vec<TensorId>) = node
-            .inputs
-            .iter()
-            .partition(|id| tensor(id).weight.is_some());
+        let (weights, activations): (Vec<TensorId>, Vec<TensorId>) =
+            node.inputs.iter().partition(|id| tensor(id).weight.is_some());
         let inputs = activations.iter().map(|id| self.elements(*id)).sum();
         let size = |id: &TensorId| tensor(id).shape.iter().product::<usize>() as f64;
         let weights = weights.iter().map(size).sum();
         let reads = activations.first().copied().unwrap_or(node.output);
-        let index = self.push(
-            node,
-            kind,
-            reads,
-            [inputs, self.elements(node.output)],
-            weights,
-        );
+        let index = self.push(node, kind, reads, [inputs, self.elements(node.output)], weights);
         self.wrote(node.output, index);
         let graph = self.graph;
         let entered = node.inputs.iter().filter(|id| graph.inputs.contains(id));
@@ -271,12 +263,7 @@ impl Fuser<'_> {
     }
 
     fn shape(&self, id: TensorId) -> Vec<f64> {
-        self.graph
-            .tensor(id)
-            .shape
-            .iter()
-            .map(|d| *d as f64)
-            .collect()
+        self.graph.tensor(id).shape.iter().map(|d| *d as f64).collect()
     }
 
     /// Elements per row.

@@ -12,18 +12,8 @@ pub(super) fn multiplying(graph: &Graph, node: &Node, rows: f64) -> Geometry {
         Op::Conv3d(conv) => convolution(&x, &w, &y, &conv.stride, conv.groups),
         Op::Conv2d(conv) => convolution(&x, &w, &y, &conv.stride, conv.groups),
         // One product per input position, channel, map and tap.
-        Op::Deconv2d(deconv) => product(
-            x[1],
-            w[1..].iter().product(),
-            folded(&x[2..]),
-            deconv.groups,
-        ),
-        Op::Deconv3d(deconv) => product(
-            x[1],
-            w[1..].iter().product(),
-            folded(&x[2..]),
-            deconv.groups,
-        ),
+        Op::Deconv2d(deconv) => product(x[1], w[1..].iter().product(), folded(&x[2..]), deconv.groups),
+        Op::Deconv3d(deconv) => product(x[1], w[1..].iter().product(), folded(&x[2..]), deconv.groups),
         _ => {
             let maps = y[y.len() - 1];
             let positions = y.iter().product::<f64>() / maps / rows;

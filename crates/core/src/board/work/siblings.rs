@@ -11,11 +11,7 @@ pub(super) fn merge(fused: Vec<Fused>) -> Vec<Layer> {
     for next in fused {
         match merged.iter_mut().find(|first| alike(first, &next)) {
             Some(first) => {
-                copies.extend(
-                    [&mut *first, &mut { next.clone() }]
-                        .into_iter()
-                        .filter_map(copy),
-                );
+                copies.extend([&mut *first, &mut { next.clone() }].into_iter().filter_map(copy));
                 add(&mut first.layer, next.layer);
             }
             None => merged.push(next),
@@ -43,10 +39,7 @@ fn copy(of: &mut Fused) -> Option<Layer> {
 fn alike(first: &Fused, next: &Fused) -> bool {
     let simple = |f: &Fused| {
         let kernel = f.layer.geometry.map(|g| (g.kernel, g.groups));
-        f.layer.kind == Kind::Convolution
-            && !f.padded
-            && !f.layer.adds
-            && kernel == Some(([1.0, 1.0], 1.0))
+        f.layer.kind == Kind::Convolution && !f.padded && !f.layer.adds && kernel == Some(([1.0, 1.0], 1.0))
     };
     let same = |f: &Fused| f.layer.geometry.map(|g| (g.input, g.stride));
     first.reads == next.reads

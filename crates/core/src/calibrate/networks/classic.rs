@@ -1,6 +1,6 @@
 //! AlexNet, VGG, SqueezeNet and GoogLeNet.
 
-use super::net::{window, Net, Window};
+use super::net::{Net, Window, window};
 use crate::graph::{Graph, GraphError, PoolKind, TensorId};
 
 type Built = Result<Graph, GraphError>;
@@ -88,8 +88,7 @@ pub(super) fn googlenet() -> Built {
         let y = n.named_conv(name, x, maps, w, 1)?;
         n.relu(y)
     };
-    let pool =
-        |n: &mut Net, name: &str, x| n.named_pool(name, x, PoolKind::Max, window(3, 2, 0), true);
+    let pool = |n: &mut Net, name: &str, x| n.named_pool(name, x, PoolKind::Max, window(3, 2, 0), true);
     let x = relu(&mut n, "conv1/7x7_s2", x, 64, window(7, 2, 3))?;
     let x = pool(&mut n, "pool1/3x3_s2", x)?;
     let x = n.lrn("pool1/norm1", x)?;

@@ -1,7 +1,7 @@
 //! MLPerf's larger detectors. Boxes are decoded outside.
 
-use super::net::{window, Net};
-use super::residual::{basic, stages, Residual};
+use super::net::{Net, window};
+use super::residual::{Residual, basic, stages};
 use crate::graph::{Graph, GraphError};
 
 /// SSD-ResNet34 at 1200x1200: the third stage keeps the resolution, there is no fourth, six maps are predicted from.

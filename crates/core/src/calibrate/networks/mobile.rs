@@ -1,6 +1,6 @@
 //! MobileNet V1 and V2, MnasNet, and SSD-MobileNet.
 
-use super::net::{window, Net};
+use super::net::{Net, window};
 use crate::graph::{Graph, GraphError, TensorId};
 
 type Made = Result<TensorId, GraphError>;
@@ -16,9 +16,7 @@ fn classify(mut n: Net, x: TensorId) -> Result<Graph, GraphError> {
 fn pairs(n: &mut Net, x: TensorId) -> Result<Vec<TensorId>, GraphError> {
     let mut x = n.conv(x, 32, window(3, 2, 1), 1)?;
     let mut results = Vec::new();
-    let maps = [
-        64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024,
-    ];
+    let maps = [64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024];
     for (index, maps) in maps.into_iter().enumerate() {
         let stride = if [1, 3, 5, 11].contains(&index) { 2 } else { 1 };
         let channels = n.channels(x);
@@ -61,14 +59,7 @@ pub(super) fn ssd_mobilenet() -> Result<Graph, GraphError> {
 }
 
 /// One inverted bottleneck; `first` leaves the expansion out.
-fn inverted(
-    n: &mut Net,
-    x: TensorId,
-    expand: usize,
-    maps: usize,
-    side: usize,
-    stride: usize,
-) -> Made {
+fn inverted(n: &mut Net, x: TensorId, expand: usize, maps: usize, side: usize, stride: usize) -> Made {
     let channels = n.channels(x);
     let inner = channels * expand;
     let y = match expand {
@@ -99,14 +90,7 @@ pub(super) fn mobilenet_v2() -> Result<Graph, GraphError> {
     ];
     for (expand, maps, count, stride) in rows {
         for block in 0..count {
-            x = inverted(
-                &mut n,
-                x,
-                expand,
-                maps,
-                3,
-                if block == 0 { stride } else { 1 },
-            )?;
+            x = inverted(&mut n, x, expand, maps, 3, if block == 0 { stride } else { 1 })?;
         }
     }
     let x = n.conv(x, 1280, window(1, 1, 0), 1)?;

@@ -8,8 +8,8 @@ mod residual;
 mod single;
 
 use crate::graph::{Graph, GraphError};
-use residual::{densenet, resnet, Residual};
-pub(super) use single::{single, Parameters};
+use residual::{Residual, densenet, resnet};
+pub(super) use single::{Parameters, single};
 
 /// A network that a measurement names, and `None` for those whose layers were not published or are not described here.
 ///

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, DType, Graph, GraphBuilder, GraphError, Lrn, Op, Padding2d,
-    Pool2d, PoolKind, TensorId,
+    Activation, BinaryKind, Conv2d, DType, Graph, GraphBuilder, GraphError, Lrn, Op, Padding2d, Pool2d,
+    PoolKind, TensorId,
 };
 
 type Made = Result<TensorId, GraphError>;
@@ -41,8 +41,7 @@ impl Net {
 
     fn zeros(&mut self, shape: &[usize]) -> TensorId {
         let bytes = vec![0u8; shape.iter().product::<usize>() * 4];
-        self.builder
-            .tensor("w", shape, DType::F32, Some(Arc::new(bytes)))
+        self.builder.tensor("w", shape, DType::F32, Some(Arc::new(bytes)))
     }
 
     fn name(&mut self, what: &str) -> String {
@@ -50,14 +49,7 @@ impl Net {
         format!("{what}_{}", self.count)
     }
 
-    pub fn named_conv(
-        &mut self,
-        name: &str,
-        x: TensorId,
-        maps: usize,
-        w: Window,
-        groups: usize,
-    ) -> Made {
+    pub fn named_conv(&mut self, name: &str, x: TensorId, maps: usize, w: Window, groups: usize) -> Made {
         let inner = self.channels(x) / groups;
         let kernel = self.zeros(&[maps, inner, w.side, w.side]);
         let conv = Conv2d {
@@ -82,8 +74,7 @@ impl Net {
     }
 
     pub fn relu(&mut self, x: TensorId) -> Made {
-        self.builder
-            .node("relu", Op::Activation(Activation::Relu), &[x])
+        self.builder.node("relu", Op::Activation(Activation::Relu), &[x])
     }
 
     pub fn batch_norm(&mut self, x: TensorId) -> Made {
@@ -143,8 +134,7 @@ impl Net {
 
     pub fn add(&mut self, a: TensorId, b: TensorId) -> Made {
         let name = self.name("add");
-        self.builder
-            .node(&name, Op::Binary(BinaryKind::Add), &[a, b])
+        self.builder.node(&name, Op::Binary(BinaryKind::Add), &[a, b])
     }
 
     pub fn concat(&mut self, name: &str, parts: &[TensorId]) -> Made {

@@ -1,6 +1,6 @@
 //! ResNet, ResNeXt and DenseNet, as in torchvision; MLPerf's ResNet-50 v1.5 is the same.
 
-use super::net::{window, Net};
+use super::net::{Net, window};
 use crate::graph::{Graph, GraphError, PoolKind, TensorId};
 
 type Made = Result<TensorId, GraphError>;
@@ -25,11 +25,7 @@ pub(super) fn resnet(shape: Residual) -> Result<Graph, GraphError> {
 }
 
 /// The results of the four stages.
-pub(super) fn stages(
-    n: &mut Net,
-    x: TensorId,
-    shape: Residual,
-) -> Result<Vec<TensorId>, GraphError> {
+pub(super) fn stages(n: &mut Net, x: TensorId, shape: Residual) -> Result<Vec<TensorId>, GraphError> {
     let x = n.conv(x, 64, window(7, 2, 3), 1)?;
     let mut x = n.max_pool(x, window(3, 2, 1))?;
     let mut results = Vec::new();
@@ -74,11 +70,7 @@ fn shortcut(n: &mut Net, x: TensorId, maps: usize, stride: usize) -> Made {
 }
 
 /// `growth` maps per layer; the first convolution gives `first`.
-pub(super) fn densenet(
-    blocks: [usize; 4],
-    growth: usize,
-    first: usize,
-) -> Result<Graph, GraphError> {
+pub(super) fn densenet(blocks: [usize; 4], growth: usize, first: usize) -> Result<Graph, GraphError> {
     let (mut n, x) = Net::new("densenet", [3, 224, 224]);
     let x = n.conv(x, first, window(7, 2, 3), 1)?;
     let mut x = n.max_pool(x, window(3, 2, 1))?;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::net::{window, Net};
+use super::net::{Net, window};
 use crate::graph::{Graph, GraphError};
 
 /// As the measurements' notes give them.

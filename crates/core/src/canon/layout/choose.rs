@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::follow::{follow, minds, parted, swapped, Minds};
-use super::order::{composed, inverse, is_plain, plain, Order};
+use super::follow::{Minds, follow, minds, parted, swapped};
+use super::order::{Order, composed, inverse, is_plain, plain};
 use super::wishes::Wishes;
 use crate::graph::{Graph, Node, Op, TensorId};
 

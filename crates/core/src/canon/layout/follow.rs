@@ -1,7 +1,7 @@
 //! Operators over tensors whose axes lie in another order: one exhaustive match, so that a new operator has to be
 //! learned here.
 
-use super::order::{composed, inverse, is_plain, ordered, place, places, Order};
+use super::order::{Order, composed, inverse, is_plain, ordered, place, places};
 use super::reshape;
 use crate::graph::{DType, Graph, Node, Op, Pad, Range, TensorId};
 
@@ -28,19 +28,11 @@ pub(super) fn minds(graph: &Graph, node: &Node) -> Minds {
             let (constants, computed) = parted(graph, node);
             let common = computed.iter().all(|id| rank(id) == out)
                 && constants.iter().all(|id| rank(id) <= out && is_real(id));
-            if common {
-                Minds::Common
-            } else {
-                Minds::Every
-            }
+            if common { Minds::Common } else { Minds::Every }
         }
         Op::Concat { .. } if !parted(graph, node).0.iter().all(is_real) => Minds::Every,
         // Along an axis lie weights, or something computed.
-        Op::BiasAdd { .. }
-        | Op::BatchNorm { .. }
-        | Op::LayerNorm { .. }
-        | Op::PRelu
-        | Op::Dense
+        Op::BiasAdd { .. } | Op::BatchNorm { .. } | Op::LayerNorm { .. } | Op::PRelu | Op::Dense
             if parted(graph, node).1 != node.inputs[..1] =>
         {
             Minds::Every
@@ -83,12 +75,7 @@ pub(super) fn parted(graph: &Graph, node: &Node) -> (Vec<TensorId>, Vec<TensorId
 
 /// The order of the result when a node that minds a common order has its operands in `order`; `None` when it cannot be
 /// computed so. `wish` decides where the order says nothing: axes of one element that a reshape makes.
-pub(super) fn follow(
-    graph: &Graph,
-    node: &Node,
-    order: &[usize],
-    wish: Option<&Order>,
-) -> Option<Order> {
+pub(super) fn follow(graph: &Graph, node: &Node, order: &[usize], wish: Option<&Order>) -> Option<Order> {
     let shape = |id: TensorId| graph.tensor(id).shape.as_slice();
     let same = || Some(order.to_vec());
     match &node.op {
@@ -119,9 +106,7 @@ pub(super) fn wanted(graph: &Graph, node: &Node, order: &Order) -> Option<Order>
     let shape = |id: TensorId| graph.tensor(id).shape.as_slice();
     match &node.op {
         Op::Transpose { axes } => Some(composed(axes, order)),
-        Op::Reduce {
-            keepdims: false, ..
-        } => None,
+        Op::Reduce { keepdims: false, .. } => None,
         Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } | Op::ExpandDims { .. } => {
             reshape::follow(shape(node.output), shape(node.inputs[0]), order, None)
         }
@@ -150,11 +135,7 @@ pub(super) fn rewritten(op: &Op, order: &[usize], result: &[usize], shape: &[usi
             after: ordered(&pad.after, order),
             value: pad.value,
         }),
-        Op::Reduce {
-            kind,
-            axes,
-            keepdims,
-        } => Op::Reduce {
+        Op::Reduce { kind, axes, keepdims } => Op::Reduce {
             kind: *kind,
             axes: places(order, axes),
             keepdims: *keepdims,

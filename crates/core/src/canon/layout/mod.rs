@@ -17,7 +17,7 @@ mod write;
 use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, Op, TensorId};
-use choose::{choose, Choice};
+use choose::{Choice, choose};
 use order::is_plain;
 use wishes::Wishes;
 

@@ -1,15 +1,10 @@
 //! Reshapes of tensors whose axes lie in another order.
 
-use super::order::{is_plain, ordered, plain, Order};
+use super::order::{Order, is_plain, ordered, plain};
 
 /// The order in which `to` lies when it has the elements of `from`, which lies in `order`, one after the other as they
 /// lie; `None` when there is none. Axes of one element lie as `wish` has them, where that is possible.
-pub(super) fn follow(
-    from: &[usize],
-    to: &[usize],
-    order: &[usize],
-    wish: Option<&Order>,
-) -> Option<Order> {
+pub(super) fn follow(from: &[usize], to: &[usize], order: &[usize], wish: Option<&Order>) -> Option<Order> {
     if is_plain(order) && wish.is_none() {
         return Some(plain(to.len()));
     }
@@ -20,9 +15,7 @@ pub(super) fn follow(
     let mut long = order.iter().copied().filter(|axis| is_long(from, *axis));
     let mut lies: Order = Vec::with_capacity(to.len());
     while let Some(axis) = long.next() {
-        let (axes, becomes) = groups
-            .iter()
-            .find(|(axes, _)| axes.first() == Some(&axis))?;
+        let (axes, becomes) = groups.iter().find(|(axes, _)| axes.first() == Some(&axis))?;
         if axes[1..].iter().any(|axis| long.next() != Some(*axis)) {
             return None;
         }
@@ -44,17 +37,13 @@ fn is_long(shape: &[usize], axis: usize) -> bool {
 
 /// The least runs of long axes of either shape that have equally many elements.
 fn groups(from: &[usize], to: &[usize]) -> Option<Vec<(Vec<usize>, Vec<usize>)>> {
-    let long = |shape: &[usize]| -> Vec<usize> {
-        (1..shape.len())
-            .filter(|axis| is_long(shape, *axis))
-            .collect()
-    };
+    let long =
+        |shape: &[usize]| -> Vec<usize> { (1..shape.len()).filter(|axis| is_long(shape, *axis)).collect() };
     let (mut left, mut right) = (long(from).into_iter(), long(to).into_iter());
     let mut groups = vec![(vec![0], vec![0])];
     while let (Some(a), b) = (left.next(), right.next()) {
         let (mut mine, mut theirs) = (vec![a], vec![b?]);
-        let elements =
-            |shape: &[usize], axes: &[usize]| -> usize { ordered(shape, axes).iter().product() };
+        let elements = |shape: &[usize], axes: &[usize]| -> usize { ordered(shape, axes).iter().product() };
         loop {
             match elements(from, &mine).cmp(&elements(to, &theirs)) {
                 std::cmp::Ordering::Less => mine.push(left.next()?),

@@ -1,6 +1,6 @@
 //! Where the transposes of a model with channels last go. `engine::cpu` tests that the numbers stay.
 
-use super::super::{canonicalise, Form};
+use super::super::{Form, canonicalise};
 use crate::graph::cases::Last;
 use crate::graph::reference::{array, evaluate};
 use crate::graph::{Activation, BinaryKind, Op, Pad, PoolKind, ReduceKind, TensorId};
@@ -201,13 +201,7 @@ fn the_form_is_the_one_of_the_network_with_channels_first() {
         vec![n.node(Op::Dense, &[mean, w])]
     });
     let ops: Vec<&str> = last.graph.nodes.iter().map(|node| node.op.name()).collect();
-    let want = [
-        "conv2d",
-        "relu",
-        "global_avg_pool2d",
-        "batch_flatten",
-        "dense",
-    ];
+    let want = ["conv2d", "relu", "global_avg_pool2d", "batch_flatten", "dense"];
     assert_eq!(ops, want);
     assert_eq!(last.graph.tensor(last.graph.inputs[0]).shape, [1, 4, 6, 8]);
 }
@@ -244,8 +238,7 @@ fn a_constant_follows_the_first_axis_to_the_end() {
         let after = canonicalise(before.clone(), &HashSet::new()).unwrap().graph;
         let data = (0..8).map(|i| i as f32 - 3.5).collect();
         let input = array(&[8, 1], data);
-        let [want, got] =
-            [&before, &after].map(|graph| evaluate(graph, std::slice::from_ref(&input)));
+        let [want, got] = [&before, &after].map(|graph| evaluate(graph, std::slice::from_ref(&input)));
         assert_eq!(got[0].data, want[0].data, "{op:?}");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::follow::{minds, parted, wanted, Minds};
-use super::order::{plain, Order};
+use super::follow::{Minds, minds, parted, wanted};
+use super::order::{Order, plain};
 use crate::graph::{Graph, Node, Op, TensorId};
 
 /// What is wanted of every tensor, found from the network's end to its beginning.
@@ -58,8 +58,7 @@ impl Wishes {
             return;
         }
         let on_result = self.on(node.output).iter();
-        let on_operand =
-            on_result.filter_map(|(order, count)| Some((wanted(graph, node, order)?, *count)));
+        let on_operand = on_result.filter_map(|(order, count)| Some((wanted(graph, node, order)?, *count)));
         let mut on_operand: Wanted = on_operand.collect();
         let reorders = matches!(node.op, Op::Dense | Op::Flatten | Op::Reshape { .. });
         if on_operand.is_empty() && reorders {

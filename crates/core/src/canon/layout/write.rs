@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::choose::{Array, Choice, Lies};
 use super::follow::{full, parted, rewritten};
-use super::order::{composed, inverse, is_plain, ordered, plain, Order};
-use crate::graph::{permuted, DType, Graph, Node, Op, Tensor, TensorId};
+use super::order::{Order, composed, inverse, is_plain, ordered, plain};
+use crate::graph::{DType, Graph, Node, Op, Tensor, TensorId, permuted};
 
 /// The network, and what every tensor of the network before is in it.
 pub(super) fn write(graph: &Graph, choice: &Choice) -> (Graph, HashMap<TensorId, TensorId>) {
@@ -17,9 +17,7 @@ pub(super) fn write(graph: &Graph, choice: &Choice) -> (Graph, HashMap<TensorId,
         }
     }
     let outputs = graph.outputs.iter().zip(choice.ends());
-    writer.new.outputs = outputs
-        .map(|(id, order)| writer.array(*id, order))
-        .collect();
+    writer.new.outputs = outputs.map(|(id, order)| writer.array(*id, order)).collect();
     let tensors = (0..graph.tensors.len() as u32).map(TensorId);
     let now = tensors.map(|id| (id, writer.known(id))).collect();
     (writer.new, now)
@@ -104,18 +102,16 @@ impl<'a> Writer<'a> {
     fn as_said(&mut self, node: &Node) -> Vec<TensorId> {
         let mut inputs = Vec::with_capacity(node.inputs.len());
         for id in &node.inputs {
-            inputs.push(
-                match (&self.old.tensor(*id).weight, self.choice.found(*id)) {
-                    (Some(_), _) | (None, None) => *id,
-                    (None, Some(order)) => self.array(*id, &plain(order.len())),
-                },
-            );
+            inputs.push(match (&self.old.tensor(*id).weight, self.choice.found(*id)) {
+                (Some(_), _) | (None, None) => *id,
+                (None, Some(order)) => self.array(*id, &plain(order.len())),
+            });
         }
         let flat = self.old.tensor(node.inputs[0]).weight.is_none();
-        if let (true, Op::Dense) = (flat, &node.op) {
-            if let Lies::Flat { shape, order } = self.choice.lies(node.inputs[0]) {
-                inputs[1] = self.columns(inputs[1], shape, order);
-            }
+        if let (true, Op::Dense) = (flat, &node.op)
+            && let Lies::Flat { shape, order } = self.choice.lies(node.inputs[0])
+        {
+            inputs[1] = self.columns(inputs[1], shape, order);
         }
         inputs
     }
@@ -153,10 +149,7 @@ impl<'a> Writer<'a> {
         let axes = composed(&inverse(&lies), &array.1);
         let tensor = self.new.tensor(source);
         let (shape, dtype) = (ordered(&tensor.shape, &axes), tensor.dtype);
-        let name = self
-            .names
-            .next()
-            .unwrap_or_else(|| format!("{}.t", tensor.name));
+        let name = self.names.next().unwrap_or_else(|| format!("{}.t", tensor.name));
         let output = self.tensor(&name, shape, dtype, None);
         self.new.nodes.push(Node {
             name,

@@ -5,13 +5,7 @@ use crate::graph::{Conv2d, ConvNd, DeconvNd, Op, Padding2d, PaddingNd, Pool2d, P
 
 /// The operator that does the padding itself. No element in the frame is less than `least`; `kernel` is the shape of its
 /// weights, `output` that of its result.
-pub(super) fn padded(
-    op: &Op,
-    frame: &Frame,
-    least: f32,
-    kernel: &[usize],
-    output: &[usize],
-) -> Option<Op> {
+pub(super) fn padded(op: &Op, frame: &Frame, least: f32, kernel: &[usize], output: &[usize]) -> Option<Op> {
     match op {
         Op::Conv1d(conv) => wider_conv(conv, frame).map(Op::Conv1d),
         Op::Conv3d(conv) => wider_conv(conv, frame).map(Op::Conv3d),
@@ -77,9 +71,8 @@ fn wider_pool<const N: usize>(
         let reach = (output[2 + i] - 1) * pool.stride[i] + pool.window[i];
         reach.saturating_sub(padding.before[i] + frame.size[i] + padding.after[i])
     };
-    let inside = |i: usize| {
-        padding.before[i] < pool.window[i] && padding.after[i] + overhang(i) < pool.window[i]
-    };
+    let inside =
+        |i: usize| padding.before[i] < pool.window[i] && padding.after[i] + overhang(i) < pool.window[i];
     let fits = pool.dilation == [1; N] && (0..N).all(inside);
     let taken = match pool.kind {
         PoolKind::Max => frame.value <= least,

@@ -64,9 +64,7 @@ fn pad_before(edit: &Edit, node: usize) -> Option<(TensorId, &Pad)> {
     let wide = *edit.node(node).inputs.first()?;
     let first = edit.producer(wide)?;
     match edit.op(first) {
-        Op::Pad(pad) if edit.only_reader(wide) == Some(node) => {
-            Some((edit.node(first).inputs[0], pad))
-        }
+        Op::Pad(pad) if edit.only_reader(wide) == Some(node) => Some((edit.node(first).inputs[0], pad)),
         _ => None,
     }
 }

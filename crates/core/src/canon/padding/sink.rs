@@ -1,8 +1,8 @@
 //! Padding moves behind functions of single elements that keep its value, towards the layer that takes it.
 
 use super::pad_before;
-use crate::canon::affine::with_constant;
 use crate::canon::Edit;
+use crate::canon::affine::with_constant;
 use crate::graph::{Activation, BinaryKind, Op, Pad, UnaryKind};
 
 pub fn sink(edit: &mut Edit, node: usize) -> bool {
@@ -12,10 +12,7 @@ pub fn sink(edit: &mut Edit, node: usize) -> bool {
     let Some(value) = value_behind(edit, node, pad) else {
         return false;
     };
-    let pad = Pad {
-        value,
-        ..pad.clone()
-    };
+    let pad = Pad { value, ..pad.clone() };
     let (op, mut inputs) = (edit.op(node).clone(), edit.node(node).inputs.clone());
     let wide = std::mem::replace(&mut inputs[0], x);
     let narrow = edit.add(node, op, &inputs);
@@ -30,9 +27,7 @@ fn value_behind(edit: &Edit, node: usize, pad: &Pad) -> Option<f32> {
     let value = match edit.op(node) {
         Op::Activation(Activation::Relu) => v.max(0.0),
         Op::Activation(Activation::Clip { min, max }) => v.clamp(*min, *max),
-        Op::Activation(Activation::LeakyRelu { .. } | Activation::Tanh) | Op::PRelu if v == 0.0 => {
-            v
-        }
+        Op::Activation(Activation::LeakyRelu { .. } | Activation::Tanh) | Op::PRelu if v == 0.0 => v,
         Op::Unary(UnaryKind::Abs | UnaryKind::Sqrt) if v == 0.0 => v,
         Op::Binary(BinaryKind::Mul) if v == 0.0 => {
             let (_, _, c) = with_constant(edit, node)?;

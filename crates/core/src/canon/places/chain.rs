@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::is_move;
-use crate::canon::values::{concatenated, Values};
 use crate::canon::Edit;
+use crate::canon::values::{Values, concatenated};
 use crate::graph::{Node, Op, TensorId};
 
 /// The most elements that are followed.
@@ -25,13 +25,8 @@ impl Chain {
     /// The chain to a map that something else than a move reads; `None` too for a single part without gaps.
     pub fn to(edit: &Edit, node: usize) -> Option<Chain> {
         let output = edit.node(node).output;
-        let ends = || {
-            edit.is_output(output)
-                || edit
-                    .readers(output)
-                    .iter()
-                    .any(|reader| reads_map(edit, *reader))
-        };
+        let ends =
+            || edit.is_output(output) || edit.readers(output).iter().any(|reader| reads_map(edit, *reader));
         if !is_move(edit, node) || edit.shape(output).len() != 4 || !ends() {
             return None;
         }
@@ -49,10 +44,7 @@ impl Chain {
         let first = edit.shape(*sources.first()?);
         let alike = |id: &TensorId| {
             let shape = edit.shape(*id);
-            shape.len() == 4
-                && shape[0] == first[0]
-                && shape[2..] == first[2..]
-                && !edit.is_weight(*id)
+            shape.len() == 4 && shape[0] == first[0] && shape[2..] == first[2..] && !edit.is_weight(*id)
         };
         let lost = |id: &TensorId| edit.loses_range(*id, &[sources[0], output]);
         let usable = sources.iter().all(alike) && !between.iter().any(lost);
@@ -87,14 +79,11 @@ impl Chain {
         let rows = shape[0];
         let (own, of_sources) = (all.len() / rows, shape[1..].iter().product::<usize>());
         let row = all[..own].to_vec();
-        let alike = all.chunks(own).enumerate().all(|(n, other)| {
-            other
-                .iter()
-                .zip(&row)
-                .all(|(a, b)| *a == b + n * of_sources)
-        });
-        (alike && edit.shape(output)[0] == rows && row.iter().all(|place| *place < of_sources))
-            .then_some(row)
+        let alike = all
+            .chunks(own)
+            .enumerate()
+            .all(|(n, other)| other.iter().zip(&row).all(|(a, b)| *a == b + n * of_sources));
+        (alike && edit.shape(output)[0] == rows && row.iter().all(|place| *place < of_sources)).then_some(row)
     }
 }
 

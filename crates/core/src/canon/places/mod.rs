@@ -6,8 +6,8 @@ mod chain;
 mod read;
 mod write;
 
-use super::broadcast::{by_ones, nearest};
 use super::Edit;
+use super::broadcast::{by_ones, nearest};
 use crate::graph::{Op, PaddingNd, Range};
 use chain::Chain;
 
@@ -64,8 +64,7 @@ pub(super) fn repeats(edit: &mut Edit, node: usize) -> bool {
         return false;
     };
     let (x, w) = (edit.node(node).inputs[0], edit.node(node).inputs[1]);
-    let Some(&[channels, per_group, height, width]) =
-        Some(edit.shape(w)).and_then(|s| s.first_chunk())
+    let Some(&[channels, per_group, height, width]) = Some(edit.shape(w)).and_then(|s| s.first_chunk())
     else {
         return false;
     };

@@ -12,15 +12,9 @@ pub enum Form {
     /// Every element so often along rows and columns.
     Repeated([usize; 2]),
     /// Blocks of this size out of channels: by channel of the map, the channel of the result and the place in the block.
-    Blocks {
-        size: [usize; 2],
-        places: Vec<Place>,
-    },
+    Blocks { size: [usize; 2], places: Vec<Place> },
     /// Channels out of blocks of this size: by channel of the result, the channel of the map and the place in the block.
-    Deep {
-        size: [usize; 2],
-        places: Vec<Place>,
-    },
+    Deep { size: [usize; 2], places: Vec<Place> },
 }
 
 /// A channel, and a place in a block.
@@ -58,9 +52,8 @@ impl Maps<'_> {
     /// Whether every element comes from where `of` says.
     fn holds(&self, of: impl Fn(Element) -> Element) -> bool {
         let [channels, height, width] = self.to;
-        (0..channels).all(|c| {
-            (0..height).all(|h| (0..width).all(|w| self.source([c, h, w]) == of([c, h, w])))
-        })
+        (0..channels)
+            .all(|c| (0..height).all(|h| (0..width).all(|w| self.source([c, h, w]) == of([c, h, w]))))
     }
 
     /// Whole channels in any order, rows and columns at equal distances.
@@ -104,8 +97,7 @@ impl Maps<'_> {
 
     fn repeated(&self) -> Option<Form> {
         let times = self.scale(self.to, self.from)?;
-        let holds =
-            self.to[0] == self.from[0] && self.holds(|[c, h, w]| [c, h / times[0], w / times[1]]);
+        let holds = self.to[0] == self.from[0] && self.holds(|[c, h, w]| [c, h / times[0], w / times[1]]);
         holds.then_some(Form::Repeated(times))
     }
 

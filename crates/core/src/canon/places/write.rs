@@ -2,12 +2,10 @@
 
 use super::chain::Chain;
 use super::read::{Form, Place};
+use crate::canon::Edit;
 use crate::canon::broadcast::nearest;
 use crate::canon::channels::SHARE;
-use crate::canon::Edit;
-use crate::graph::{
-    Conv2d, DeconvNd, Node, Op, Padding2d, PaddingNd, Pool2d, PoolKind, Range, TensorId,
-};
+use crate::graph::{Conv2d, DeconvNd, Node, Op, Padding2d, PaddingNd, Pool2d, PoolKind, Range, TensorId};
 
 /// Has `node` compute `form` of the chain's sources; false where it does already, or where that would be dear.
 pub fn write(edit: &mut Edit, node: usize, chain: &Chain, form: Form) -> bool {
@@ -20,12 +18,8 @@ pub fn write(edit: &mut Edit, node: usize, chain: &Chain, form: Form) -> bool {
             let resize = nearest([shape[2], shape[3]]);
             single(chain).is_some_and(|x| set(edit, node, resize, x))
         }
-        Form::Blocks { size, places } => {
-            single(chain).is_some_and(|x| blocks(edit, node, x, size, &places))
-        }
-        Form::Deep { size, places } => {
-            single(chain).is_some_and(|x| deep(edit, node, x, size, &places))
-        }
+        Form::Blocks { size, places } => single(chain).is_some_and(|x| blocks(edit, node, x, size, &places)),
+        Form::Deep { size, places } => single(chain).is_some_and(|x| deep(edit, node, x, size, &places)),
     };
     if written {
         let x = chain.sources[0];
@@ -143,11 +137,7 @@ fn reads(edit: &mut Edit, node: usize, x: TensorId, channels: &[usize], all: usi
     let taps: usize = shape[2..].iter().product();
     let mut wide = vec![0.0; shape[0] * all * taps];
     for (index, value) in edit.values(weights).into_iter().flatten().enumerate() {
-        let (output, own, tap) = (
-            index / taps / shape[1],
-            index / taps % shape[1],
-            index % taps,
-        );
+        let (output, own, tap) = (index / taps / shape[1], index / taps % shape[1], index % taps);
         wide[(output * all + channels[own]) * taps + tap] += value;
     }
     let name = edit.tensor(weights).name.clone();
@@ -202,13 +192,7 @@ fn placed(
 
 /// A kernel `[places, inner, size]` that has a one per first channel: at a channel of the second axis and a place in the
 /// window.
-fn one_hot(
-    edit: &mut Edit,
-    node: usize,
-    inner: usize,
-    size: [usize; 2],
-    places: &[Place],
-) -> TensorId {
+fn one_hot(edit: &mut Edit, node: usize, inner: usize, size: [usize; 2], places: &[Place]) -> TensorId {
     let [height, width] = size;
     let mut values = vec![0.0; places.len() * inner * height * width];
     for (first, (second, [i, j])) in places.iter().enumerate() {

@@ -1,18 +1,11 @@
 //! Functions across the channels of a map, which a DLA has as convolutions and as element-wise layers.
 
-use super::{canonical, conv, on_dla, operators, Build, Net};
+use super::{Build, Net, canonical, conv, on_dla, operators};
 use crate::graph::{BinaryKind, Op, Padding2d, ReduceKind, TensorId, UnaryKind};
 
 fn reduce(n: &mut Net, x: TensorId, kind: ReduceKind, axes: &[usize], keepdims: bool) -> TensorId {
     let axes = axes.to_vec();
-    n.op(
-        Op::Reduce {
-            kind,
-            axes,
-            keepdims,
-        },
-        &[x],
-    )
+    n.op(Op::Reduce { kind, axes, keepdims }, &[x])
 }
 
 /// Mean and maximum over channels, joined, make a gate for all channels.

@@ -1,6 +1,6 @@
 //! Constants beside maps, and what goes into weights.
 
-use super::{check, one, Case, Net};
+use super::{Case, Net, check, one};
 use crate::graph::{BinaryKind, ConvNd, Op, PaddingNd, TensorId, UnaryKind};
 
 const MEAN: [f32; 3] = [1.2, 1.3, -0.9];

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{canonicalise, check, on_dla, Case, Net};
+use super::{Case, Net, canonicalise, check, on_dla};
 use crate::graph::{Activation, BinaryKind, Op, PoolKind, TensorId};
 
 /// A map and the values that squeeze-and-excitation makes of it.
@@ -21,13 +21,7 @@ fn values_per_channel_become_a_map() {
                 let (x, gate) = excited(n, &[2, 3, 7, 7]);
                 n.binary(BinaryKind::Mul, x, gate)
             },
-            want: &[
-                "global_avg_pool2d",
-                "conv2d",
-                "sigmoid",
-                "resize2d",
-                "multiply",
-            ],
+            want: &["global_avg_pool2d", "conv2d", "sigmoid", "resize2d", "multiply"],
             why: "a square map is one scale",
         },
         Case {
@@ -37,13 +31,7 @@ fn values_per_channel_become_a_map() {
                 let wide = n.binary(BinaryKind::Mul, gate, ones);
                 n.binary(BinaryKind::Mul, wide, x)
             },
-            want: &[
-                "global_avg_pool2d",
-                "conv2d",
-                "sigmoid",
-                "resize2d",
-                "multiply",
-            ],
+            want: &["global_avg_pool2d", "conv2d", "sigmoid", "resize2d", "multiply"],
             why: "values that an exporter has expanded",
         },
         Case {
@@ -68,13 +56,7 @@ fn values_per_channel_become_a_map() {
                 let column = n.reshape(flat, &[3, 1, 1]);
                 n.binary(BinaryKind::Max, x, column)
             },
-            want: &[
-                "global_avg_pool2d",
-                "conv2d",
-                "sigmoid",
-                "max_pool2d",
-                "maximum",
-            ],
+            want: &["global_avg_pool2d", "conv2d", "sigmoid", "max_pool2d", "maximum"],
             why: "a vector of another rank",
         },
         Case {
@@ -131,9 +113,7 @@ fn squeeze_and_excitation_runs_on_a_dla() {
         let mut net = Net::new();
         let (x, gate) = excited(&mut net, &[1, 8, map[0], map[1]]);
         let y = net.binary(BinaryKind::Mul, x, gate);
-        let graph = canonicalise(net.finish(&[y]), &HashSet::new())
-            .unwrap()
-            .graph;
+        let graph = canonicalise(net.finish(&[y]), &HashSet::new()).unwrap().graph;
         on_dla(&graph, &format!("{map:?}"));
     }
 }

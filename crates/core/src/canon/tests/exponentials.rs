@@ -1,8 +1,8 @@
 //! Functions with exponentials by functions of a DLA.
 
-use super::{canonical, Net};
+use super::{Net, canonical};
 use crate::graph::{Activation, BinaryKind, Graph, Op, TensorId, UnaryKind};
-use crate::split::{verdict, Chip, DlaTarget, Precision, Verdict, Version};
+use crate::split::{Chip, DlaTarget, Precision, Verdict, Version, verdict};
 
 type Function = fn(&mut Net, TensorId) -> TensorId;
 

@@ -1,9 +1,7 @@
 //! Hard sigmoid and its relatives, focus, pooling of whole maps, padded channels.
 
-use super::{check, one, operators, pool, Case, Net};
-use crate::graph::{
-    Activation, BinaryKind, Op, Pad, Pool2d, PoolKind, ReduceKind, TensorId, UnaryKind,
-};
+use super::{Case, Net, check, one, operators, pool};
+use crate::graph::{Activation, BinaryKind, Op, Pad, Pool2d, PoolKind, ReduceKind, TensorId, UnaryKind};
 
 fn relu6(n: &mut Net, x: TensorId) -> TensorId {
     let three = n.c(3.0);
@@ -214,11 +212,7 @@ fn space_to_depth_goes_into_the_convolution() {
         Case {
             build: |n| {
                 let x = n.x(&[1, 3, 8, 8]);
-                let parts = [
-                    quarter(n, x, 1, 1),
-                    quarter(n, x, 0, 1),
-                    quarter(n, x, 1, 1),
-                ];
+                let parts = [quarter(n, x, 1, 1), quarter(n, x, 0, 1), quarter(n, x, 1, 1)];
                 let joined = n.op(Op::Concat { axis: 1 }, &parts);
                 n.conv(joined, 2, 2, 0)
             },
@@ -290,12 +284,7 @@ fn large_windows_are_windows_of_windows() {
                     &[x],
                 )
             },
-            want: &[
-                "avg_pool2d",
-                "avg_pool2d",
-                "global_avg_pool2d",
-                "batch_flatten",
-            ],
+            want: &["avg_pool2d", "avg_pool2d", "global_avg_pool2d", "batch_flatten"],
             why: "a mean over a map of 8 times 7 times 2",
         },
         Case {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{canonical, canonicalise, on_dla, Net};
+use super::{Net, canonical, canonicalise, on_dla};
 use crate::graph::reference::{array, evaluate};
 use crate::graph::{Activation, BinaryKind, Graph, Op, TensorId};
 
@@ -110,12 +110,9 @@ fn what_is_infinite_stays_infinite() {
         let before = net.finish(&[y]);
         let after = canonicalise(before.clone(), &HashSet::new()).unwrap().graph;
         for shift in 0..values.len() {
-            let x = (0..12)
-                .map(|i| values[(i + shift) % values.len()])
-                .collect();
+            let x = (0..12).map(|i| values[(i + shift) % values.len()]).collect();
             let x = array(&[1, 3, 2, 2], x);
-            let [got, want] =
-                [&after, &before].map(|g| evaluate(g, std::slice::from_ref(&x)).remove(0));
+            let [got, want] = [&after, &before].map(|g| evaluate(g, std::slice::from_ref(&x)).remove(0));
             assert_eq!(got.data, want.data, "{why}\n{}", after.text());
         }
     }

@@ -1,20 +1,13 @@
 //! What works on a map, written over lines and vectors: reductions, fully connected layers, statistics.
 
-use super::{check, on_dla, one, operators, Build, Case, Net};
+use super::{Build, Case, Net, check, on_dla, one, operators};
 use crate::graph::{
     Activation, BinaryKind, ConvNd, Op, PaddingNd, PoolKind, ReduceKind, TensorId, UnaryKind,
 };
 
 fn reduce(n: &mut Net, kind: ReduceKind, x: TensorId, axes: &[usize], keepdims: bool) -> TensorId {
     let axes = axes.to_vec();
-    n.op(
-        Op::Reduce {
-            kind,
-            axes,
-            keepdims,
-        },
-        &[x],
-    )
+    n.op(Op::Reduce { kind, axes, keepdims }, &[x])
 }
 
 fn mean(n: &mut Net, x: TensorId, axes: &[usize], keepdims: bool) -> TensorId {
@@ -91,10 +84,7 @@ fn every_mean_of_a_map_is_a_pooling() {
             |n| {
                 let x = map(n);
                 let columns = reduce(n, ReduceKind::Sum, x, &[3], true);
-                let (sum, part) = (
-                    reduce(n, ReduceKind::Sum, columns, &[2], true),
-                    n.c(1.0 / 42.0),
-                );
+                let (sum, part) = (reduce(n, ReduceKind::Sum, columns, &[2], true), n.c(1.0 / 42.0));
                 n.binary(BinaryKind::Mul, part, sum)
             },
             "a sum in two steps times a part",
@@ -211,10 +201,7 @@ fn fully_connected_layers_between_maps_are_convolutions() {
             n.binary(BinaryKind::Sub, shift, y)
         })
     };
-    for (build, why) in [
-        (relu, "a ReLU between"),
-        (swish, "a part that is read twice"),
-    ] {
+    for (build, why) in [(relu, "a ReLU between"), (swish, "a part that is read twice")] {
         let mut net = Net::new();
         let y = build(&mut net);
         let graph = super::canonical(&net.finish(&[y]), why);
@@ -300,10 +287,7 @@ fn what_reads_a_vector_beside_still_does() {
     let y = net.binary(BinaryKind::Mul, x, gate);
     let softmax = net.op(Op::Softmax { axis: 1 }, &[few]);
     let graph = super::canonical(&net.finish(&[y, softmax]), "two readers");
-    let dense = operators(&graph)
-        .iter()
-        .filter(|op| **op == "dense")
-        .count();
+    let dense = operators(&graph).iter().filter(|op| **op == "dense").count();
     assert_eq!(dense, 0, "nothing is computed twice\n{}", graph.text());
 }
 

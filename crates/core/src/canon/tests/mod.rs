@@ -22,10 +22,10 @@ use super::canonicalise;
 use crate::graph::cases::noise;
 use crate::graph::reference::{array, evaluate};
 use crate::graph::{
-    Activation, Array, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d,
-    PoolKind, Range, TensorId,
+    Activation, Array, BinaryKind, Conv2d, Graph, GraphBuilder, Op, Pad, Padding2d, Pool2d, PoolKind, Range,
+    TensorId,
 };
-use crate::split::{verdict, Chip, DlaTarget, Precision, Verdict, Version};
+use crate::split::{Chip, DlaTarget, Precision, Verdict, Version, verdict};
 
 /// A network under construction, in few words.
 pub struct Net {
@@ -169,11 +169,7 @@ pub fn canonical(before: &Graph, why: &str) -> Graph {
         }
     }
     let again = canonicalise(after.clone(), &HashSet::new()).unwrap().graph;
-    assert_eq!(
-        again.text(),
-        after.text(),
-        "{why}: a canonical form is its own"
-    );
+    assert_eq!(again.text(), after.text(), "{why}: a canonical form is its own");
     after
 }
 
@@ -186,13 +182,7 @@ pub fn check(cases: &[Case]) {
         let mut net = Net::new();
         let y = (case.build)(&mut net);
         let after = canonical(&net.finish(&[y]), case.why);
-        assert_eq!(
-            operators(&after),
-            case.want,
-            "{}\n{}",
-            case.why,
-            after.text()
-        );
+        assert_eq!(operators(&after), case.want, "{}\n{}", case.why, after.text());
     }
 }
 
@@ -215,10 +205,7 @@ pub fn one(spellings: &[(Build, &str)]) -> Graph {
 
 /// Every node runs on the last Xavier's DLA and on Orin's.
 pub fn on_dla(graph: &Graph, why: &str) {
-    let targets = [
-        (Chip::Xavier, Version(8, 5, 2)),
-        (Chip::Orin, Version(10, 3, 0)),
-    ];
+    let targets = [(Chip::Xavier, Version(8, 5, 2)), (Chip::Orin, Version(10, 3, 0))];
     for (chip, tensorrt) in targets {
         let target = DlaTarget {
             chip,
@@ -236,10 +223,7 @@ fn assert_close(a: Option<&Vec<u8>>, b: Option<&Vec<u8>>, why: &str) {
     use crate::graph::reference::floats;
     let floats = |data: Option<&Vec<u8>>| data.map(|bytes| floats(bytes)).unwrap_or_default();
     for (a, b) in floats(a).into_iter().zip(floats(b)) {
-        assert!(
-            (a - b).abs() <= 1e-6 * b.abs().max(1.0),
-            "{why}: {a} and not {b}"
-        );
+        assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{why}: {a} and not {b}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! No-ops, moves in a row, constants.
 
-use super::{canonical, check, operators, pool, Case, Net};
+use super::{Case, Net, canonical, check, operators, pool};
 use crate::graph::{Activation, BinaryKind, Op, PoolKind, UnaryKind};
 
 #[test]

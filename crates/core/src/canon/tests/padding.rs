@@ -1,6 +1,6 @@
 //! Explicit padding.
 
-use super::{check, conv, one, pool, Case, Net};
+use super::{Case, Net, check, conv, one, pool};
 use crate::graph::{
     Activation, BinaryKind, Conv2d, DeconvNd, Op, Padding2d, PaddingNd, Pool2d, PoolKind, TensorId,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{canonicalise, check, one, operators, Build, Case, Net};
+use super::{Build, Case, Net, canonicalise, check, one, operators};
 use crate::graph::{
     BinaryKind, Coordinates, DeconvNd, Op, PaddingNd, Resize2d, ResizeMode, Rounding, TensorId,
 };
@@ -268,10 +268,7 @@ fn moves_cost_at_most_a_quarter_of_the_network_in_all() {
     }
     let before = net.finish(&[y]);
     let after = canonicalise(before.clone(), &HashSet::new()).unwrap().graph;
-    assert!(
-        after.macs() > before.macs(),
-        "some of them are convolutions"
-    );
+    assert!(after.macs() > before.macs(), "some of them are convolutions");
     assert!(
         after.macs() * 4 <= before.macs() * 5,
         "{} and {}",

@@ -1,6 +1,6 @@
 //! Resizes that a DLA has another layer for.
 
-use super::{canonical, on_dla, Net};
+use super::{Net, canonical, on_dla};
 use crate::graph::{Coordinates, Op, Resize2d, ResizeMode, Rounding};
 
 #[test]
@@ -37,13 +37,7 @@ fn resizes_that_pick_elements_run_on_a_dla() {
             "two distances",
         ),
         ([1, 1], [12, 12], Linear, HalfPixel, "one element"),
-        (
-            [1, 1],
-            [6, 4],
-            Linear,
-            AlignCorners,
-            "one element, two sides",
-        ),
+        ([1, 1], [6, 4], Linear, AlignCorners, "one element, two sides"),
         ([1, 1], [40, 40], Linear, Asymmetric, "one element, far"),
     ] {
         let mut n = Net::new();

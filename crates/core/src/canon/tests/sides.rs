@@ -1,6 +1,6 @@
 //! Activations by their slopes, and others in several spellings.
 
-use super::{check, one, operators, Build, Case, Net};
+use super::{Build, Case, Net, check, one, operators};
 use crate::graph::{Activation, BinaryKind, Op, TensorId, UnaryKind};
 
 fn start(n: &mut Net) -> TensorId {
@@ -191,9 +191,7 @@ fn a_limit_below_zero_moves_behind_the_shift() {
                 let clip = n.clip(x, -3.0, 3.0);
                 n.binary(BinaryKind::Add, clip, two)
             },
-            want: &[
-                "conv2d", "multiply", "clip", "multiply", "clip", "add", "add",
-            ],
+            want: &["conv2d", "multiply", "clip", "multiply", "clip", "add", "add"],
             why: "a shift to another limit: both sides of zero by themselves",
         },
     ];

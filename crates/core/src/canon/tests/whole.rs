@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::{canonicalise, operators, Net};
+use super::{Net, canonicalise, operators};
 use crate::graph::{BinaryKind, Op};
 
 #[test]
@@ -54,11 +54,7 @@ fn no_range_is_lost() {
     let before = net.finish(&[y]);
     let cases: [(&[_], &[&str], &str); 4] = [
         (&[], &["conv2d"], "nothing is known"),
-        (
-            &[scaled],
-            &["multiply", "conv2d"],
-            "the scaled input's would be",
-        ),
+        (&[scaled], &["multiply", "conv2d"], "the scaled input's would be"),
         (&[x, scaled], &["conv2d"], "the input has its own"),
         (&[y], &["conv2d"], "the result keeps its own"),
     ];

@@ -1,6 +1,6 @@
 //! Padding that no layer of a DLA takes as it stands, of convolutions, deconvolutions and alone.
 
-use super::{canonical, on_dla, operators, Net};
+use super::{Net, canonical, on_dla, operators};
 use crate::graph::{Activation, Conv2d, DeconvNd, Op, Padding2d, PaddingNd, TensorId};
 
 /// Enough multiplications for what the forms add to be a small part.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{canonicalise, on_dla, operators, pool, Net};
+use super::{Net, canonicalise, on_dla, operators, pool};
 use crate::graph::{Op, Padding2d, Pool2d, PoolKind};
 
 /// Windows larger than the rule's, in every respect that a pooling has.
@@ -10,12 +10,7 @@ use crate::graph::{Op, Padding2d, Pool2d, PoolKind};
 fn large_windows_of_maxima_are_several_in_a_row() {
     let cases: [(Pool2d, [usize; 2], usize, &str); 8] = [
         (pool(PoolKind::Max, 13, 1, 6), [13, 13], 2, "as SPP has it"),
-        (
-            pool(PoolKind::Max, 9, 1, 4),
-            [5, 6],
-            2,
-            "larger than the map",
-        ),
+        (pool(PoolKind::Max, 9, 1, 4), [5, 6], 2, "larger than the map"),
         (
             pool(PoolKind::Max, 13, 1, 6),
             [1, 2],
@@ -75,8 +70,6 @@ fn padding_as_wide_as_a_window_stays() {
     let mut net = Net::new();
     let x = net.x(&[1, 2, 12, 12]);
     let y = net.op(Op::Pool2d(pool(PoolKind::Max, 9, 1, 9)), &[x]);
-    let graph = canonicalise(net.finish(&[y]), &HashSet::new())
-        .unwrap()
-        .graph;
+    let graph = canonicalise(net.finish(&[y]), &HashSet::new()).unwrap().graph;
     assert_eq!(operators(&graph), ["max_pool2d"]);
 }

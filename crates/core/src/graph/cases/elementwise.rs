@@ -130,22 +130,13 @@ pub(super) fn binary_operators_broadcast() -> Vec<Case> {
         };
         cases.extend([
             case(vec![X(&[2, 3, 4, 4]), X(&[2, 3, 4, 4])], "two maps"),
-            case(
-                vec![X(&[2, 3, 4, 4]), X(&[2, 3, 1, 1])],
-                "a gate per channel",
-            ),
-            case(
-                vec![X(&[2, 1, 4, 4]), X(&[2, 3, 1, 1])],
-                "both are repeated",
-            ),
+            case(vec![X(&[2, 3, 4, 4]), X(&[2, 3, 1, 1])], "a gate per channel"),
+            case(vec![X(&[2, 1, 4, 4]), X(&[2, 3, 1, 1])], "both are repeated"),
             case(
                 vec![X(&[2, 3, 4, 4]), W(&[3, 1, 1])],
                 "a constant per channel, short",
             ),
-            case(
-                vec![X(&[2, 3, 4, 4]), W(&[1, 3, 1, 1])],
-                "a constant per channel",
-            ),
+            case(vec![X(&[2, 3, 4, 4]), W(&[1, 3, 1, 1])], "a constant per channel"),
             case(vec![W(&[3, 1, 1]), X(&[2, 3, 4, 4])], "a constant in front"),
             case(vec![X(&[2, 3, 4, 4]), W(&[])], "a scalar"),
             case(vec![W(&[1]), X(&[2, 3, 4, 4])], "a scalar in front"),
@@ -170,10 +161,7 @@ pub(super) fn binary_operators_broadcast() -> Vec<Case> {
             case(vec![X(&[2, 5]), W(&[5])], "a vector"),
             case(vec![X(&[2, 5]), W(&[1, 5])], "a vector with its batch axis"),
             case(vec![X(&[4]), W(&[4])], "one dimension"),
-            case(
-                vec![X(&[1, 2, 3, 2, 2]), W(&[2, 1, 1, 1])],
-                "five dimensions",
-            ),
+            case(vec![X(&[1, 2, 3, 2, 2]), W(&[2, 1, 1, 1])], "five dimensions"),
         ]);
     }
     for kind in [BinaryKind::Div, BinaryKind::Pow] {

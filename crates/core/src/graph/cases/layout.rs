@@ -17,20 +17,14 @@ pub(super) fn shapes() -> Vec<Case> {
             value,
         })
     };
-    let reshape = |dims: &[i64]| Op::Reshape {
-        dims: dims.to_vec(),
-    };
+    let reshape = |dims: &[i64]| Op::Reshape { dims: dims.to_vec() };
     vec![
         case(Op::Flatten, &[2, 3, 4, 5], "flatten"),
         case(reshape(&[0, -1]), &[2, 3, 4], "reshape keeps rows"),
         case(reshape(&[0, 4, 3, 1]), &[2, 3, 4], "reshape to more axes"),
         case(Op::Squeeze { axes: vec![2, 3] }, &[2, 3, 1, 1], "squeeze"),
         case(Op::ExpandDims { axis: 1, count: 2 }, &[2, 3], "expand"),
-        case(
-            Op::ExpandDims { axis: 2, count: 0 },
-            &[2, 3],
-            "expand by nothing",
-        ),
+        case(Op::ExpandDims { axis: 2, count: 0 }, &[2, 3], "expand by nothing"),
         case(
             Op::Transpose {
                 axes: vec![0, 2, 3, 1],

@@ -78,8 +78,7 @@ fn above(b: &mut GraphBuilder, name: &str, shape: &[usize], least: f32) -> Tenso
     let x = b.input(name, shape);
     let x = b.node("abs", Op::Unary(UnaryKind::Abs), &[x]).unwrap();
     let least = b.weight("least", &vec![1; shape.len()], vec![least]);
-    b.node("above", Op::Binary(BinaryKind::Add), &[x, least])
-        .unwrap()
+    b.node("above", Op::Binary(BinaryKind::Add), &[x, least]).unwrap()
 }
 
 /// Every case.

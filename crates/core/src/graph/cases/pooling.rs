@@ -1,7 +1,7 @@
 //! Pooling: every convention about padding, partial windows and divisors.
 
 use super::Operand::X;
-use super::{pads, Case};
+use super::{Case, pads};
 use crate::graph::PoolKind::{Average, Max};
 use crate::graph::{Op, Padding2d, PaddingNd, Pool2d, PoolKind, PoolNd};
 
@@ -28,10 +28,7 @@ fn pool_case(pool: Pool2d, x: &'static [usize], why: &'static str) -> Case {
 pub(super) fn pooling() -> Vec<Case> {
     let mut cases = Vec::new();
     let none = Padding2d::default();
-    let ceil = |p: Pool2d| Pool2d {
-        ceil_mode: true,
-        ..p
-    };
+    let ceil = |p: Pool2d| Pool2d { ceil_mode: true, ..p };
     let include = |p: Pool2d| Pool2d {
         count_include_pad: true,
         ..p
@@ -45,11 +42,7 @@ pub(super) fn pooling() -> Vec<Case> {
     let map: &[usize] = &[2, 3, 7, 8];
     for kind in [Max, Average] {
         cases.extend([
-            pool_case(
-                pool(kind, [2, 2], [2, 2], none),
-                map,
-                "floor drops the last row",
-            ),
+            pool_case(pool(kind, [2, 2], [2, 2], none), map, "floor drops the last row"),
             pool_case(
                 ceil(pool(kind, [2, 2], [2, 2], none)),
                 map,
@@ -191,12 +184,7 @@ pub(super) fn pooling_over_three_axes() -> Vec<Case> {
             case([[0; 3]; 2], false, false, "no padding"),
             case([[0, 0, 0], [1, 1, 1]], false, false, "padding behind"),
             case([[1, 1, 1]; 2], false, true, "padding that counts"),
-            case(
-                [[1, 1, 0]; 2],
-                true,
-                true,
-                "overhang beside padding that counts",
-            ),
+            case([[1, 1, 0]; 2], true, true, "overhang beside padding that counts"),
         ]);
     }
     cases

@@ -26,11 +26,7 @@ pub(super) fn reductions() -> Vec<Case> {
     };
     let mut cases = vec![
         case(mean(&[2, 3], true), &[2, 3, 4, 5], "the whole map"),
-        case(
-            mean(&[2, 3], false),
-            &[2, 3, 4, 5],
-            "the whole map, axes dropped",
-        ),
+        case(mean(&[2, 3], false), &[2, 3, 4, 5], "the whole map, axes dropped"),
         case(mean(&[1], false), &[2, 3, 4, 5], "channels"),
         case(mean(&[1, 3], true), &[2, 3, 4, 5], "axes apart"),
         case(mean(&[2], false), &[2, 3, 4], "three dimensions"),
@@ -47,11 +43,7 @@ pub(super) fn reductions() -> Vec<Case> {
         cases.extend([
             case(reduce(kind, &[2, 3], true), &[2, 3, 4, 5], "a map"),
             case(reduce(kind, &[1], false), &[2, 3, 4], "a sequence"),
-            case(
-                reduce(kind, &[1, 3], false),
-                &[2, 3, 2, 3, 2],
-                "five dimensions",
-            ),
+            case(reduce(kind, &[1, 3], false), &[2, 3, 2, 3, 2], "five dimensions"),
             case(reduce(kind, &[], false), &[2, 3], "nothing"),
         ]);
     }

@@ -1,7 +1,7 @@
 //! Convolutions, deconvolutions, resizes.
 
 use super::Operand::{W, X};
-use super::{pads, Case};
+use super::{Case, pads};
 use crate::graph::{
     Conv2d, ConvNd, Coordinates, DeconvNd, Op, Padding2d, PaddingNd, Resize2d, ResizeMode, Rounding,
 };
@@ -19,15 +19,7 @@ pub(super) fn convolutions() -> Vec<Case> {
     };
     let none = Padding2d::default();
     vec![
-        case(
-            [1, 1],
-            none,
-            [1, 1],
-            1,
-            &[2, 3, 5, 6],
-            &[4, 3, 1, 1],
-            "pointwise",
-        ),
+        case([1, 1], none, [1, 1], 1, &[2, 3, 5, 6], &[4, 3, 1, 1], "pointwise"),
         case(
             [1, 1],
             pads(1, 1, 1, 1),
@@ -73,15 +65,7 @@ pub(super) fn convolutions() -> Vec<Case> {
             &[4, 1, 3, 3],
             "depthwise",
         ),
-        case(
-            [1, 1],
-            none,
-            [1, 1],
-            2,
-            &[1, 4, 5, 5],
-            &[6, 2, 3, 3],
-            "groups",
-        ),
+        case([1, 1], none, [1, 1], 2, &[1, 4, 5, 5], &[6, 2, 3, 3], "groups"),
         case(
             [1, 1],
             none,
@@ -193,41 +177,11 @@ pub(super) fn deconvolutions() -> Vec<Case> {
             w,
             "output padding beyond the padding",
         ),
-        two(
-            [2, 1],
-            none,
-            [1, 0],
-            1,
-            x,
-            w,
-            "output padding without padding",
-        ),
+        two([2, 1], none, [1, 0], 1, x, w, "output padding without padding"),
         two([2, 2], none, [0, 0], 3, x, &[3, 1, 2, 2], "depthwise"),
-        two(
-            [2, 2],
-            none,
-            [0, 0],
-            2,
-            &[1, 4, 3, 3],
-            &[4, 3, 2, 2],
-            "groups",
-        ),
-        three(
-            [1, 1, 1],
-            PaddingNd::uniform(0),
-            [0; 3],
-            video,
-            cube,
-            "stride 1",
-        ),
-        three(
-            [2, 2, 2],
-            PaddingNd::uniform(1),
-            [1; 3],
-            video,
-            cube,
-            "doubling",
-        ),
+        two([2, 2], none, [0, 0], 2, &[1, 4, 3, 3], &[4, 3, 2, 2], "groups"),
+        three([1, 1, 1], PaddingNd::uniform(0), [0; 3], video, cube, "stride 1"),
+        three([2, 2, 2], PaddingNd::uniform(1), [1; 3], video, cube, "doubling"),
         three(
             [2, 2, 2],
             PaddingNd::uniform(0),
@@ -253,21 +207,11 @@ pub(super) fn resizes() -> Vec<Case> {
     };
     vec![
         case([8, 10], Nearest(Rounding::Floor), Asymmetric, "doubling"),
-        case(
-            [7, 9],
-            Nearest(Rounding::Floor),
-            Asymmetric,
-            "no whole scale",
-        ),
+        case([7, 9], Nearest(Rounding::Floor), Asymmetric, "no whole scale"),
         case([8, 10], Nearest(Rounding::HalfDown), HalfPixel, "PyTorch"),
         case([8, 10], Nearest(Rounding::HalfUp), HalfPixel, "ties up"),
         case([7, 9], Nearest(Rounding::HalfUp), AlignCorners, "corners"),
-        case(
-            [6, 7],
-            Nearest(Rounding::Ceil),
-            Asymmetric,
-            "ceil stays inside",
-        ),
+        case([6, 7], Nearest(Rounding::Ceil), Asymmetric, "ceil stays inside"),
         case([2, 3], Nearest(Rounding::Floor), Asymmetric, "smaller"),
         case([8, 10], Linear, HalfPixel, "doubling"),
         case([8, 10], Linear, Asymmetric, "TensorFlow's old form"),

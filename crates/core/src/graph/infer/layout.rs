@@ -1,14 +1,13 @@
 //! Operators that move elements or join them along axes.
 
-use super::{axis_of, elements, ensure, Result, Shape};
+use super::{Result, Shape, axis_of, elements, ensure};
 use crate::graph::{Pad, Range};
 
 pub(super) fn concat(axis: usize, inputs: &[&[usize]]) -> Result<Shape> {
     let mut shape = inputs[0].to_vec();
     axis_of(&shape, axis)?;
     for other in &inputs[1..] {
-        let same = other.len() == shape.len()
-            && (0..shape.len()).all(|i| i == axis || other[i] == shape[i]);
+        let same = other.len() == shape.len() && (0..shape.len()).all(|i| i == axis || other[i] == shape[i]);
         ensure(same, || {
             format!("{other:?} does not join {shape:?} along axis {axis}")
         })?;
@@ -20,17 +19,14 @@ pub(super) fn concat(axis: usize, inputs: &[&[usize]]) -> Result<Shape> {
 }
 
 pub(super) fn padded(pad: &Pad, x: &[usize]) -> Result<Shape> {
-    ensure(
-        pad.before.len() == x.len() && pad.after.len() == x.len(),
-        || {
-            format!(
-                "{} and {} pad widths for rank {}",
-                pad.before.len(),
-                pad.after.len(),
-                x.len()
-            )
-        },
-    )?;
+    ensure(pad.before.len() == x.len() && pad.after.len() == x.len(), || {
+        format!(
+            "{} and {} pad widths for rank {}",
+            pad.before.len(),
+            pad.after.len(),
+            x.len()
+        )
+    })?;
     x.iter()
         .zip(pad.before.iter().zip(&pad.after))
         .map(|(d, (b, a))| {
@@ -50,10 +46,7 @@ pub(super) fn reduce(axes: &[usize], keepdims: bool, x: &[usize]) -> Result<Shap
         (true, true) => Some(1),
         (true, false) => None,
     };
-    Ok(x.iter()
-        .enumerate()
-        .filter_map(|(i, d)| keep(i, *d))
-        .collect())
+    Ok(x.iter().enumerate().filter_map(|(i, d)| keep(i, *d)).collect())
 }
 
 pub(super) fn flatten(x: &[usize]) -> Result<Shape> {
@@ -71,11 +64,7 @@ pub(super) fn reshape(dims: &[i64], x: &[usize]) -> Result<Shape> {
         -1 => Ok(1),
         d => usize::try_from(d).map_err(|_| format!("dimension {d} is not allowed")),
     };
-    let mut shape = dims
-        .iter()
-        .enumerate()
-        .map(known)
-        .collect::<Result<Shape>>()?;
+    let mut shape = dims.iter().enumerate().map(known).collect::<Result<Shape>>()?;
     let product = elements(&shape)?;
     if let Some(free) = dims.iter().position(|d| *d == -1) {
         ensure(product > 0 && total % product == 0, || {
@@ -83,9 +72,7 @@ pub(super) fn reshape(dims: &[i64], x: &[usize]) -> Result<Shape> {
         })?;
         shape[free] = total / product;
     } else {
-        ensure(product == total, || {
-            format!("{x:?} does not reshape to {dims:?}")
-        })?;
+        ensure(product == total, || format!("{x:?} does not reshape to {dims:?}"))?;
     }
     Ok(shape)
 }

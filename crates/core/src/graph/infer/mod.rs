@@ -5,7 +5,7 @@ mod spatial;
 
 use super::{Activation, Op};
 use layout::{concat, expand_dims, flatten, padded, reduce, reshape, slice, squeeze, transpose};
-use spatial::{adaptive, conv, deconv, pool, resize, Kernel, Windows};
+use spatial::{Kernel, Windows, adaptive, conv, deconv, pool, resize};
 
 type Shape = Vec<usize>;
 type Result<T> = std::result::Result<T, String>;
@@ -22,9 +22,7 @@ pub fn infer_shape(op: &Op, inputs: &[&[usize]]) -> Result<Shape> {
         Op::Deconv2d(d) => deconv(x, inputs[1], d),
         Op::Deconv3d(d) => deconv(x, inputs[1], d),
         Op::BiasAdd { axis } => per_channel(x, *axis, &inputs[1..]),
-        Op::BatchNorm { axis, .. } | Op::LayerNorm { axis, .. } => {
-            per_channel(x, *axis, &inputs[1..])
-        }
+        Op::BatchNorm { axis, .. } | Op::LayerNorm { axis, .. } => per_channel(x, *axis, &inputs[1..]),
         Op::PRelu => per_channel(x, usize::from(x.len() > 1), &inputs[1..]),
         Op::Activation(activation) => activation_range(*activation).map(|()| x.to_vec()),
         Op::Lrn(_) | Op::Unary(_) => Ok(x.to_vec()),
@@ -91,11 +89,7 @@ fn operand_count(op: &Op, count: usize) -> Result<()> {
 }
 
 fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<()> {
-    if holds {
-        Ok(())
-    } else {
-        Err(reason())
-    }
+    if holds { Ok(()) } else { Err(reason()) }
 }
 
 fn activation_range(activation: Activation) -> Result<()> {

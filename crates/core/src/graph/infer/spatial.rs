@@ -1,6 +1,6 @@
 //! Operators that slide windows over maps: one rule for any number of axes.
 
-use super::{ensure, rank4, Result, Shape};
+use super::{Result, Shape, ensure, rank4};
 use crate::graph::{Conv2d, ConvNd, DeconvNd, Pool2d, PoolNd, Resize2d};
 
 /// A convolution's geometry, per axis.
@@ -89,20 +89,14 @@ pub(super) fn conv(x: &[usize], w: &[usize], conv: &Kernel<'_>) -> Result<Shape>
     Ok(shape)
 }
 
-pub(super) fn deconv<const N: usize>(
-    x: &[usize],
-    w: &[usize],
-    deconv: &DeconvNd<N>,
-) -> Result<Shape> {
+pub(super) fn deconv<const N: usize>(x: &[usize], w: &[usize], deconv: &DeconvNd<N>) -> Result<Shape> {
     let ([n, c], sides) = map(x, N)?;
     let ([inputs, per_group], kernel) = map(w, N)?;
     let groups = deconv.groups;
     ensure(groups > 0 && c == inputs && c % groups == 0, || {
         format!("weight {w:?} with {groups} groups does not fit {c} input channels")
     })?;
-    let out = per_group
-        .checked_mul(groups)
-        .ok_or("too many output channels")?;
+    let out = per_group.checked_mul(groups).ok_or("too many output channels")?;
     let mut shape = vec![n, out];
     for (i, [before, after]) in deconv.padding.pairs().into_iter().enumerate() {
         let (stride, more) = (deconv.stride[i], deconv.output_padding[i]);
@@ -118,9 +112,7 @@ pub(super) fn deconv<const N: usize>(
             .ok_or("stride or window is too large")?;
         // Output padding takes back what padding cuts off at the end, and puts zeros behind that.
         let cut = before.checked_add(after.saturating_sub(more));
-        let reached = cut
-            .and_then(|cut| whole.checked_sub(cut))
-            .filter(|s| *s > 0);
+        let reached = cut.and_then(|cut| whole.checked_sub(cut)).filter(|s| *s > 0);
         let reached = reached.ok_or_else(|| format!("padding leaves nothing of axis {}", 2 + i))?;
         let side = reached.checked_add(more.saturating_sub(after));
         shape.push(side.ok_or("output padding is too large")?);

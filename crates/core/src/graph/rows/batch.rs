@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::follow::{follow, Found};
+use super::follow::{Found, follow};
 use super::place::Place;
 use crate::graph::{Graph, GraphError, Op, Tensor, TensorId};
 
@@ -69,13 +69,7 @@ fn resize(graph: &mut Graph, index: usize, batch: usize, found: &Found) -> Resul
 }
 
 /// A weight with the elements of one row for each of `batch` rows.
-fn repeated(
-    graph: &mut Graph,
-    id: TensorId,
-    place: Place,
-    batch: usize,
-    found: &Found,
-) -> TensorId {
+fn repeated(graph: &mut Graph, id: TensorId, place: Place, batch: usize, found: &Found) -> TensorId {
     let tensor = graph.tensor(id).clone();
     let row = place.after(&tensor.shape) * tensor.dtype.size();
     let data = tensor.weight.iter().flat_map(|data| {

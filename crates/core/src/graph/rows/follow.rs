@@ -1,7 +1,7 @@
 //! Follows the rows from the inputs to every tensor.
 
 use super::place::Place;
-use super::step::{steps, Mixed, Operand, Step};
+use super::step::{Mixed, Operand, Step, steps};
 use crate::graph::{Graph, GraphError, Node, Tensor, TensorId};
 
 /// How often nodes are looked at, per node: places are guessed where there are several, and taken back where a guess

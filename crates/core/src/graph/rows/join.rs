@@ -30,11 +30,7 @@ pub(super) fn concat(operands: &[Operand<'_>], axis: usize) -> Joined {
 }
 
 /// `a[B,M,K], b[B,K,N]`: rows lie along `B` of both, or along `M` or `N` of one.
-pub(super) fn batch_matmul(
-    operands: &[Operand<'_>],
-    transpose_a: bool,
-    transpose_b: bool,
-) -> Joined {
+pub(super) fn batch_matmul(operands: &[Operand<'_>], transpose_a: bool, transpose_b: bool) -> Joined {
     let m = if transpose_a { 2 } else { 1 };
     let n = if transpose_b { 1 } else { 2 };
     match (operands[0].place, operands[1].place) {
@@ -43,10 +39,7 @@ pub(super) fn batch_matmul(
         (a, b) => {
             let place = common(a.into_iter().chain(b))?;
             if place.axis != 0 {
-                return Err(format!(
-                    "works along axis {}, where the rows lie",
-                    place.axis
-                ));
+                return Err(format!("works along axis {}, where the rows lie", place.axis));
             }
             let broadcast = |operand: &Operand<'_>| operand.shape[0] == 1;
             repeating(operands, place, |_| Some(place), broadcast)

@@ -2,7 +2,7 @@
 
 use super::follow::{follow, operands_of};
 use super::place::Place;
-use super::step::{steps, Step};
+use super::step::{Step, steps};
 use crate::graph::{Graph, Node, Op, TensorId};
 
 /// Where the rows of a tensor lie.
@@ -58,9 +58,7 @@ fn behind(graph: &Graph, node: &Node, places: &[Located], rows: usize) -> Locate
         _ => None,
     };
     match (lone, &node.op) {
-        (Some((_, place)), Op::Reduce { axes, .. })
-            if axes.contains(&place.axis) && place.alone() =>
-        {
+        (Some((_, place)), Op::Reduce { axes, .. }) if axes.contains(&place.axis) && place.alone() => {
             Located::Nowhere
         }
         (Some((x, place)), _) if graph.tensor(*x).shape == *output => Located::At(place),

@@ -18,7 +18,7 @@ pub use shape::RowShape;
 
 use super::{Graph, GraphError, TensorId};
 use follow::follow;
-use located::{is_batch, located, Located};
+use located::{Located, is_batch, located};
 
 impl Graph {
     /// Rows of one execution as compiled: what every input has as its first dimension, or one: the network as a whole.

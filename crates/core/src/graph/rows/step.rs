@@ -90,11 +90,9 @@ fn alone(op: &Op, x: &[usize], place: Place, output: &[usize], rows: usize) -> S
         Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::Deconv2d(_) | Op::Deconv3d(_) => {
             windows(place, 1)
         }
-        Op::Pool2d(_)
-        | Op::Pool3d(_)
-        | Op::Resize2d(_)
-        | Op::GlobalPool(_)
-        | Op::AdaptivePool { .. } => windows(place, 2),
+        Op::Pool2d(_) | Op::Pool3d(_) | Op::Resize2d(_) | Op::GlobalPool(_) | Op::AdaptivePool { .. } => {
+            windows(place, 2)
+        }
         Op::BiasAdd { axis }
         | Op::BatchNorm { axis, .. }
         | Op::LayerNorm { axis, .. }
@@ -112,16 +110,10 @@ fn alone(op: &Op, x: &[usize], place: Place, output: &[usize], rows: usize) -> S
         Op::Reduce { axes, .. } if axes.contains(&place.axis) => along(place.axis),
         Op::Reduce { keepdims: true, .. } => kept,
         Op::Reduce { axes, .. } => moved(place.axis - below(axes, place.axis)),
-        Op::Squeeze { axes } if !axes.contains(&place.axis) => {
-            moved(place.axis - below(axes, place.axis))
-        }
+        Op::Squeeze { axes } if !axes.contains(&place.axis) => moved(place.axis - below(axes, place.axis)),
         Op::ExpandDims { axis, count } if *axis <= place.axis => moved(place.axis + count),
         Op::ExpandDims { .. } => kept,
-        Op::Transpose { axes } => moved(
-            axes.iter()
-                .position(|a| *a == place.axis)
-                .unwrap_or_default(),
-        ),
+        Op::Transpose { axes } => moved(axes.iter().position(|a| *a == place.axis).unwrap_or_default()),
         Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } => {
             let places = place.reshaped(x, output, rows);
             if places.is_empty() {

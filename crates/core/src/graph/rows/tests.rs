@@ -13,15 +13,11 @@ fn chain(input: &[usize], ops: &[Op]) -> Graph {
 }
 
 fn reshape(dims: &[i64]) -> Op {
-    Op::Reshape {
-        dims: dims.to_vec(),
-    }
+    Op::Reshape { dims: dims.to_vec() }
 }
 
 fn transpose(axes: &[usize]) -> Op {
-    Op::Transpose {
-        axes: axes.to_vec(),
-    }
+    Op::Transpose { axes: axes.to_vec() }
 }
 
 fn softmax(axis: usize) -> Op {
@@ -132,9 +128,7 @@ fn rows_are_followed_to_the_output() {
         ),
         case(
             &[1, 8, 1, 1],
-            vec![Op::Squeeze {
-                axes: vec![0, 2, 3],
-            }],
+            vec![Op::Squeeze { axes: vec![0, 2, 3] }],
             Ok(&[40]),
             "a batch of one squeezed away",
         ),
@@ -200,12 +194,7 @@ fn rows_are_followed_to_the_output() {
             Err("keeps the rows"),
             "rows cut in pieces",
         ),
-        case(
-            &[1, 1],
-            vec![reshape(&[])],
-            Err("keeps the rows"),
-            "a scalar",
-        ),
+        case(&[1, 1], vec![reshape(&[])], Err("keeps the rows"), "a scalar"),
     ] {
         let graph = chain(input, &ops);
         let wide = graph.with_batch(5);
@@ -350,9 +339,7 @@ fn channels_are_no_rows() {
     let mut b = GraphBuilder::new("picture");
     let x = b.input("x", &[3, 4, 4]);
     let w = b.weight("w", &[3, 3, 1, 1], vec![0.5; 9]);
-    let up = b
-        .node("up", Op::ExpandDims { axis: 0, count: 1 }, &[x])
-        .unwrap();
+    let up = b.node("up", Op::ExpandDims { axis: 0, count: 1 }, &[x]).unwrap();
     let y = b.node("conv", conv(), &[up, w]).unwrap();
     let y = b.node("down", Op::Squeeze { axes: vec![0] }, &[y]).unwrap();
     b.output(y);
@@ -448,12 +435,7 @@ fn a_batch_is_a_batch_wherever_the_outputs_hold_it() {
             false,
             "the same, and a dimension that is left",
         ),
-        case(
-            vec![mean(&[0, 1, 2, 3], false)],
-            [&[], &[2]],
-            false,
-            "a number",
-        ),
+        case(vec![mean(&[0, 1, 2, 3], false)], [&[], &[2]], false, "a number"),
         case(
             vec![mean(&[1, 2], false), softmax(0), transpose(&[1, 0])],
             [&[2, 4], &[2, 2, 4]],
@@ -467,11 +449,7 @@ fn a_batch_is_a_batch_wherever_the_outputs_hold_it() {
             "rows are mixed, and stay where they are",
         ),
         case(
-            vec![
-                softmax(0),
-                transpose(&[1, 0, 2, 3]),
-                transpose(&[1, 0, 2, 3]),
-            ],
+            vec![softmax(0), transpose(&[1, 0, 2, 3]), transpose(&[1, 0, 2, 3])],
             [&[4, 8, 2, 2], &[8, 8, 2, 2]],
             true,
             "mixed, away and back",

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::plan::{Device, Plan, StageKind};
 use crate::planner::{Engine, Planner, Ran};
-use crate::sim::{simulate, Costs, Flow, Noise, Simulated};
+use crate::sim::{Costs, Flow, Noise, Simulated, simulate};
 use crate::trace::{Span, Track, Work};
 
 /// One batch.
@@ -100,10 +100,7 @@ fn execution(span: &Span) -> Option<(StageKind, Device, usize, f64)> {
         (
             Track::Device(device),
             Work::Stage {
-                stage,
-                rows,
-                padding,
-                ..
+                stage, rows, padding, ..
             },
         ) => Some((*stage, *device, rows.len() + padding, span.duration_us)),
         (Track::Device(_) | Track::Host, _) => None,

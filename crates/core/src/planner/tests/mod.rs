@@ -39,19 +39,12 @@ struct Board {
 }
 
 impl Costs for Board {
-    fn execution(
-        &self,
-        _: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, _: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let row = match device {
             Device::Gpu => self.gpu,
             Device::Dla(core) => self.dla[usize::from(core)],
         };
-        Ok(ExecutionCost::time(
-            UNIT * (self.fixed + row * batch as f64),
-        ))
+        Ok(ExecutionCost::time(UNIT * (self.fixed + row * batch as f64)))
     }
 }
 
@@ -164,10 +157,7 @@ fn a_session_that_knows_nothing_finds_its_devices() {
         let mut known = Rates::new(None, 1.0, false);
         for n in 1..=rows.min(512) {
             for device in ALL {
-                let us = board
-                    .execution(StageKind::Whole, device, n)
-                    .unwrap()
-                    .alone_us;
+                let us = board.execution(StageKind::Whole, device, n).unwrap().alone_us;
                 for stage in [StageKind::Whole, StageKind::Prefix] {
                     known.put(
                         Kind {
@@ -189,10 +179,7 @@ fn a_session_that_knows_nothing_finds_its_devices() {
             .map(|e| board.run(&e.plan, Noise::NONE).makespan_us)
             .fold(f64::INFINITY, f64::min);
         let share = best / board.run(&plan, Noise::NONE).makespan_us;
-        assert!(
-            share >= want,
-            "{why}: {plan} reaches {share:.3} of the best"
-        );
+        assert!(share >= want, "{why}: {plan} reaches {share:.3} of the best");
     }
 }
 
@@ -282,9 +269,7 @@ fn what_a_runtime_adds_to_short_executions_says_nothing_of_long_ones() {
     };
     let told = |stage, rows| forecast.us(stage, Device::Gpu, rows).unwrap();
     for (stage, rows) in [(StageKind::Suffix, 66), (StageKind::Prefix, 38)] {
-        planner
-            .rates
-            .add(kind(stage), rows, &[told(stage, rows) + 150.0]);
+        planner.rates.add(kind(stage), rows, &[told(stage, rows) + 150.0]);
     }
     for rows in [16, 38, 64] {
         let us = planner.rates.us(kind(StageKind::Prefix), rows).unwrap();

@@ -1,17 +1,17 @@
 //! Plans of real networks on boards that are not quite as their model says, in virtual time.
 
-use super::drive::{run, Drive};
 use super::ALL;
-use crate::board::{named, BoardCosts, Constants, Framework, Machine, Setting};
+use super::drive::{Drive, run};
+use crate::board::{BoardCosts, Constants, Framework, Machine, Setting, named};
 use crate::bundle::Options;
 use crate::calibrate;
 use crate::graph::Graph;
 use crate::plan::{Device, Mode, Plan, StageKind};
 use crate::planner::{Forecast, Frame, Kind, Offer, Planner, Source, Terms};
 use crate::sim::{Costs, Noise, Off};
-use crate::split::{cut, DlaTarget, Precision, Stages, Version};
-use crate::tune::search::{gpu_only, paper};
+use crate::split::{DlaTarget, Precision, Stages, Version, cut};
 use crate::tune::Sites;
+use crate::tune::search::{gpu_only, paper};
 
 /// Least time that a step of learning stands for: shorter batches are compared as often in time, not in number.
 const STEP_US: f64 = 5_000.0;
@@ -171,18 +171,12 @@ fn a_board_within_its_models_error_has_a_good_first_plan_and_the_best_fifth() {
     } in &courses
     {
         assert!(*first >= 0.97, "{first:.3} of the GPU alone: {case}");
-        assert!(
-            *fifth >= 0.93,
-            "the fifth has {fifth:.3} of the best: {case}"
-        );
+        assert!(*fifth >= 0.93, "the fifth has {fifth:.3} of the best: {case}");
         assert!(*last >= 0.93, "the last has {last:.3} of the best: {case}");
         assert!(*changes <= 4, "{changes} changes after the fifth: {case}");
     }
     let good = share(&courses, 0.97);
-    assert!(
-        good >= 0.9,
-        "{good:.2} of the fifth plans have 0.97 of the best"
-    );
+    assert!(good >= 0.9, "{good:.2} of the fifth plans have 0.97 of the best");
 }
 
 #[test]
@@ -195,10 +189,7 @@ fn a_board_far_from_its_model_or_without_one_is_learned_in_five() {
         } in &courses
         {
             let least = if placed { 0.9 } else { 0.75 };
-            assert!(
-                *fifth >= least,
-                "the fifth has {fifth:.3} of the best: {case}"
-            );
+            assert!(*fifth >= least, "the fifth has {fifth:.3} of the best: {case}");
             assert!(*last >= least, "the last has {last:.3} of the best: {case}");
         }
         let good = share(&courses, 0.95);
@@ -220,14 +211,7 @@ fn first_plans_follow_the_boards_model() {
             false,
             "DLA 2.0 is slow in FP16",
         ),
-        (
-            "mobilenet_v2",
-            "xavier-nx",
-            Precision::Fp16,
-            1,
-            false,
-            "one row",
-        ),
+        ("mobilenet_v2", "xavier-nx", Precision::Fp16, 1, false, "one row"),
         (
             "vgg16",
             "agx-orin-32gb",
@@ -236,14 +220,7 @@ fn first_plans_follow_the_boards_model() {
             true,
             "a gain far beyond the error",
         ),
-        (
-            "resnet50",
-            "xavier-nx",
-            Precision::Int8,
-            256,
-            true,
-            "many rows",
-        ),
+        ("resnet50", "xavier-nx", Precision::Int8, 256, true, "many rows"),
     ] {
         let modelled = Modelled::new(name, board, precision);
         let planner = modelled.planner(true);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lane::{covering, fitting, Lane, Sized};
+use super::lane::{Lane, Sized, covering, fitting};
 use super::{Infeasible, Item, Stream};
 use crate::plan::Device;
 use crate::schedule::Phase;
@@ -130,11 +130,7 @@ impl Stream {
         };
         let ends = |s: &Sized| now + s.expected() + self.after(lane, s.batch) + self.slack;
         let kept: Vec<&Sized> = sizes.iter().copied().filter(|s| ends(s) <= due).collect();
-        if kept.is_empty() {
-            sizes
-        } else {
-            kept
-        }
+        if kept.is_empty() { sizes } else { kept }
     }
 
     /// The engines of a lane that keep the bound.

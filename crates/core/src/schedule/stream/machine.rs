@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::choose::Launch;
 use super::lane::Lane;
-use super::{
-    Fate, Infeasible, Item, Order, Overflow, StreamCommand, StreamEvent, StreamRules, StreamTask,
-};
+use super::{Fate, Infeasible, Item, Order, Overflow, StreamCommand, StreamEvent, StreamRules, StreamTask};
 use crate::plan::Device;
 use crate::schedule::{Failure, Loss, Phase, TaskId};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{counted, Device};
+use crate::plan::{Device, counted};
 
 /// An engine's batch and how long one execution is expected to take at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

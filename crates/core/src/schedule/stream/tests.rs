@@ -102,12 +102,7 @@ fn drive<F: Fn(usize) -> f64>(rules: &StreamRules, world: &Around<F>) -> Seen {
         queued.push(event);
     };
     for (at, device, loss) in &world.losses {
-        later(
-            *at,
-            StreamEvent::Lost(*device, *loss),
-            &mut events,
-            &mut queued,
-        );
+        later(*at, StreamEvent::Lost(*device, *loss), &mut events, &mut queued);
     }
     let mut free: HashMap<Device, Duration> = HashMap::new();
     let mut running: BTreeMap<TaskId, StreamTask> = BTreeMap::new();
@@ -143,11 +138,7 @@ fn drive<F: Fn(usize) -> f64>(rules: &StreamRules, world: &Around<F>) -> Seen {
             match command {
                 StreamCommand::Run(task) => {
                     check(rules, &task);
-                    let lane = rules
-                        .lanes
-                        .iter()
-                        .find(|l| l.device == task.device)
-                        .unwrap();
+                    let lane = rules.lanes.iter().find(|l| l.device == task.device).unwrap();
                     let sizes = match task.phase {
                         Phase::Prefix => &lane.first,
                         Phase::Suffix => &lane.suffix,
@@ -192,10 +183,7 @@ fn check(rules: &StreamRules, task: &StreamTask) {
     );
     assert!(task.items.is_sorted(), "{task:?}");
     let gpu = task.device == GPU;
-    assert!(
-        task.phase == Phase::Prefix || gpu,
-        "the suffix runs on the GPU"
-    );
+    assert!(task.phase == Phase::Prefix || gpu, "the suffix runs on the GPU");
     assert!(rules.lanes.iter().any(|l| l.device == task.device));
 }
 
@@ -207,12 +195,7 @@ fn runs(seen: &Seen) -> Vec<String> {
             Phase::Suffix => " suffix",
         };
         let at = at.as_micros() as f64 / 1e3;
-        format!(
-            "{at} {}{phase} {} of {}",
-            t.device,
-            items.join(" "),
-            t.batch
-        )
+        format!("{at} {}{phase} {} of {}", t.device, items.join(" "), t.batch)
     };
     seen.tasks.iter().map(line).collect()
 }
@@ -246,11 +229,7 @@ fn batches_start_when_full_or_when_the_oldest_would_be_late() {
         (
             Some(30.0),
             at(&[0.0, 1.0, 2.0, 3.0, 4.0, 90.0]),
-            vec![
-                "27.5 gpu 0 1 2 3 of 4",
-                "32.437 gpu 4 of 1",
-                "90 gpu 5 of 1",
-            ],
+            vec!["27.5 gpu 0 1 2 3 of 4", "32.437 gpu 4 of 1", "90 gpu 5 of 1"],
             "as many as an engine takes without padding; the fifth has time until 34 - 1.5625 ms",
         ),
         (
@@ -324,11 +303,7 @@ fn a_full_stream_waits_or_drops_as_asked() {
     };
     let (waited, seen) = fates(Overflow::Wait);
     assert_eq!(waited, "ccccccc");
-    assert_eq!(
-        seen.answers[6].3,
-        ms(70.0),
-        "the last waits for six of 10 ms"
-    );
+    assert_eq!(seen.answers[6].3, ms(70.0), "the last waits for six of 10 ms");
     assert_eq!(fates(Overflow::DropNewest).0, "ccccddc");
     assert_eq!(
         fates(Overflow::DropOldest).0,
@@ -387,9 +362,7 @@ fn a_device_that_failed_is_tried_again_and_one_that_hangs_is_not() {
         let used = |from: f64, to: f64| {
             let inside = |at: &Duration| *at > ms(from) && *at < ms(to);
             let tasks = seen.tasks.iter().filter(|(at, _)| inside(at));
-            tasks
-                .filter(|(_, task)| task.device == Device::Dla(0))
-                .count()
+            tasks.filter(|(_, task)| task.device == Device::Dla(0)).count()
         };
         for (from, to) in want {
             assert_eq!(used(*from, *to), 0, "{why}: not from {from} to {to} ms");

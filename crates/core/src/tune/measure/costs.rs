@@ -91,12 +91,7 @@ impl MeasuredCosts {
 }
 
 impl Costs for MeasuredCosts {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let time = self.time(stage, device, batch);
         // No traffic: what it costs others is in the measured factors.
         Ok(ExecutionCost::time(time.ok_or("it was not measured")?))

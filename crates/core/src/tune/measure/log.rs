@@ -156,10 +156,7 @@ pub fn read(text: &str, head: &Head) -> Result<Log, LogError> {
     let Some((at, first)) = lines.next() else {
         return Ok(Log::default());
     };
-    check(
-        &serde_json::from_str(first).map_err(|e| wrong(at, e))?,
-        head,
-    )?;
+    check(&serde_json::from_str(first).map_err(|e| wrong(at, e))?, head)?;
     let entries = lines.map(|(at, line)| serde_json::from_str(line).map_err(|e| wrong(at, e)));
     Ok(Log {
         entries: entries.collect::<Result<_, _>>()?,

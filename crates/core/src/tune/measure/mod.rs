@@ -8,5 +8,5 @@ mod race;
 mod tests;
 
 pub use costs::MeasuredCosts;
-pub use log::{read, Entry, Head, Log, LogError};
+pub use log::{Entry, Head, Log, LogError, read};
 pub use race::{Race, Standing};

@@ -59,10 +59,7 @@ impl Race {
             return all.filter(|at| self.samples[*at].len() < LEAST).collect();
         }
         let standings = self.standings();
-        let best = standings
-            .iter()
-            .map(|s| s.high)
-            .fold(f64::INFINITY, f64::min);
+        let best = standings.iter().map(|s| s.high).fold(f64::INFINITY, f64::min);
         let rivals: Vec<usize> = all.filter(|at| standings[*at].low <= best).collect();
         let wide = |at: &usize| {
             let Standing {
@@ -75,10 +72,7 @@ impl Race {
 
     /// Of every plan that ran, in the order of the plans.
     pub fn standings(&self) -> Vec<Standing> {
-        self.samples
-            .iter()
-            .map(|samples| standing(samples))
-            .collect()
+        self.samples.iter().map(|samples| standing(samples)).collect()
     }
 
     /// The plan with the least median.
@@ -90,14 +84,10 @@ impl Race {
 
     /// By how much the later half of the runs took longer than the earlier one, over all plans: 0.05 is 5 %.
     pub fn drift(&self) -> f64 {
-        let ratios = self
-            .samples
-            .iter()
-            .filter(|s| s.len() >= LEAST)
-            .map(|samples| {
-                let (early, late) = samples.split_at(samples.len() / 2);
-                standing(late).median / standing(early).median
-            });
+        let ratios = self.samples.iter().filter(|s| s.len() >= LEAST).map(|samples| {
+            let (early, late) = samples.split_at(samples.len() / 2);
+            standing(late).median / standing(early).median
+        });
         let ratios: Vec<f64> = ratios.collect();
         if ratios.is_empty() {
             0.0

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::plan::{Device, Plan, StageKind};
-use crate::sim::{simulate, Costs, Flow, Load, Noise};
+use crate::sim::{Costs, Flow, Load, Noise, simulate};
 
 fn head() -> Head {
     Head::new("abc".into(), "cpu".into(), "threads=1".into())
@@ -130,19 +130,9 @@ fn measurements_become_costs() {
         "{slow:?}"
     );
     assert_eq!(costs.slow_down(&pair[..1]), [1.0]);
-    let run = simulate(
-        &plan("gpu=4x2,dla0=4x1"),
-        Flow::PrefixSuffix,
-        &costs,
-        Noise::NONE,
-    )
-    .unwrap();
+    let run = simulate(&plan("gpu=4x2,dla0=4x1"), Flow::PrefixSuffix, &costs, Noise::NONE).unwrap();
     let want = 12_000.0 + (15_000.0 - 12_000.0) / 1.5 + 200.0 + 1000.0;
-    assert!(
-        (run.makespan_us - want).abs() < 1.0,
-        "{} {want}",
-        run.makespan_us
-    );
+    assert!((run.makespan_us - want).abs() < 1.0, "{} {want}", run.makespan_us);
 }
 
 #[test]
@@ -167,13 +157,7 @@ fn what_plans_of_earlier_races_showed_corrects_the_costs() {
         overhead: 0.0003,
     });
     for (total, race, batch, want, why) in [
-        (
-            9,
-            0,
-            4,
-            [1.5, 1.2],
-            "nothing ran but the devices side by side",
-        ),
+        (9, 0, 4, [1.5, 1.2], "nothing ran but the devices side by side"),
         (
             9,
             1,
@@ -182,13 +166,7 @@ fn what_plans_of_earlier_races_showed_corrects_the_costs() {
             "the median of three, without the second race",
         ),
         (8, 1, 4, [1.5, 1.2], "runs of other batches do not count"),
-        (
-            9,
-            0,
-            8,
-            [1.0, 1.4],
-            "more rows at once have factors of their own",
-        ),
+        (9, 0, 8, [1.0, 1.4], "more rows at once have factors of their own"),
         (9, 0, 6, [1.25, 1.3], "between the two"),
         (9, 0, 64, [1.0, 1.4], "as of the largest"),
         (9, 0, 1, [1.5, 1.2], "as of the least"),
@@ -237,9 +215,7 @@ fn a_race_finds_the_fastest_through_noise_and_drops_the_slow() {
             standings[2].runs < 15,
             "twice as slow drops out early: {standings:?}"
         );
-        assert!(
-            standings[1].low <= standings[1].median && standings[1].median <= standings[1].high
-        );
+        assert!(standings[1].low <= standings[1].median && standings[1].median <= standings[1].high);
     }
 }
 

@@ -61,15 +61,8 @@ impl TableCosts {
 }
 
 impl Costs for TableCosts {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
-        let unit = self
-            .unit(stage, device)
-            .ok_or("the table has no times of it")?;
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
+        let unit = self.unit(stage, device).ok_or("the table has no times of it")?;
         Ok(ExecutionCost::time(unit.ms(batch) * 1e3))
     }
 }

@@ -13,7 +13,7 @@ mod tests;
 pub use costs::{NoDevice, TableCosts};
 pub use kcc::kcc2020;
 pub use optimum::optima;
-pub use table::{read, Measure, Profile, ProfileError, Unit};
+pub use table::{Measure, Profile, ProfileError, Unit, read};
 
 use serde::Serialize;
 

@@ -24,12 +24,7 @@ fn the_published_tables_read() {
 
 #[test]
 fn times_between_measured_batches_are_estimated() {
-    let unit = &read(
-        "device,batch,time_per_item_ms\nx,2,4\nx,4,3\n",
-        Measure::Total,
-    )
-    .unwrap()[0]
-        .units[0];
+    let unit = &read("device,batch,time_per_item_ms\nx,2,4\nx,4,3\n", Measure::Total).unwrap()[0].units[0];
     for (rows, want, why) in [
         (1, 8.0, "as long as the smallest batch"),
         (2, 8.0, "measured"),
@@ -137,11 +132,7 @@ fn the_optimum_is_never_worse_than_the_greedy_or_one_unit_on_the_published_table
                 faster += usize::from(best.ms < greedy.ms);
                 sum += greedy.ms / best.ms;
             }
-            assert!(
-                faster > 100 && sum / 512.0 > 1.0,
-                "{}: {faster}",
-                profile.model
-            );
+            assert!(faster > 100 && sum / 512.0 > 1.0, "{}: {faster}", profile.model);
         }
     }
 }
@@ -153,10 +144,7 @@ fn the_greedy_gives_the_gains_its_paper_reports() {
         .iter()
         .map(|p| 1.0 - kcc2020(p, 100).ms / p.units[2].ms(100))
         .collect();
-    assert!(
-        gains.iter().all(|gain| (0.05..0.5).contains(gain)),
-        "{gains:?}"
-    );
+    assert!(gains.iter().all(|gain| (0.05..0.5).contains(gain)), "{gains:?}");
 }
 
 fn profiles() -> impl Strategy<Value = Profile> {

@@ -37,11 +37,7 @@ impl Bound {
     /// In time T the GPU runs x prefix rows and the suffix of all rows, a DLA y rows: x·g + B·s <= T, y·d <= T,
     /// x + Σy = B. With all of it full, B/T = (1/g + Σ1/d) / (1 + s/g); without prefix rows on the GPU it is the lesser of
     /// Σ1/d and 1/s.
-    pub(super) fn of_way(
-        times: &Times<'_>,
-        way: Option<usize>,
-        rows: usize,
-    ) -> Result<Bound, SimError> {
+    pub(super) fn of_way(times: &Times<'_>, way: Option<usize>, rows: usize) -> Result<Bound, SimError> {
         let mut least = Least::of(times, way, Device::Gpu, rows)?;
         let gpu = 1.0 / least.us;
         let Some(at) = way else {
@@ -73,12 +69,7 @@ struct Least {
 
 impl Least {
     /// Over the usual batches, and all others that were asked for.
-    fn of(
-        times: &Times<'_>,
-        way: Option<usize>,
-        device: Device,
-        rows: usize,
-    ) -> Result<Least, SimError> {
+    fn of(times: &Times<'_>, way: Option<usize>, device: Device, rows: usize) -> Result<Least, SimError> {
         for batch in times.rows(way, device, rows) {
             times.first(way, device, batch)?;
         }
@@ -87,21 +78,13 @@ impl Least {
 
     fn of_suffix(times: &Times<'_>, at: usize, rows: usize) -> Result<Least, SimError> {
         if !times.way(at).suffix {
-            return Ok(Least {
-                us: 0.0,
-                bytes: 0.0,
-            });
+            return Ok(Least { us: 0.0, bytes: 0.0 });
         }
         for batch in times.rows(None, Device::Gpu, rows) {
             times.suffix(at, batch)?;
         }
         times.suffix(at, rows)?;
-        Ok(Least::known(
-            times,
-            Some(at),
-            StageKind::Suffix,
-            Device::Gpu,
-        ))
+        Ok(Least::known(times, Some(at), StageKind::Suffix, Device::Gpu))
     }
 
     fn known(times: &Times<'_>, way: Option<usize>, stage: StageKind, device: Device) -> Least {

@@ -1,7 +1,7 @@
 //! Improves a plan step by step.
 
 use super::figures::Judge;
-use super::genome::{divisors, even, Genome};
+use super::genome::{Genome, divisors, even};
 use super::times::Times;
 use crate::plan::{Device, Mode};
 use crate::sim::SimError;
@@ -40,10 +40,7 @@ fn neighbours(times: &Times<'_>, here: &Genome, rows: usize) -> Vec<Genome> {
         ..here.clone()
     });
     for n_g in beside(&times.rows(here.way, Device::Gpu, rows), here.n_g) {
-        next.push(Genome {
-            n_g,
-            ..here.clone()
-        });
+        next.push(Genome { n_g, ..here.clone() });
     }
     let Some(at) = here.way else {
         return next;
@@ -71,10 +68,7 @@ fn neighbours(times: &Times<'_>, here: &Genome, rows: usize) -> Vec<Genome> {
         Mode::Merged => Mode::Pipelined,
         Mode::Pipelined => Mode::Merged,
     };
-    next.push(Genome {
-        mode,
-        ..here.clone()
-    });
+    next.push(Genome { mode, ..here.clone() });
     for way in [at.checked_sub(1), Some(at + 1)].into_iter().flatten() {
         if way < times.space.ways.len() {
             next.push(Genome {
@@ -98,10 +92,7 @@ fn rounds(next: &mut Vec<Genome>, here: &Genome) {
             }
         });
         if let Some(r_d) = changed.collect::<Option<Vec<usize>>>() {
-            next.push(Genome {
-                r_d,
-                ..here.clone()
-            });
+            next.push(Genome { r_d, ..here.clone() });
         }
     };
     for by in [-4, -1, 1, 4] {
@@ -125,20 +116,14 @@ fn equal_rounds(here: Genome, rows: usize) -> Vec<Genome> {
     let mut batches: Vec<usize> = batches.filter(|n_g| *n_g != here.n_g).collect();
     batches.sort_unstable();
     batches.dedup();
-    let with = |n_g| Genome {
-        n_g,
-        ..here.clone()
-    };
+    let with = |n_g| Genome { n_g, ..here.clone() };
     batches.into_iter().map(with).collect()
 }
 
 /// Another batch on the DLAs with about the same rows.
 fn same_rows(here: &Genome, n_d: usize) -> [Genome; 2] {
     let rounds = |up: usize| {
-        let rounds = here
-            .r_d
-            .iter()
-            .map(|r| (r * here.n_d + up * (n_d - 1)) / n_d);
+        let rounds = here.r_d.iter().map(|r| (r * here.n_d + up * (n_d - 1)) / n_d);
         Genome {
             n_d,
             r_d: rounds.collect(),

@@ -2,11 +2,11 @@
 
 use std::collections::BinaryHeap;
 
+use super::Bound;
 use super::genome::Genome;
 use super::goal::Goal;
 use super::shape::Shape;
 use super::times::Times;
-use super::Bound;
 use crate::plan::{Device, Plan};
 use crate::sim::{ExecutionCost, SimError};
 
@@ -72,11 +72,7 @@ impl Estimates {
 }
 
 /// Estimates the GPU alone, and every cut whose bound is better than the best estimate so far.
-pub(super) fn estimates(
-    times: &Times<'_>,
-    rows: usize,
-    goal: &Goal,
-) -> Result<Estimates, SimError> {
+pub(super) fn estimates(times: &Times<'_>, rows: usize, goal: &Goal) -> Result<Estimates, SimError> {
     let mut all = Estimates::new(OF_EACH);
     let mut least = alone(times, rows, goal, &mut all)?;
     let within = match goal {
@@ -121,12 +117,7 @@ impl Least {
     }
 }
 
-fn alone(
-    times: &Times<'_>,
-    rows: usize,
-    goal: &Goal,
-    all: &mut Estimates,
-) -> Result<Least, SimError> {
+fn alone(times: &Times<'_>, rows: usize, goal: &Goal, all: &mut Estimates) -> Result<Least, SimError> {
     let mut least = Least { us: f64::INFINITY };
     let start = times.costs(None).host(false).run_us;
     for n in times.rows(None, Device::Gpu, rows) {

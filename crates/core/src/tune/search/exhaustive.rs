@@ -2,11 +2,11 @@
 
 use super::figures::Judge;
 use super::floor::Floor;
-use super::genome::{divisors, even, Genome};
+use super::genome::{Genome, divisors, even};
 use super::goal::Goal;
 use super::times::Times;
 use super::units::in_units;
-use super::{heuristic, Bound, Found, SearchError, Space};
+use super::{Bound, Found, SearchError, Space, heuristic};
 use crate::plan::{Device, Mode};
 use crate::sim::SimError;
 
@@ -107,8 +107,7 @@ impl Sweep<'_, '_> {
                     return Ok(());
                 }
                 let busy = r_d.iter().zip(&each).map(|(r, us)| *r as f64 * us);
-                let (longest, sum) =
-                    busy.fold((0.0, 0.0), |(most, sum), us| (us.max(most), sum + us));
+                let (longest, sum) = busy.fold((0.0, 0.0), |(most, sum), us| (us.max(most), sum + us));
                 if self.floor.cost(longest, 0.0, sum) < self.judge.least() {
                     self.dealt(way, n_d, &r_d)?;
                 }

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::genome::Genome;
 use super::goal::{Goal, Infeasible, Power};
-use super::{Bound, Found, SearchError, Space, KEPT};
+use super::{Bound, Found, KEPT, SearchError, Space};
 use crate::plan::{Device, Plan};
-use crate::sim::{simulate, Flow, Noise, SimError, Simulated};
+use crate::sim::{Flow, Noise, SimError, Simulated, simulate};
 
 /// Runs from which a percentile is taken.
 const RUNS: u64 = 100;
@@ -159,17 +159,9 @@ impl<'a> Judge<'a> {
     }
 
     /// The best plans; with a latency bound, those that keep it in 99 of 100 runs.
-    pub fn finish(
-        mut self,
-        bound: Bound,
-        estimated: usize,
-        exhaustive: bool,
-    ) -> Result<Found, SearchError> {
+    pub fn finish(mut self, bound: Bound, estimated: usize, exhaustive: bool) -> Result<Found, SearchError> {
         self.judged.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let least = self
-            .judged
-            .first()
-            .map_or(f64::INFINITY, |(cost, ..)| *cost);
+        let least = self.judged.first().map_or(f64::INFINITY, |(cost, ..)| *cost);
         let equal = self
             .judged
             .partition_point(|(cost, ..)| *cost <= least * (1.0 + EQUAL));
@@ -267,10 +259,7 @@ impl Space<'_> {
             figures.p99_ms = Some(self.p99_ms(&figures.plan)?);
         }
         let p99 = |figures: &Figures| figures.p99_ms.unwrap_or(f64::INFINITY);
-        let fastest = best
-            .iter()
-            .min_by(|a, b| p99(a).total_cmp(&p99(b)))
-            .cloned();
+        let fastest = best.iter().min_by(|a, b| p99(a).total_cmp(&p99(b))).cloned();
         best.retain(|figures| p99(figures) <= asked);
         match (best.is_empty(), fastest) {
             (true, Some(fastest)) => Err(SearchError::Infeasible(Infeasible::Latency {

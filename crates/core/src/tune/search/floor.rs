@@ -20,9 +20,7 @@ impl Floor<'_> {
         let rows = self.rows as f64;
         match self.goal {
             Goal::Throughput | Goal::Latency { .. } => us / rows,
-            Goal::Energy(power) => {
-                (power.idle * us + power.gpu * gpu_us + power.dla * dla_us) / 1e6 / rows
-            }
+            Goal::Energy(power) => (power.idle * us + power.gpu * gpu_us + power.dla * dla_us) / 1e6 / rows,
         }
     }
 
@@ -57,13 +55,7 @@ impl Floor<'_> {
         Ok(self.cost(us, gpu + suffix, dlas.iter().sum()))
     }
 
-    fn in_batches(
-        &self,
-        way: usize,
-        device: Device,
-        rows: usize,
-        batch: usize,
-    ) -> Result<f64, SimError> {
+    fn in_batches(&self, way: usize, device: Device, rows: usize, batch: usize) -> Result<f64, SimError> {
         let time = |n: usize| match n {
             0 => Ok(0.0),
             n => Ok::<f64, SimError>(self.times.first(Some(way), device, n)?.alone_us),

@@ -64,19 +64,12 @@ impl Genome {
         }
         push(first, rest % batch, 1);
         for (at, (device, rounds)) in space.dlas.iter().zip(&self.r_d).enumerate() {
-            let more = if at == 0 && !self.gpu {
-                rest / batch
-            } else {
-                0
-            };
+            let more = if at == 0 && !self.gpu { rest / batch } else { 0 };
             push(*device, self.n_d, rounds + more);
         }
         let suffix = way.is_some_and(|way| way.suffix);
         let shared = prefix.iter().any(|s| s.device != Device::Gpu);
-        if prefix.is_empty()
-            || shared != self.way.is_some()
-            || suffix && !rows.is_multiple_of(self.suffix)
-        {
+        if prefix.is_empty() || shared != self.way.is_some() || suffix && !rows.is_multiple_of(self.suffix) {
             return None;
         }
         let plan = Plan::new(prefix, if suffix { self.suffix } else { rows });

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::plan::{counted, Plan};
+use crate::plan::{Plan, counted};
 
 /// What is best.
 #[derive(Debug, Clone, Copy, PartialEq)]

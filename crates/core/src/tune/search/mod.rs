@@ -27,8 +27,8 @@ pub use bound::Bound;
 pub use exhaustive::exhaustive;
 pub use figures::Figures;
 pub use goal::{Goal, Infeasible, Limits, Power, PowerError};
-pub use memory::{footprint, Footprint};
-pub use open::{search_any, MOST_ROWS};
+pub use memory::{Footprint, footprint};
+pub use open::{MOST_ROWS, search_any};
 pub use strategies::{gpu_only, kcc, paper};
 
 use crate::plan::{Cut, Device, Plan};

@@ -1,6 +1,6 @@
 //! A batch of any size: the one that serves the goal best.
 
-use super::{search, Found, Goal, Infeasible, SearchError, Space};
+use super::{Found, Goal, Infeasible, SearchError, Space, search};
 
 /// Most rows that are tried.
 pub const MOST_ROWS: usize = 4096;
@@ -11,11 +11,7 @@ pub const MOST_ROWS: usize = 4096;
 ///
 /// # Errors
 /// [`Infeasible`] when no number of rows reaches the goal; an error of the simulation.
-pub fn search_any(
-    space: &Space<'_>,
-    most: usize,
-    goal: &Goal,
-) -> Result<(Found, Vec<Found>), SearchError> {
+pub fn search_any(space: &Space<'_>, most: usize, goal: &Goal) -> Result<(Found, Vec<Found>), SearchError> {
     let mut tried: Vec<Found> = Vec::new();
     let mut refused: Option<Infeasible> = None;
     let mut attempt = |rows: usize, tried: &mut Vec<Found>| match search(space, rows, goal) {
@@ -92,9 +88,6 @@ fn nearer(new: &Infeasible, old: &Infeasible) -> bool {
         (Infeasible::Latency { nearest: a, .. }, Infeasible::Latency { nearest: b, .. }) => a < b,
         (Infeasible::Memory { nearest: a, .. }, Infeasible::Memory { nearest: b, .. }) => a < b,
         (Infeasible::Engines { nearest: a, .. }, Infeasible::Engines { nearest: b, .. }) => a < b,
-        (
-            Infeasible::Latency { .. } | Infeasible::Memory { .. } | Infeasible::Engines { .. },
-            _,
-        ) => false,
+        (Infeasible::Latency { .. } | Infeasible::Memory { .. } | Infeasible::Engines { .. }, _) => false,
     }
 }

@@ -1,8 +1,8 @@
 //! The combinations of one cut and one set of devices: rounds that end all devices together, at the rates at which they run
 //! side by side.
 
-use super::estimate::{cost, spent, Estimates, Least};
-use super::genome::{divisors, even, Genome};
+use super::estimate::{Estimates, Least, cost, spent};
+use super::genome::{Genome, divisors, even};
 use super::goal::Goal;
 use super::times::Times;
 use crate::plan::{Device, Mode};
@@ -193,10 +193,7 @@ impl<'a> Shape<'a> {
         let host = way.costs.host(way.suffix);
         let dla = spent(&pair.dla, pair.slow_d, engines) * rounds as f64;
         let (gpu, more) = if self.gpu {
-            (
-                self.rest_on(Device::Gpu, n_g, rest, pair.slow_g, engines)?,
-                0.0,
-            )
+            (self.rest_on(Device::Gpu, n_g, rest, pair.slow_g, engines)?, 0.0)
         } else {
             (
                 0.0,
@@ -241,11 +238,7 @@ impl<'a> Shape<'a> {
         let full = self.times.first(Some(self.at), device, n)?;
         let last = match rest % n {
             0 => 0.0,
-            left => spent(
-                &self.times.first(Some(self.at), device, left)?,
-                slow,
-                engines,
-            ),
+            left => spent(&self.times.first(Some(self.at), device, left)?, slow, engines),
         };
         Ok(spent(&full, slow, engines) * (rest / n) as f64 + last)
     }

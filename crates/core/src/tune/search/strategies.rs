@@ -6,7 +6,7 @@ use super::units::in_units;
 use super::{SearchError, Space};
 use crate::plan::{Device, Plan, Share};
 use crate::sim::{self, Choice, Network, Noise, SimError};
-use crate::tune::profile::{kcc2020, Profile, Unit};
+use crate::tune::profile::{Profile, Unit, kcc2020};
 
 /// The best plan of the GPU alone.
 ///

@@ -32,12 +32,7 @@ const PAPER: Fake = Fake {
 };
 
 impl Costs for Fake {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         let rows = batch as f64;
         let line = |[fixed, row]: [f64; 2]| fixed + row * rows;
         let (alone_us, submit_us) = match (stage, device) {
@@ -107,12 +102,7 @@ fn rate(space: &Space<'_>, plan: &Plan) -> f64 {
 struct OneRow(Fake);
 
 impl Costs for OneRow {
-    fn execution(
-        &self,
-        stage: StageKind,
-        on: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, on: Device, batch: usize) -> Result<ExecutionCost, String> {
         match batch {
             1 => self.0.execution(stage, on, 1),
             more => Err(format!("{more} rows are never one execution")),
@@ -142,15 +132,9 @@ fn rows_that_go_one_by_one_are_dealt_so_by_every_strategy() {
     };
     for rows in [1, 2, 7, 16, 100] {
         let best = search(&space, rows, &Goal::Throughput).unwrap().best;
-        let all = exhaustive(&space, rows.min(16), &Goal::Throughput)
-            .unwrap()
-            .best;
+        let all = exhaustive(&space, rows.min(16), &Goal::Throughput).unwrap().best;
         let found = best.into_iter().chain(all).map(|figures| figures.plan);
-        let named = [
-            gpu_only(&space, rows),
-            paper(&space, rows),
-            kcc(&space, rows),
-        ];
+        let named = [gpu_only(&space, rows), paper(&space, rows), kcc(&space, rows)];
         for plan in found.chain(named.map(Result::unwrap)) {
             let one = plan.prefix.iter().all(|share| share.batch == 1);
             assert!(one && plan.suffix_batch == 1, "{rows}: {plan}");
@@ -164,12 +148,7 @@ fn rows_that_go_one_by_one_are_dealt_so_by_every_strategy() {
 struct Twos(Fake);
 
 impl Costs for Twos {
-    fn execution(
-        &self,
-        stage: StageKind,
-        on: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, on: Device, batch: usize) -> Result<ExecutionCost, String> {
         match batch {
             2 => self.0.execution(stage, on, 2),
             other => Err(format!("{other} rows are never one execution")),
@@ -191,18 +170,13 @@ fn rows_that_go_two_by_two_are_dealt_so_by_every_strategy() {
     };
     for rows in [2, 4, 14, 16, 100] {
         let found = search(&space, rows, &Goal::Throughput).unwrap();
-        let named = [
-            gpu_only(&space, rows),
-            paper(&space, rows),
-            kcc(&space, rows),
-        ];
+        let named = [gpu_only(&space, rows), paper(&space, rows), kcc(&space, rows)];
         let plans = found.best.iter().map(|figures| figures.plan.clone());
         for plan in plans.chain(named.map(Result::unwrap)) {
             let two = plan.prefix.iter().all(|share| share.batch == 2);
             assert!(two && plan.suffix_batch == 2, "{rows}: {plan}");
             assert_eq!(plan.total(), rows, "{plan}");
-            plan.validate(rows, &[Device::Gpu, DLAS[0], DLAS[1]])
-                .unwrap();
+            plan.validate(rows, &[Device::Gpu, DLAS[0], DLAS[1]]).unwrap();
         }
         let best = &found.best[0];
         let again = rate(&space, &best.plan);
@@ -211,15 +185,14 @@ fn rows_that_go_two_by_two_are_dealt_so_by_every_strategy() {
         assert_eq!(best.memory, space.memory(&best.plan), "{rows}");
     }
     let error = search(&space, 3, &Goal::Throughput).unwrap_err();
-    assert!(
-        error.to_string().contains("only in batches of 2"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("only in batches of 2"), "{error}");
     let (any, tried) = search_any(&space, 64, &Goal::Throughput).unwrap();
-    assert!(tried
-        .iter()
-        .chain([&any])
-        .all(|f| f.best[0].plan.total() % 2 == 0));
+    assert!(
+        tried
+            .iter()
+            .chain([&any])
+            .all(|f| f.best[0].plan.total() % 2 == 0)
+    );
 }
 
 #[test]
@@ -231,14 +204,9 @@ fn never_worse_than_the_named_strategies_nor_better_than_the_bound() {
         best.plan
             .validate(rows, &[Device::Gpu, DLAS[0], DLAS[1]])
             .unwrap();
-        for plan in [
-            gpu_only(&space, rows),
-            paper(&space, rows),
-            kcc(&space, rows),
-        ] {
+        for plan in [gpu_only(&space, rows), paper(&space, rows), kcc(&space, rows)] {
             let plan = plan.unwrap();
-            plan.validate(rows, &[Device::Gpu, DLAS[0], DLAS[1]])
-                .unwrap();
+            plan.validate(rows, &[Device::Gpu, DLAS[0], DLAS[1]]).unwrap();
             assert!(
                 best.rows_per_second >= rate(&space, &plan) * (1.0 - 1e-6),
                 "{rows}: {} {plan}",
@@ -261,11 +229,7 @@ fn the_best_plans_are_not_one_plan_in_disguise() {
         let best = search(&space, rows, &Goal::Throughput).unwrap().best;
         for (at, one) in best.iter().enumerate() {
             let rest = &best[at + 1..];
-            assert!(
-                rest.iter().all(|f| f.plan != one.plan),
-                "{rows}: {}",
-                one.plan
-            );
+            assert!(rest.iter().all(|f| f.plan != one.plan), "{rows}: {}", one.plan);
             let same = rest.iter().filter(|f| f.plan.prefix == one.plan.prefix);
             assert!(same.count() <= 1, "{rows}: {}", one.plan);
         }
@@ -360,9 +324,7 @@ fn goals_and_limits_that_cannot_be_kept_name_the_nearest() {
             limits,
             ..space(&PAPER, ways())
         };
-        let error = search(&tight, 64, &Goal::Throughput)
-            .unwrap_err()
-            .to_string();
+        let error = search(&tight, 64, &Goal::Throughput).unwrap_err().to_string();
         assert!(error.contains(want), "{error}");
     }
     let limits = Limits {
@@ -374,10 +336,7 @@ fn goals_and_limits_that_cannot_be_kept_name_the_nearest() {
         ..space(&PAPER, ways())
     };
     for figures in search(&tight, 64, &Goal::Throughput).unwrap().best {
-        assert!(
-            figures.memory < least && figures.engines <= 2,
-            "{figures:?}"
-        );
+        assert!(figures.memory < least && figures.engines <= 2, "{figures:?}");
     }
 }
 
@@ -390,11 +349,7 @@ fn energy_goes_to_the_device_that_needs_least() {
             false,
             "a DLA row costs a fifth of a GPU row",
         ),
-        (
-            "idle=0,gpu=1,dla=5",
-            true,
-            "a DLA row costs twenty times as much",
-        ),
+        ("idle=0,gpu=1,dla=5", true, "a DLA row costs twenty times as much"),
     ] {
         let goal = Goal::Energy(power.parse().unwrap());
         let best = search(&space, 256, &goal).unwrap().best.remove(0);
@@ -419,9 +374,11 @@ fn any_batch_is_found_within_a_latency_bound() {
     let (found, tried) = search_any(&space, 256, &goal).unwrap();
     let best = &found.best[0];
     assert!(best.p99_ms.unwrap() <= 100.0);
-    assert!(tried
-        .iter()
-        .all(|f| f.best[0].rows_per_second <= best.rows_per_second));
+    assert!(
+        tried
+            .iter()
+            .all(|f| f.best[0].rows_per_second <= best.rows_per_second)
+    );
     let rows = best.plan.total();
     assert!((16..64).contains(&rows), "100 ms are about 40 rows: {rows}");
     let error = search_any(&space, 256, &Goal::Latency { p99_ms: 0.5 }).unwrap_err();
@@ -432,9 +389,7 @@ fn any_batch_is_found_within_a_latency_bound() {
         infeasible.to_string().contains("no plan for 1 row "),
         "{infeasible}"
     );
-    assert!(infeasible
-        .help()
-        .contains("the nearest bound that can be kept"));
+    assert!(infeasible.help().contains("the nearest bound that can be kept"));
 }
 
 #[test]
@@ -452,11 +407,7 @@ fn memory_is_what_lives_at_the_same_time() {
     assert_eq!(got.row, 64, "x and r, 16 elements each");
     let space = space(&PAPER, vec![way("", &PAPER)]);
     for (plan, want, why) in [
-        (
-            "gpu=4x2",
-            2000 + 400 + 8 * 7,
-            "one engine uncut, rows in and out",
-        ),
+        ("gpu=4x2", 2000 + 400 + 8 * 7, "one engine uncut, rows in and out"),
         (
             "gpu=4x1,dla0=2x2,suffix=8",
             (1000 + 400) + (1000 + 200) + (1000 + 80) + 8 * 12,
@@ -470,10 +421,7 @@ fn memory_is_what_lives_at_the_same_time() {
     ] {
         assert_eq!(space.memory(&plan.parse().unwrap()), want, "{plan}: {why}");
     }
-    assert_eq!(
-        space.engines(&"gpu=4x1,dla0=2x2,engines=2".parse().unwrap()),
-        6
-    );
+    assert_eq!(space.engines(&"gpu=4x1,dla0=2x2,engines=2".parse().unwrap()), 6);
 }
 
 /// Two cuts of one network: the GPU's work per row is the same wherever it is cut.

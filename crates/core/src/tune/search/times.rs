@@ -9,8 +9,8 @@ use crate::sim::{Costs, ExecutionCost, SimError};
 
 /// Rows per execution that are tried, besides all rows of a device.
 const ROWS: [usize; 30] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160,
-    192, 256, 320, 384, 512,
+    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256,
+    320, 384, 512,
 ];
 
 /// Place of a cut in [`Space::ways`]; `None` is the network uncut.
@@ -52,13 +52,7 @@ impl<'a> Times<'a> {
     }
 
     /// Every cost of these executions that was asked for so far.
-    pub fn each(
-        &self,
-        at: At,
-        stage: StageKind,
-        device: Device,
-        mut see: impl FnMut(usize, &ExecutionCost),
-    ) {
+    pub fn each(&self, at: At, stage: StageKind, device: Device, mut see: impl FnMut(usize, &ExecutionCost)) {
         for ((other, kind, unit, rows), cost) in self.known.borrow().iter() {
             if (*other, *kind, *unit) == (at, stage, device) {
                 see(*rows, cost);
@@ -139,10 +133,6 @@ impl<'a> Times<'a> {
             }
         }
         timed.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(timed
-            .into_iter()
-            .take(count)
-            .map(|(_, rows)| rows)
-            .collect())
+        Ok(timed.into_iter().take(count).map(|(_, rows)| rows).collect())
     }
 }

@@ -73,12 +73,7 @@ struct ByUnit<'a> {
 }
 
 impl Costs for ByUnit<'_> {
-    fn execution(
-        &self,
-        stage: StageKind,
-        device: Device,
-        batch: usize,
-    ) -> Result<ExecutionCost, String> {
+    fn execution(&self, stage: StageKind, device: Device, batch: usize) -> Result<ExecutionCost, String> {
         self.costs.execution(stage, device, batch * self.unit)
     }
 

@@ -2,13 +2,11 @@
 
 use super::super::names::{binary, coordinates, nearest, reduction, unary};
 use super::super::proto::{self, Attribute};
-use super::{windowed, Layers, OnnxBuilder};
-use crate::graph::{
-    Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, ResizeMode, UnaryKind,
-};
+use super::{Layers, OnnxBuilder, windowed};
+use crate::graph::{Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, ResizeMode, UnaryKind};
 use crate::lower::{
-    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder,
-    Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
+    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder, Pooling,
+    Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 
 impl NetworkBuilder for OnnxBuilder {
@@ -30,13 +28,7 @@ impl NetworkBuilder for OnnxBuilder {
 
     fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built {
         let bias = layer.bias.as_ref();
-        Ok(self.windowed(
-            "ConvTranspose",
-            name,
-            x,
-            (&layer.kernel, bias),
-            &layer.geometry,
-        ))
+        Ok(self.windowed("ConvTranspose", name, x, (&layer.kernel, bias), &layer.geometry))
     }
 
     fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built {
@@ -86,9 +78,7 @@ impl NetworkBuilder for OnnxBuilder {
             Activation::Relu => ("Relu", vec![]),
             Activation::Sigmoid => ("Sigmoid", vec![]),
             Activation::Tanh => ("Tanh", vec![]),
-            Activation::LeakyRelu { alpha } => {
-                ("LeakyRelu", vec![Attribute::float("alpha", alpha)])
-            }
+            Activation::LeakyRelu { alpha } => ("LeakyRelu", vec![Attribute::float("alpha", alpha)]),
             Activation::Clip { min, max } => {
                 inputs.push(self.scalar(&format!("{name}.min"), min));
                 inputs.push(self.scalar(&format!("{name}.max"), max));
@@ -117,9 +107,7 @@ impl NetworkBuilder for OnnxBuilder {
         let mut attributes = windowed(&layer.window, &layer.geometry);
         let op = match (layer.kind, layer.global) {
             (PoolKind::Max, true) => return Ok(self.node("GlobalMaxPool", name, inputs, vec![])),
-            (PoolKind::Average, true) => {
-                return Ok(self.node("GlobalAveragePool", name, inputs, vec![]))
-            }
+            (PoolKind::Average, true) => return Ok(self.node("GlobalAveragePool", name, inputs, vec![])),
             (PoolKind::Max, false) => "MaxPool",
             (PoolKind::Average, false) => {
                 // Averages know dilation from opset 19 on only; the lowering gives them none.
@@ -237,12 +225,13 @@ impl NetworkBuilder for OnnxBuilder {
         let end = self.graph.node.len();
         let value = &mut self.values[x.0 as usize].name;
         let last = self.graph.node.last_mut().filter(|_| start < end);
-        if let Some(node) = last.filter(|node| node.output[0] == *value) {
-            if !tensor.is_empty() && !self.names.contains_key(tensor) {
-                self.names.insert(tensor.to_string(), 1);
-                node.output[0] = tensor.to_string();
-                *value = tensor.to_string();
-            }
+        if let Some(node) = last.filter(|node| node.output[0] == *value)
+            && !tensor.is_empty()
+            && !self.names.contains_key(tensor)
+        {
+            self.names.insert(tensor.to_string(), 1);
+            node.output[0] = tensor.to_string();
+            *value = tensor.to_string();
         }
         self.layers.push(Layers {
             tensor: tensor.to_string(),
@@ -253,13 +242,11 @@ impl NetworkBuilder for OnnxBuilder {
 
     fn output(&mut self, name: &str, x: Value, shape: &[usize]) -> Result<(), BuildError> {
         let own = std::mem::replace(&mut self.values[x.0 as usize].computed, false);
-        let x = match own {
-            true => x,
-            // An input, a constant or an earlier output needs a name of its own.
-            false => {
-                let inputs = vec![self.name(x)];
-                self.node("Identity", name, inputs, vec![])
-            }
+        let x = if own {
+            x
+        } else {
+            let inputs = vec![self.name(x)];
+            self.node("Identity", name, inputs, vec![])
         };
         let info = proto::ValueInfo::float(&self.name(x), shape);
         self.graph.output.push(info);

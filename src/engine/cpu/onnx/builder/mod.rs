@@ -112,20 +112,11 @@ impl OnnxBuilder {
     }
 
     fn integers(&mut self, name: &str, values: &[usize]) -> String {
-        let bytes: Vec<u8> = values
-            .iter()
-            .flat_map(|v| (*v as i64).to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|v| (*v as i64).to_le_bytes()).collect();
         self.tensor(name, &[values.len()], proto::INT64, bytes.into())
     }
 
-    fn node(
-        &mut self,
-        op_type: &str,
-        name: &str,
-        input: Vec<String>,
-        attribute: Vec<Attribute>,
-    ) -> Value {
+    fn node(&mut self, op_type: &str, name: &str, input: Vec<String>, attribute: Vec<Attribute>) -> Value {
         let output = self.unique(name);
         self.graph.node.push(proto::Node {
             input,

@@ -113,19 +113,12 @@ impl Emit {
 
     /// The model, without the initializers that nothing reads any more.
     pub fn finish(mut self) -> proto::Graph {
-        let read: HashSet<&String> = self
-            .graph
-            .node
-            .iter()
-            .flat_map(|n| n.input.iter())
-            .collect();
+        let read: HashSet<&String> = self.graph.node.iter().flat_map(|n| n.input.iter()).collect();
         let outputs: HashSet<&String> = self.graph.output.iter().map(|o| &o.name).collect();
         let kept = |t: &proto::Tensor| read.contains(&t.name) || outputs.contains(&t.name);
         let kept: Vec<bool> = self.graph.initializer.iter().map(kept).collect();
         let mut kept = kept.into_iter();
-        self.graph
-            .initializer
-            .retain(|_| kept.next().unwrap_or(true));
+        self.graph.initializer.retain(|_| kept.next().unwrap_or(true));
         self.graph
     }
 }

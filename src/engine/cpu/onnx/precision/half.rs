@@ -2,8 +2,8 @@
 
 use half::f16;
 
-use super::emit::{values, Emit};
 use super::Rewritten;
+use super::emit::{Emit, values};
 use crate::engine::cpu::onnx::proto::{self, Attribute};
 use crate::lower::BuildError;
 
@@ -29,10 +29,7 @@ pub(super) fn weights(emit: &mut Emit, name: &str) -> Rewritten<String> {
     let round = |v: &f32| f16::from_f32(*v).to_f32();
     let rounded: Vec<f32> = values.iter().map(round).collect();
     let lost = values.iter().zip(&rounded);
-    if let Some((value, _)) = lost
-        .into_iter()
-        .find(|(v, r)| v.is_finite() != r.is_finite())
-    {
+    if let Some((value, _)) = lost.into_iter().find(|(v, r)| v.is_finite() != r.is_finite()) {
         return Err(BuildError(format!(
             "weight `{name}` holds {value:e}, and fp16 ends at 65504"
         )));

@@ -1,9 +1,9 @@
 //! Layers with kernels, in integers.
 
-use super::emit::{values, Emit};
+use super::Rewritten;
+use super::emit::{Emit, values};
 use super::forms::{Forms, Sums};
 use super::weights::quantise;
-use super::Rewritten;
 use crate::engine::cpu::onnx::proto::{self, Attribute};
 use crate::lower::BuildError;
 
@@ -15,12 +15,7 @@ pub(super) fn has_kernel(emit: &Emit, node: &proto::Node) -> bool {
 }
 
 /// The node over integers: `steps` are those of its input, each worth `step`.
-pub(super) fn sums(
-    emit: &mut Emit,
-    node: &proto::Node,
-    steps: String,
-    step: f32,
-) -> Rewritten<Sums> {
+pub(super) fn sums(emit: &mut Emit, node: &proto::Node, steps: String, step: f32) -> Rewritten<Sums> {
     let find = |at: usize| node.input.get(at).and_then(|name| emit.initializer(name));
     let kernel = find(1).ok_or_else(|| BuildError("its kernel is not constant".into()))?;
     let (weights, dims) = (values(kernel), kernel.dims.clone());
@@ -35,12 +30,7 @@ pub(super) fn sums(
     if let Some(bias) = &quantised.bias {
         inputs.push(emit.floats((name, "bias.int32"), &[channels as i64], bias));
     }
-    let sums = emit.node(
-        &node.op_type,
-        (name, "sums"),
-        inputs,
-        node.attribute.clone(),
-    );
+    let sums = emit.node(&node.op_type, (name, "sums"), inputs, node.attribute.clone());
     Ok(Sums {
         name: sums,
         scale: quantised.scale,
@@ -78,16 +68,8 @@ pub(super) fn activate(emit: &mut Emit, node: &proto::Node, sums: Sums) -> Rewri
     let name = node.output[0].as_str();
     if node.op_type != "Clip" {
         let inputs = [&[sums.name][..], &node.input[1..]].concat();
-        let result = emit.node(
-            &node.op_type,
-            (name, "sums"),
-            inputs,
-            node.attribute.clone(),
-        );
-        return Ok(Sums {
-            name: result,
-            ..sums
-        });
+        let result = emit.node(&node.op_type, (name, "sums"), inputs, node.attribute.clone());
+        return Ok(Sums { name: result, ..sums });
     }
     let bound = |at: usize| {
         let tensor = node.input.get(at).and_then(|name| emit.initializer(name));
@@ -140,12 +122,7 @@ pub(super) fn store(emit: &mut Emit, sums: &Sums, step: f32) -> Forms {
 pub(super) fn bytes(emit: &mut Emit, x: &str, step: f32) -> String {
     let step = emit.scalar((x, "step"), step);
     let zero = emit.zeros((x, "zero"), &[]);
-    emit.node(
-        "QuantizeLinear",
-        (x, "int8"),
-        vec![x.into(), step, zero],
-        vec![],
-    )
+    emit.node("QuantizeLinear", (x, "int8"), vec![x.into(), step, zero], vec![])
 }
 
 /// int8 -> float32; with a step of one, the integers themselves.

@@ -18,12 +18,10 @@ mod weights;
 
 use std::collections::HashMap;
 
-use super::{proto, OnnxBuilder};
-use crate::engine::precision::{
-    assign, folded, has_kernel, head, stored, Format, Numerics, PrecisionError,
-};
+use super::{OnnxBuilder, proto};
+use crate::engine::precision::{Format, Numerics, PrecisionError, assign, folded, has_kernel, head, stored};
 use crate::graph::Graph;
-use crate::lower::{lower, BuildError, LowerError};
+use crate::lower::{BuildError, LowerError, lower};
 use walk::Walk;
 
 /// Why a network has no model at a precision.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::emit::Emit;
 use super::forms::{Forms, Sums};
 use super::integer;
-use super::{half, ModelError, Rewritten, Rule};
+use super::{ModelError, Rewritten, Rule, half};
 use crate::engine::cpu::onnx::builder::Layers;
 use crate::engine::cpu::onnx::proto;
 use crate::engine::precision::Format;
@@ -193,7 +193,7 @@ impl Walk {
             (None, None) => {
                 return Err(BuildError(format!(
                     "`{name}` is read inside its layer by what computes on no integers"
-                )))
+                )));
             }
         };
         self.remember(name, |forms| forms.real = Some(real.clone()));

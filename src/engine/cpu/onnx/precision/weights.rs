@@ -72,10 +72,7 @@ mod tests {
         let bias = [1.0, -8.0, 0.0];
         let got = quantise(&kernel, Some(&bias), 3, |at| at / 3, 0.5).unwrap();
         // The steps are 0.01, 2 and any; -3 and 1 are ties in the second channel, which go to the even one.
-        assert_eq!(
-            got.kernel,
-            [127.0, -30.0, 0.0, 127.0, -2.0, 0.0, 0.0, 0.0, 0.0]
-        );
+        assert_eq!(got.kernel, [127.0, -30.0, 0.0, 127.0, -2.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(got.bias.unwrap(), [200.0, -8.0, 0.0]);
         assert_eq!(got.scale[1..], [1.0, 0.5]);
     }
@@ -84,11 +81,7 @@ mod tests {
     fn a_bias_far_above_its_kernel_widens_the_step() {
         let got = quantise(&[1e-30], Some(&[1.0]), 1, |_| 0, 1.0).unwrap();
         assert_eq!(got.bias.unwrap(), [MOST_BIAS as f32]);
-        assert_eq!(
-            got.kernel,
-            [0.0],
-            "what it adds is below the bias's own rounding"
-        );
+        assert_eq!(got.kernel, [0.0], "what it adds is below the bias's own rounding");
     }
 
     #[test]
