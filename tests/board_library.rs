@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use cli_support::{bundle, classifier};
 use double_support::{Journal, library};
-use tvm_dla::engine::cache::PlanCache;
+use tvm_dla::engine::cache::EngineCache;
 use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use tvm_dla::engine::trt::{
     BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions, listen,
@@ -34,7 +34,7 @@ fn board(double: &Path, cache: &Path) -> TrtBackend {
         },
     };
     let keep = Keep {
-        cache: PlanCache::new(cache),
+        cache: EngineCache::new(cache),
         required: true,
     };
     TrtBackend::new(options).unwrap().keeping(keep)
@@ -90,7 +90,7 @@ fn engines_are_built_once_kept_and_right() {
     seen.assert_no_violation();
     let built = seen.events("build").len();
     assert!((3..=4).contains(&built), "{built} engines");
-    let kept = PlanCache::new(&cache).list().unwrap();
+    let kept = EngineCache::new(&cache).list().unwrap();
     assert_eq!(kept.len(), 3, "one file for both cores");
     for (device, count) in [("dla0", 2), ("dla1", 2), ("gpu", 2)] {
         assert_eq!(seen.executed(device), count, "{device}");
@@ -117,7 +117,7 @@ fn engines_are_built_once_kept_and_right() {
     for part in ["is built again", "bytes instead of", "built from something else"] {
         assert!(said.contains(part), "`{part}` in:\n{said}");
     }
-    let entries = PlanCache::new(&cache).list().unwrap();
+    let entries = EngineCache::new(&cache).list().unwrap();
     assert!(entries.iter().all(|entry| entry.key.is_ok()), "mended");
     Journal::read(&journal).assert_no_violation();
 }

@@ -8,7 +8,7 @@ use crate::plan::Device;
 
 /// What one precision gives, next to float32.
 #[derive(Debug, Clone)]
-pub struct Compared {
+pub struct PrecisionComparison {
     /// Of a classifier.
     pub score: Option<Score>,
     /// Of the network's outputs, in their order.
@@ -19,7 +19,7 @@ pub struct Compared {
     pub clamped: Vec<String>,
 }
 
-impl Compared {
+impl PrecisionComparison {
     /// The output that suffers most.
     pub fn worst(&self) -> Noise {
         let all = self.outputs.iter().copied();
@@ -174,8 +174,8 @@ impl Reference {
         Ok(())
     }
 
-    pub fn compared(&self, candidate: &Candidate) -> Compared {
-        Compared {
+    pub fn compared(&self, candidate: &Candidate) -> PrecisionComparison {
+        PrecisionComparison {
             score: self.classes.map(|_| candidate.score),
             outputs: self.outputs.iter().map(|at| candidate.noises[*at]).collect(),
             layers: layers(&self.probe, &candidate.noises),

@@ -9,7 +9,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Candidate, Compared, Reference};
+pub use compare::{Candidate, PrecisionComparison, Reference};
 pub use noise::{Fidelity, LayerNoise, Noise, layers, overflow};
 pub use score::{Score, best};
 pub use suggest::{Step, suggest};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AccuracyError, Compared, LayerNoise};
+use super::{AccuracyError, LayerNoise, PrecisionComparison};
 
 /// Layers that are tried per step: the ones that add most noise.
 const TRIED: usize = 6;
@@ -16,7 +16,7 @@ pub struct Step {
     /// The layer that this step adds.
     pub node: String,
     /// With it and those of the steps before.
-    pub compared: Compared,
+    pub compared: PrecisionComparison,
 }
 
 /// Adds one layer at a time, the one that raises the output's signal to noise most, until `steps` are found or none
@@ -25,10 +25,10 @@ pub struct Step {
 /// # Errors
 /// What `measure` fails with.
 pub fn suggest(
-    int8: &Compared,
+    int8: &PrecisionComparison,
     layers: &[LayerNoise],
     steps: usize,
-    mut measure: impl FnMut(&BTreeSet<String>) -> Result<Compared, AccuracyError>,
+    mut measure: impl FnMut(&BTreeSet<String>) -> Result<PrecisionComparison, AccuracyError>,
 ) -> Result<Vec<Step>, AccuracyError> {
     let mut candidates: Vec<&LayerNoise> = layers.iter().filter(|l| l.added > 0.0).collect();
     candidates.sort_by(|a, b| b.added.total_cmp(&a.added));

@@ -128,8 +128,8 @@ fn the_first_layer_that_overflows_is_named_whatever_comes_behind_it() {
     assert!(found[1].added.is_infinite() && found[2].added == 0.0);
 }
 
-fn compared(output: f64, layers: Vec<LayerNoise>) -> Compared {
-    Compared {
+fn compared(output: f64, layers: Vec<LayerNoise>) -> PrecisionComparison {
+    PrecisionComparison {
         score: None,
         outputs: vec![Noise::default(), noise(&[1.0], &[1.0 + output.sqrt() as f32])],
         layers,

@@ -3,8 +3,8 @@
 
 use super::error::ArtifactError;
 use super::executor::Library;
-use super::graph_json::{Declared, GraphJson};
-use super::layout::{Feed, Layout, Placed, Source};
+use super::graph_json::{DeclaredTensor, GraphJson};
+use super::layout::{Feed, Layout, PlacedTensor, Source};
 use super::part::Part;
 use super::rounds::{Deal, Piece, cut};
 use crate::bundle::{Affine, Origin, Port};
@@ -38,7 +38,7 @@ impl Around {
     }
 
     /// The model's inputs, in its own order of axes, each with how it is passed.
-    pub fn inputs(&self, origin: Option<&Origin>) -> Vec<(Declared, Port)> {
+    pub fn inputs(&self, origin: Option<&Origin>) -> Vec<(DeclaredTensor, Port)> {
         let inputs = self.layout.inputs.iter().enumerate();
         inputs
             .map(|(at, declared)| (declared.clone(), self.port(at, origin)))
@@ -46,7 +46,7 @@ impl Around {
     }
 
     /// The model's outputs.
-    pub fn outputs(&self) -> &[Placed] {
+    pub fn outputs(&self) -> &[PlacedTensor] {
         &self.layout.outputs
     }
 
@@ -179,7 +179,7 @@ impl Around {
 
     /// How the rows of `inputs` are dealt; where a head takes them, they are checked here.
     fn deal(&self, inputs: &[Array]) -> Result<Deal, ArtifactError> {
-        let wrong = |input: &Declared, reason: String| {
+        let wrong = |input: &DeclaredTensor, reason: String| {
             let name = input.name.clone();
             Err(ArtifactError::Input { name, reason })
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::error::ArtifactError;
-use super::graph_json::{Declared, GraphJson};
+use super::graph_json::{DeclaredTensor, GraphJson};
 use super::part::Part;
 use crate::engine::Array;
 use crate::plan::counted;
@@ -46,8 +46,8 @@ impl Library {
 /// TVM's graph executor over one graph, at the batch it was compiled for, on the host.
 pub struct Executor {
     module: Module,
-    inputs: Vec<Declared>,
-    outputs: Vec<Declared>,
+    inputs: Vec<DeclaredTensor>,
+    outputs: Vec<DeclaredTensor>,
     _library: Library,
 }
 
@@ -68,7 +68,7 @@ impl Executor {
     fn over(
         library: &Library,
         text: &str,
-        [inputs, outputs]: [Vec<Declared>; 2],
+        [inputs, outputs]: [Vec<DeclaredTensor>; 2],
         params: &[u8],
     ) -> Result<Executor, ArtifactError> {
         let module = Function::global("tvm.graph_executor.create")?
@@ -92,12 +92,12 @@ impl Executor {
     }
 
     /// The inputs, in the order [`Executor::run`] takes them.
-    pub fn inputs(&self) -> &[Declared] {
+    pub fn inputs(&self) -> &[DeclaredTensor] {
         &self.inputs
     }
 
     /// The outputs, in their order.
-    pub fn outputs(&self) -> &[Declared] {
+    pub fn outputs(&self) -> &[DeclaredTensor] {
         &self.outputs
     }
 

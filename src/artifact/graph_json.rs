@@ -46,7 +46,7 @@ struct Results {
 
 /// A tensor as the model declares it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Declared {
+pub struct DeclaredTensor {
     pub name: String,
     /// Empty where the graph does not say.
     pub shape: Vec<usize>,
@@ -56,7 +56,7 @@ pub struct Declared {
     pub integer: Option<Integer>,
 }
 
-impl Declared {
+impl DeclaredTensor {
     /// The type of its elements; what is no type of numbers counts as float32, and TVM says so when it runs.
     pub fn element(&self) -> Element {
         Element::named(&self.dtype).unwrap_or(Element::F32)
@@ -155,17 +155,17 @@ impl GraphJson {
     }
 
     /// What the user gives.
-    pub fn inputs(&self) -> Vec<Declared> {
+    pub fn inputs(&self) -> Vec<DeclaredTensor> {
         let given = self.given().into_iter();
         given.map(|node| self.declared((node, 0, 0))).collect()
     }
 
-    pub(super) fn declared(&self, entry: Entry) -> Declared {
+    pub(super) fn declared(&self, entry: Entry) -> DeclaredTensor {
         let row = self.node_row_ptr.get(entry.0).map(|row| row + entry.1);
         let shape = row.and_then(|row| self.attrs.shape.1.get(row));
         let dtype = row.and_then(|row| self.attrs.dltype.1.get(row));
         let dtype = dtype.map_or("float32", String::as_str);
-        Declared {
+        DeclaredTensor {
             name: self.nodes[entry.0].name.clone(),
             shape: shape.cloned().unwrap_or_default(),
             dtype: dtype.to_string(),
@@ -174,7 +174,7 @@ impl GraphJson {
     }
 
     /// Output number `at` of the model, named as its file does, else by its number. One that is an input keeps its name.
-    pub(super) fn output(&self, at: usize) -> Declared {
+    pub(super) fn output(&self, at: usize) -> DeclaredTensor {
         let entry = self.heads[at];
         let own = self.declared(entry);
         let is_input = self.given().contains(&entry.0);
@@ -186,14 +186,14 @@ impl GraphJson {
                 format!("output_{at}")
             }
         };
-        Declared {
+        DeclaredTensor {
             name: named.unwrap_or_else(numbered),
             ..own
         }
     }
 
     /// What the model gives.
-    pub fn outputs(&self) -> Vec<Declared> {
+    pub fn outputs(&self) -> Vec<DeclaredTensor> {
         (0..self.heads.len()).map(|at| self.output(at)).collect()
     }
 

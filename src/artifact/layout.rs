@@ -1,7 +1,7 @@
 //! What stands around the one network of a model: TVM's head in front of it, TVM's tail behind it, and outputs that are
 //! constants or inputs.
 
-use super::graph_json::{Declared, Entry, GraphJson};
+use super::graph_json::{DeclaredTensor, Entry, GraphJson};
 use super::params::Constant;
 use super::part::Part;
 
@@ -28,21 +28,21 @@ pub enum Feed {
 
 /// A tensor, and where it is from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Placed {
-    pub declared: Declared,
+pub struct PlacedTensor {
+    pub declared: DeclaredTensor,
     pub source: Source,
 }
 
 /// A model with one network.
 pub struct Layout {
     /// Of the model: those of the network first, in its order.
-    pub inputs: Vec<Declared>,
+    pub inputs: Vec<DeclaredTensor>,
     /// The network's inputs.
-    pub enters: Vec<Placed>,
+    pub enters: Vec<PlacedTensor>,
     /// The network's outputs as the model declares them.
-    pub network: Vec<Declared>,
+    pub network: Vec<DeclaredTensor>,
     /// Of the model.
-    pub outputs: Vec<Placed>,
+    pub outputs: Vec<PlacedTensor>,
     pub head: Option<Part>,
     pub tail: Option<Part>,
     given: Vec<usize>,
@@ -80,8 +80,8 @@ impl Layout {
             given,
             call,
         };
-        let place = |entry: &Entry, declared: Declared, computed: &[Entry]| {
-            Some(Placed {
+        let place = |entry: &Entry, declared: DeclaredTensor, computed: &[Entry]| {
+            Some(PlacedTensor {
                 declared,
                 source: layout.source(graph, *entry, computed)?,
             })

@@ -29,8 +29,8 @@ pub use element::Element;
 pub use error::ArtifactError;
 pub use executions::Execution;
 pub use executor::Executor;
-pub use graph_json::Declared;
-pub use layout::{Layout, Placed, Source};
+pub use graph_json::DeclaredTensor;
+pub use layout::{Layout, PlacedTensor, Source};
 pub use machine::Machine;
 pub use plans::{GivenPlans, Plans, PlansError, beside, is_file};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::executor::Library;
 use super::graph_json::GraphJson;
-use super::{Around, Artifact, ArtifactError, Executor, Layout, Package, Placed, Source};
+use super::{Around, Artifact, ArtifactError, Executor, Layout, Package, PlacedTensor, Source};
 use crate::bundle::Bundle;
 
 impl Artifact {
@@ -118,7 +118,7 @@ impl Artifact {
             (Some(graph), _) => {
                 graph.outputs.clone_from(&names);
                 let outputs = self.layout().map_or_else(Vec::new, |layout| layout.outputs);
-                let place = |placed: &Placed| match placed.source {
+                let place = |placed: &PlacedTensor| match placed.source {
                     Source::Network(at) => Some(at),
                     Source::Input(_) | Source::Part(_) | Source::Constant(_) => None,
                 };

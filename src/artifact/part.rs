@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::graph_json::{Declared, Entry, GraphJson};
+use super::graph_json::{DeclaredTensor, Entry, GraphJson};
 
 /// What computes some results from others.
 pub struct Part {
@@ -13,8 +13,8 @@ pub struct Part {
     /// The results it takes, as entries of the whole graph; parameters are none.
     pub from: Vec<Entry>,
     /// The same as tensors, with names that are unique.
-    pub inputs: Vec<Declared>,
-    pub outputs: Vec<Declared>,
+    pub inputs: Vec<DeclaredTensor>,
+    pub outputs: Vec<DeclaredTensor>,
     /// The functions in it, in their order.
     pub functions: Vec<String>,
 }
@@ -25,7 +25,7 @@ impl Part {
         if wanted.is_empty() {
             return None;
         }
-        let mut found = Found {
+        let mut found = PartSearch {
             graph,
             given,
             leaves: BTreeSet::new(),
@@ -36,7 +36,7 @@ impl Part {
     }
 }
 
-struct Found<'a> {
+struct PartSearch<'a> {
     graph: &'a GraphJson,
     given: usize,
     /// Inputs, parameters, and results of `given`.
@@ -44,7 +44,7 @@ struct Found<'a> {
     calls: BTreeSet<usize>,
 }
 
-impl Found<'_> {
+impl PartSearch<'_> {
     fn follow(&mut self, entry: Entry) {
         let mut open = vec![entry];
         while let Some(entry) = open.pop() {
@@ -106,7 +106,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn leaf(&mut self, entry: Entry, declared: &Declared) {
+    fn leaf(&mut self, entry: Entry, declared: &DeclaredTensor) {
         let at = self.nodes.len();
         self.places.insert((entry.0, entry.1), (at, 0));
         self.inputs.push(at);
@@ -134,7 +134,7 @@ impl Writer {
         self.nodes.push(node);
     }
 
-    fn result(&mut self, declared: &Declared, storage: usize) {
+    fn result(&mut self, declared: &DeclaredTensor, storage: usize) {
         self.shapes.push(declared.shape.clone());
         self.dtypes.push(declared.dtype.clone());
         self.storage.push(storage);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{Bundle, digest};
-use crate::plan::{Plan, PlanError, PlanFile, Tuned};
+use crate::plan::{Plan, PlanError, PlanFile, TunedPlans};
 
 /// What a JSON file of plans holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct GivenPlans {
     /// For every batch.
     pub plan: Option<Plan>,
     /// For the batches they add up to.
-    pub tuned: Tuned,
+    pub tuned: TunedPlans,
     /// Why a file beside the artifact is not used.
     pub passed_over: Option<String>,
 }
@@ -109,7 +109,7 @@ impl GivenPlans {
         // One plan that nobody asked for is for the batch it adds up to.
         let mut tuned = found.tuned;
         if let Some(plan) = found.plan {
-            tuned = Tuned {
+            tuned = TunedPlans {
                 plans: vec![plan],
                 from: path.display().to_string(),
             };
@@ -134,7 +134,7 @@ impl GivenPlans {
         let checked = file.check(&digest(&bundle.graph), board);
         let from = path.display().to_string();
         Ok(checked.map(|()| GivenPlans {
-            tuned: Tuned {
+            tuned: TunedPlans {
                 plans: file.plans,
                 from,
             },

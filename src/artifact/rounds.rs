@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ArtifactError;
 use super::executor::{Executor, Library};
-use super::graph_json::Declared;
+use super::graph_json::DeclaredTensor;
 use super::layout::Feed;
 use super::part::Part;
 use crate::engine::Array;
@@ -27,7 +27,7 @@ impl Deal {
 pub(super) struct Piece {
     executor: Mutex<Executor>,
     pub feeds: Vec<Feed>,
-    pub inputs: Vec<Declared>,
+    pub inputs: Vec<DeclaredTensor>,
 }
 
 impl Piece {
@@ -52,7 +52,7 @@ impl Piece {
         for round in 0..deal.rounds() {
             let arrays = |fill| -> Vec<Array> {
                 let feeds = self.inputs.iter().zip(&self.feeds);
-                let array = |(declared, source): (&Declared, &Feed)| match source {
+                let array = |(declared, source): (&DeclaredTensor, &Feed)| match source {
                     Feed::Network(at) => chunk(&network[*at], declared, round, fill),
                     Feed::Input(at) => chunk(&inputs[*at], declared, round, fill),
                 };
@@ -86,7 +86,12 @@ enum Fill {
 }
 
 /// Whether the first rows of an execution are the same whatever fills it up.
-fn apart(outputs: &[Declared], one: &[Array], other: &[Array], deal: Deal) -> Result<(), ArtifactError> {
+fn apart(
+    outputs: &[DeclaredTensor],
+    one: &[Array],
+    other: &[Array],
+    deal: Deal,
+) -> Result<(), ArtifactError> {
     for (declared, (one, other)) in outputs.iter().zip(one.iter().zip(other)) {
         if declared.shape.first() != Some(&deal.compiled) {
             continue;
@@ -105,7 +110,7 @@ fn apart(outputs: &[Declared], one: &[Array], other: &[Array], deal: Deal) -> Re
 }
 
 /// What execution number `round` takes of an array; the last is filled up.
-fn chunk(array: &Array, declared: &Declared, round: usize, fill: Fill) -> Array {
+fn chunk(array: &Array, declared: &DeclaredTensor, round: usize, fill: Fill) -> Array {
     let len: usize = declared.shape.iter().product();
     let start = (round * len).min(array.data.len());
     let end = (start + len).min(array.data.len());
@@ -124,7 +129,7 @@ fn chunk(array: &Array, declared: &Declared, round: usize, fill: Fill) -> Array 
 
 /// The rows that were asked for, of what all executions gave. What has no rows lies as often along a first axis as there were
 /// executions.
-pub(super) fn cut(array: Array, declared: &Declared, deal: Deal) -> Result<Array, ArtifactError> {
+pub(super) fn cut(array: Array, declared: &DeclaredTensor, deal: Deal) -> Result<Array, ArtifactError> {
     let Deal { rows, compiled } = deal;
     let shape = RowShape::declared(&declared.shape, compiled);
     if !shape.batched && !rows.is_multiple_of(compiled) {

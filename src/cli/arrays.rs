@@ -22,7 +22,7 @@ use crate::bundle::Integer;
 use crate::engine::Array;
 
 /// An array in the element type of its file; float16 is real numbers too.
-pub enum Given {
+pub enum FileArray {
     Reals(Array),
     /// Numbers of another type, for an input that declares it.
     Others(Element, Array),
@@ -33,12 +33,12 @@ pub enum Given {
     },
 }
 
-impl Given {
+impl FileArray {
     /// A single row of an input of `rank` dimensions may come without the first.
-    pub fn batched(mut self, rank: usize) -> Given {
-        let (Given::Reals(Array { shape, .. })
-        | Given::Others(_, Array { shape, .. })
-        | Given::Integers { shape, .. }) = &mut self;
+    pub fn batched(mut self, rank: usize) -> FileArray {
+        let (FileArray::Reals(Array { shape, .. })
+        | FileArray::Others(_, Array { shape, .. })
+        | FileArray::Integers { shape, .. }) = &mut self;
         if shape.len() + 1 == rank {
             shape.insert(0, 1);
         }
@@ -47,22 +47,22 @@ impl Given {
 }
 
 /// The array of a `.npy` file.
-pub fn read_npy(path: &Path) -> Result<Given, Box<dyn Error>> {
+pub fn read_npy(path: &Path) -> Result<FileArray, Box<dyn Error>> {
     npy(open(path)?, &path.display())
 }
 
 /// The arrays of a `.npz` file with their names.
-pub fn read_npz(path: &Path) -> Result<Vec<(String, Given)>, Box<dyn Error>> {
+pub fn read_npz(path: &Path) -> Result<Vec<(String, FileArray)>, Box<dyn Error>> {
     npz(open(path)?, &path.display())
 }
 
 /// The array of what `name` calls a `.npy` file.
-pub fn npy(reader: impl Read + Seek, name: &dyn Display) -> Result<Given, Box<dyn Error>> {
+pub fn npy(reader: impl Read + Seek, name: &dyn Display) -> Result<FileArray, Box<dyn Error>> {
     Lone(reader).given().map_err(|e| wrong(name, &e))
 }
 
 /// The arrays of what `name` calls a `.npz` file.
-pub fn npz(reader: impl Read + Seek, name: &dyn Display) -> Result<Vec<(String, Given)>, Box<dyn Error>> {
+pub fn npz(reader: impl Read + Seek, name: &dyn Display) -> Result<Vec<(String, FileArray)>, Box<dyn Error>> {
     let mut reader = NpzReader::new(reader).map_err(|e| wrong(name, &e))?;
     let names = reader.names().map_err(|e| wrong(name, &e))?;
     let mut arrays = Vec::new();
@@ -84,7 +84,7 @@ trait Source {
     fn is_of_another(error: &Self::Error) -> bool;
 
     /// The array in the type that it has, which is found by trying.
-    fn given(&mut self) -> Result<Given, Self::Error> {
+    fn given(&mut self) -> Result<FileArray, Self::Error> {
         for element in Element::ALL {
             match self.get_as(element) {
                 Err(error) if Self::is_of_another(&error) => {}
@@ -94,7 +94,7 @@ trait Source {
         self.get_as(Element::F32)
     }
 
-    fn get_as(&mut self, element: Element) -> Result<Given, Self::Error> {
+    fn get_as(&mut self, element: Element) -> Result<FileArray, Self::Error> {
         let of = |array| others(element, array);
         match element {
             Element::U8 => self.get().map(unsigned),
@@ -154,32 +154,32 @@ fn wrong(name: &dyn Display, error: &dyn Error) -> Box<dyn Error> {
     format!("{name} is not a NumPy file of arrays of numbers ({types}): {error}").into()
 }
 
-fn reals(array: ArrayD<f32>) -> Given {
+fn reals(array: ArrayD<f32>) -> FileArray {
     let (shape, data) = parts(array);
     let data = Arc::new(data);
-    Given::Reals(Array { shape, data })
+    FileArray::Reals(Array { shape, data })
 }
 
-fn halves(array: ArrayD<Half>) -> Given {
+fn halves(array: ArrayD<Half>) -> FileArray {
     reals(array.mapv(|half| half.0.to_f32()))
 }
 
 /// Numbers of another type; a real number that float32 cannot hold is the nearest that it can.
-fn others(element: Element, array: ArrayD<f32>) -> Given {
+fn others(element: Element, array: ArrayD<f32>) -> FileArray {
     let (shape, data) = parts(array);
     let data = Arc::new(data);
-    Given::Others(element, Array { shape, data })
+    FileArray::Others(element, Array { shape, data })
 }
 
-fn unsigned(array: ArrayD<u8>) -> Given {
+fn unsigned(array: ArrayD<u8>) -> FileArray {
     let (shape, bytes) = parts(array);
     let dtype = Integer::U8;
-    Given::Integers { dtype, shape, bytes }
+    FileArray::Integers { dtype, shape, bytes }
 }
 
-fn signed(array: ArrayD<i8>) -> Given {
+fn signed(array: ArrayD<i8>) -> FileArray {
     let (shape, integers) = parts(array);
-    Given::Integers {
+    FileArray::Integers {
         dtype: Integer::I8,
         shape,
         bytes: integers.into_iter().map(i8::cast_unsigned).collect(),

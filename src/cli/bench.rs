@@ -19,7 +19,7 @@ use crate::artifact::Artifact;
 use crate::engine::Array;
 use crate::pipeline::Stats;
 use crate::plan::Plan;
-use crate::session::{Chosen, Outcome as Ran, PlanOrigin, Session, SessionError};
+use crate::session::{ChosenPlan, Outcome as Ran, PlanOrigin, Session, SessionError};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -53,7 +53,7 @@ pub(super) struct Spread {
 }
 
 #[derive(Serialize)]
-pub(super) struct Measured {
+pub(super) struct MeasuredRow {
     plan: String,
     plan_from: PlanOrigin,
     pub images_per_second: Spread,
@@ -67,11 +67,11 @@ struct Figures {
     devices: String,
     rows: usize,
     /// The best plan of the GPU alone.
-    gpu_only: Measured,
+    gpu_only: MeasuredRow,
     /// What a plain run takes, and follows what batches take if it may.
-    shared: Measured,
+    shared: MeasuredRow,
     /// The best plan that is known.
-    best: Measured,
+    best: MeasuredRow,
     /// Of a plain run over the GPU alone.
     ratio: f64,
     costs: Option<Costs>,
@@ -129,7 +129,7 @@ pub(super) enum Row {
 }
 
 impl Row {
-    fn of(chosen: Chosen) -> Row {
+    fn of(chosen: ChosenPlan) -> Row {
         Row::Fixed(chosen.plan, chosen.origin)
     }
 
@@ -151,7 +151,7 @@ pub(super) fn in_turn<const N: usize>(
     inputs: &[Array],
     repeats: u32,
     step: impl Fn(),
-) -> Result<[Measured; N], Box<dyn Error>> {
+) -> Result<[MeasuredRow; N], Box<dyn Error>> {
     let mut runs: Vec<Vec<Ran>> = vec![Vec::new(); N];
     for round in 0..=repeats {
         for (row, runs) in rows.iter().zip(&mut runs) {
@@ -168,7 +168,7 @@ pub(super) fn in_turn<const N: usize>(
         let last = runs.last().map(|ran| (ran.plan.to_string(), ran.origin.clone()));
         let (plan, plan_from) = last.expect("at least one run");
         runs.sort_by(|a, b| a.stats.rate().total_cmp(&b.stats.rate()));
-        Measured {
+        MeasuredRow {
             plan,
             plan_from,
             images_per_second: spread(rates),
@@ -221,7 +221,7 @@ pub(super) fn spread(mut values: Vec<f64>) -> Spread {
 }
 
 fn human(figures: &Figures) -> String {
-    let row = |name: &str, measured: &Measured, from: &str| {
+    let row = |name: &str, measured: &MeasuredRow, from: &str| {
         let rate = measured.images_per_second;
         vec![
             name.to_string(),

@@ -56,7 +56,7 @@ pub enum FrameworkName {
 }
 
 /// A network's predicted costs with what a plan has to respect.
-pub struct Boarded {
+pub struct BoardScenario {
     pub machine: Machine,
     pub precision: Arithmetic,
     pub gpu: Arithmetic,
@@ -68,12 +68,17 @@ pub struct Boarded {
 
 impl Where {
     /// Reads the board and the artifact, and cuts the network for this board's DLA.
-    pub fn load(&self, artifact: &Path, output: &Output) -> Result<Boarded, Box<dyn Error>> {
+    pub fn load(&self, artifact: &Path, output: &Output) -> Result<BoardScenario, Box<dyn Error>> {
         self.load_cut(artifact, &Cut::Longest, output)
     }
 
     /// [`Where::load`] with the network cut as a plan says.
-    pub fn load_cut(&self, artifact: &Path, place: &Cut, output: &Output) -> Result<Boarded, Box<dyn Error>> {
+    pub fn load_cut(
+        &self,
+        artifact: &Path,
+        place: &Cut,
+        output: &Output,
+    ) -> Result<BoardScenario, Box<dyn Error>> {
         let machine = self.machine()?;
         let bundle = around::network(&Artifact::read(artifact)?, output)?.clone();
         let target = self.target(&machine, &bundle);
@@ -85,11 +90,17 @@ impl Where {
         Ok(self.boarded(machine, &bundle, &stages, &target))
     }
 
-    fn boarded(&self, machine: Machine, bundle: &Bundle, stages: &Stages, target: &DlaTarget) -> Boarded {
+    fn boarded(
+        &self,
+        machine: Machine,
+        bundle: &Bundle,
+        stages: &Stages,
+        target: &DlaTarget,
+    ) -> BoardScenario {
         let precision: Arithmetic = target.precision.into();
         let setting = self.setting_for(&machine, target);
         let gpu = setting.gpu;
-        Boarded {
+        BoardScenario {
             network: network(&machine, &bundle.graph, stages, target),
             most_dla_rows: most_dla_rows(stages, target),
             costs: BoardCosts::new(&bundle.graph, stages, setting, Constants::fitted()),

@@ -17,7 +17,7 @@ use super::{Answer, Outcome, helped};
 use crate::artifact::Artifact;
 use crate::engine::{EngineSpec, StageKind};
 use crate::plan::Plan;
-use crate::session::{Chosen, PlanOrigin, Session};
+use crate::session::{ChosenPlan, PlanOrigin, Session};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -32,14 +32,14 @@ pub struct Arguments {
 
 #[derive(Serialize)]
 struct Report {
-    plans: Vec<Planned>,
+    plans: Vec<PlannedBatch>,
     devices: String,
     engines: Vec<Engine>,
     seconds: f64,
 }
 
 #[derive(Serialize)]
-struct Planned {
+struct PlannedBatch {
     plan: String,
     plan_from: PlanOrigin,
 }
@@ -82,11 +82,11 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         ));
     }
     let mut engines = Vec::new();
-    for Chosen { plan, origin } in &plans {
+    for ChosenPlan { plan, origin } in &plans {
         output.say(&format!("building for {plan}, {origin}"));
         engines.extend(build(&session, plan, &phases, output)?);
     }
-    let plan = |chosen: &Chosen| Planned {
+    let plan = |chosen: &ChosenPlan| PlannedBatch {
         plan: chosen.plan.to_string(),
         plan_from: chosen.origin.clone(),
     };

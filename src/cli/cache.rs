@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::output::{Output, bytes, counted, table};
 use super::{Answer, Outcome, helped};
-use crate::engine::cache::{CacheKey, Entry, PlanCache, Rate, RateFile, RateKey};
+use crate::engine::cache::{CacheKey, EngineCache, Entry, Rate, RateFile, RateKey};
 
 /// Where built engines are kept.
 #[derive(Args, Clone, Debug)]
@@ -19,17 +19,17 @@ pub struct Folder {
 }
 
 impl Folder {
-    pub fn open(&self) -> Result<PlanCache, Box<dyn std::error::Error>> {
+    pub fn open(&self) -> Result<EngineCache, Box<dyn std::error::Error>> {
         let variable = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
         let place = |name: &str| variable(name).map(PathBuf::from);
-        let folder = PlanCache::usual(self.cache.clone(), place("XDG_CACHE_HOME"), place("HOME"));
+        let folder = EngineCache::usual(self.cache.clone(), place("XDG_CACHE_HOME"), place("HOME"));
         let folder = folder.ok_or_else(|| {
             helped(
                 "there is no home folder to keep built engines in",
                 "name a folder with --cache DIR or TVM_DLA_CACHE",
             )
         })?;
-        Ok(PlanCache::new(folder))
+        Ok(EngineCache::new(folder))
     }
 }
 
@@ -48,16 +48,16 @@ enum Action {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct CacheReport {
     folder: PathBuf,
     bytes: u64,
     engines: Vec<Engine>,
     /// Times that were measured, from which the next process makes its plans.
-    rates: Vec<Kept>,
+    rates: Vec<RatesEntry>,
 }
 
 #[derive(Serialize)]
-struct Kept {
+struct RatesEntry {
     file: PathBuf,
     bytes: u64,
     measured_of: Option<RateKey>,
@@ -78,7 +78,7 @@ struct Engine {
 }
 
 #[derive(Serialize)]
-struct Removed {
+struct ClearReport {
     folder: PathBuf,
     files: usize,
     bytes: u64,
@@ -91,20 +91,20 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     }
 }
 
-fn list(cache: &PlanCache, output: &Output) -> Outcome {
+fn list(cache: &EngineCache, output: &Output) -> Outcome {
     let engines: Vec<Engine> = cache.list()?.into_iter().map(Engine::of).collect();
-    let listed = Listed {
+    let listed = CacheReport {
         folder: cache.folder().to_path_buf(),
         bytes: engines.iter().map(|engine| engine.bytes).sum(),
         engines,
-        rates: cache.list_rates()?.into_iter().map(Kept::of).collect(),
+        rates: cache.list_rates()?.into_iter().map(RatesEntry::of).collect(),
     };
     output.answer(&listed, || listed.human(), Answer::Yes)
 }
 
-fn clear(cache: &PlanCache, output: &Output) -> Outcome {
+fn clear(cache: &EngineCache, output: &Output) -> Outcome {
     let cleared = cache.clear()?;
-    let removed = Removed {
+    let removed = ClearReport {
         folder: cache.folder().to_path_buf(),
         files: cleared.files,
         bytes: cleared.bytes,
@@ -155,13 +155,13 @@ impl Engine {
     }
 }
 
-impl Kept {
-    fn of(file: RateFile) -> Kept {
+impl RatesEntry {
+    fn of(file: RateFile) -> RatesEntry {
         let (measured_of, rates, unusable) = match file.rates {
             Ok((key, rates)) => (Some(key), rates, None),
             Err(reason) => (None, Vec::new(), Some(reason)),
         };
-        Kept {
+        RatesEntry {
             file: file.path,
             bytes: file.bytes,
             measured_of,
@@ -192,7 +192,7 @@ impl Kept {
     }
 }
 
-impl Listed {
+impl CacheReport {
     fn human(&self) -> String {
         let (folder, count, size) = (
             self.folder.display(),
@@ -204,7 +204,7 @@ impl Listed {
         if self.rates.is_empty() {
             return engines;
         }
-        let rates: Vec<Vec<String>> = self.rates.iter().flat_map(Kept::rows).collect();
+        let rates: Vec<Vec<String>> = self.rates.iter().flat_map(RatesEntry::rows).collect();
         let count = counted(self.rates.len(), "network");
         format!(
             "{engines}\ntimes that were measured, of {count}\n{}",

@@ -11,7 +11,7 @@ use super::output::{Output, counted, table};
 use super::{Answer, Outcome};
 use crate::board::{Calibration, Constants, Level, Processor};
 use crate::calibrate::{
-    Errors, Observation, Unused, calibration, fit, fit_paper, leave_one_source_out, medians, observations,
+    Errors, Observation, UnusedRow, calibration, fit, fit_paper, leave_one_source_out, medians, observations,
     rows,
 };
 
@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Fitted {
+struct FitReport {
     used: usize,
     left_out: BTreeMap<String, usize>,
     #[serde(flatten)]
@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     let constants = fit_paper(&fit(&all, &Constants::prior()))?;
     output.say("fitting again without each source");
     let errors = leave_one_source_out(&used, &constants);
-    let fitted = Fitted {
+    let fitted = FitReport {
         used: used.len(),
         left_out: reasons(&unused),
         calibration: calibration(&used, &errors, &constants),
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     output.answer(&fitted, || human(arguments, &used, &errors, &fitted), Answer::Yes)
 }
 
-fn reasons(unused: &[Unused]) -> BTreeMap<String, usize> {
+fn reasons(unused: &[UnusedRow]) -> BTreeMap<String, usize> {
     let mut reasons = BTreeMap::new();
     for row in unused {
         *reasons.entry(row.reason.clone()).or_default() += 1;
@@ -61,7 +61,7 @@ fn reasons(unused: &[Unused]) -> BTreeMap<String, usize> {
     reasons
 }
 
-fn human(arguments: &Arguments, used: &[Observation], errors: &[Errors], fitted: &Fitted) -> String {
+fn human(arguments: &Arguments, used: &[Observation], errors: &[Errors], fitted: &FitReport) -> String {
     let mut parts = vec![
         format!(
             "{} used; errors of time, median without sign\n",
@@ -135,7 +135,7 @@ fn by_group(used: &[Observation], errors: &[Errors]) -> String {
     table(&lines)
 }
 
-fn totals(fitted: &Fitted) -> String {
+fn totals(fitted: &FitReport) -> String {
     let mut lines = vec![head(&["", "", "", "rows", "in sample", "source left out"])];
     for a in &fitted.calibration.accuracy {
         lines.push(vec![
@@ -150,7 +150,7 @@ fn totals(fitted: &Fitted) -> String {
     format!("\n{}", table(&lines))
 }
 
-fn constants(fitted: &Fitted) -> String {
+fn constants(fitted: &FitReport) -> String {
     let mut lines = vec![head(&["constant", "value", "unit", "what"])];
     for c in &fitted.calibration.constants {
         let name = serde_json::to_value(c.name)

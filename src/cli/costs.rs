@@ -4,7 +4,7 @@ use std::error::Error;
 
 use serde::Serialize;
 
-use super::bench::{Measured, Row, Spread, in_turn, noise, spread};
+use super::bench::{MeasuredRow, Row, Spread, in_turn, noise, spread};
 use super::output::Output;
 use crate::plan::{Device, PlanError};
 use crate::session::{PlanOrigin, Session};
@@ -35,7 +35,7 @@ pub fn costs(session: &Session, repeats: u32, output: &Output) -> Result<Costs, 
     .collect();
     let plans: [Row; 3] = plans?.try_into().map_err(|_| "three plans")?;
     let [both, gpu, dla] = in_turn(session, &plans, &noise(session, 256), repeats, || ())?;
-    let rate = |measured: &Measured| measured.images_per_second.median;
+    let rate = |measured: &MeasuredRow| measured.images_per_second.median;
     let (one, _) = overhead(session, 1, 50 * repeats)?;
     let (many, share) = overhead(session, 64, repeats)?;
     Ok(Costs {

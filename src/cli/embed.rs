@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Embedded {
+struct EmbedReport {
     artifact: PathBuf,
     plan: Option<String>,
     /// Of the batch that the plan is for.
@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     let permissions = std::fs::metadata(path).map_err(cannot)?.permissions();
     std::fs::set_permissions(file.path(), permissions).map_err(cannot)?;
     file.persist(path).map_err(|error| cannot(error.error))?;
-    let embedded = Embedded {
+    let embedded = EmbedReport {
         artifact: path.clone(),
         rows: plan.as_ref().map(Plan::total),
         plan: plan.map(|plan| plan.to_string()),

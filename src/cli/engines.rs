@@ -12,15 +12,15 @@ use clap::{Args, ValueEnum};
 use super::environments::search;
 use super::helped;
 use super::output::{Output, counted};
-use super::precision::Numbers;
+use super::precision::PrecisionOptions;
 use super::tensorrt::TensorRtArguments;
 use crate::artifact::{GivenPlans, PlansError, is_file};
 use crate::bundle::Bundle;
 use crate::engine::cpu::{CpuBackend, CpuOptions, find_library};
 use crate::engine::{Backend, Numerics};
-use crate::machine::{Reading, Taken, memory, taken};
+use crate::machine::{Reading, TakenBackend, memory, taken};
 use crate::plan::Device;
-use crate::session::{Adapt, Chosen, Place, PlanOrigin, Session, SessionConfig};
+use crate::session::{Adapt, ChosenPlan, Place, PlanOrigin, Session, SessionConfig};
 
 /// What realises the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,9 +54,9 @@ impl BackendName {
             BackendName::Cpu => (TakenName::Cpu, None),
             BackendName::TensorRt => (TakenName::TensorRt, None),
             BackendName::Auto => match taken(&library, &cuda, Path::new("/")) {
-                Ok(Taken::TensorRt) => (TakenName::TensorRt, None),
-                Ok(Taken::Cpu) => (TakenName::Cpu, None),
-                Ok(Taken::Emulated(reason)) => (TakenName::Cpu, Some(reason)),
+                Ok(TakenBackend::TensorRt) => (TakenName::TensorRt, None),
+                Ok(TakenBackend::Cpu) => (TakenName::Cpu, None),
+                Ok(TakenBackend::Emulated(reason)) => (TakenName::Cpu, Some(reason)),
                 Err(error) => {
                     let help = "`tvm-dla doctor` shows what is missing, --backend cpu emulates";
                     return Err(helped(error.to_string(), help));
@@ -119,7 +119,7 @@ pub struct Engines {
     #[command(flatten)]
     pub tensorrt: TensorRtArguments,
     #[command(flatten)]
-    pub numbers: Numbers,
+    pub numbers: PrecisionOptions,
 }
 
 impl Engines {
@@ -137,7 +137,7 @@ impl Engines {
             time_limit: 60,
             onnxruntime: None,
             tensorrt,
-            numbers: Numbers::default(),
+            numbers: PrecisionOptions::default(),
         }
     }
 
@@ -197,8 +197,8 @@ impl Engines {
         let file = self.plan.as_deref().filter(|text| is_file(text))?;
         let plans = session.plans();
         let (tuned, of_rows) = (
-            |chosen: &&Chosen| matches!(chosen.origin, PlanOrigin::File(_)),
-            |chosen: &Chosen| chosen.plan.total() == rows,
+            |chosen: &&ChosenPlan| matches!(chosen.origin, PlanOrigin::File(_)),
+            |chosen: &ChosenPlan| chosen.plan.total() == rows,
         );
         let asked = plans
             .iter()
@@ -272,7 +272,12 @@ impl Engines {
     }
 
     /// The board of this machine, where real devices compute, or the one that was named.
-    fn place(&self, bundle: &Bundle, numerics: &Numerics, output: &Output) -> Result<Placed, Box<dyn Error>> {
+    fn place(
+        &self,
+        bundle: &Bundle,
+        numerics: &Numerics,
+        output: &Output,
+    ) -> Result<Placement, Box<dyn Error>> {
         let real = self.taken()? == TakenName::TensorRt;
         let reading = match (&self.on_board, real) {
             (Some(name), _) => Reading::named(name)?,
@@ -284,7 +289,7 @@ impl Engines {
             output.say("emulated devices are alike: what a board's model says means nothing to them");
         }
         let place = |machine| Place::new(machine, numerics.precision, &bundle.options.target);
-        Ok(Placed {
+        Ok(Placement {
             power: reading.power,
             place: reading.machine.filter(|_| real).map(place),
         })
@@ -329,7 +334,7 @@ impl Engines {
 }
 
 /// The model of this machine for a network, and the power mode.
-struct Placed {
+struct Placement {
     place: Option<Place>,
     power: String,
 }

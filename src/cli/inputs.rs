@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use half::f16;
 
-use super::arrays::Given;
+use super::arrays::FileArray;
 use super::images::{Frame, row};
 use super::output::Output;
 use super::{arrays, helped};
-use crate::artifact::{Around, Declared, Element};
+use crate::artifact::{Around, DeclaredTensor, Element};
 use crate::bundle::{Affine, Bundle, Origin, Port, Preprocess};
 use crate::engine::Array;
 use crate::graph::{RowShape, TensorId};
@@ -90,7 +90,7 @@ pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
         None => bundle.graph.inputs.iter().enumerate().map(own).collect(),
         Some(around) => {
             let inputs = around.inputs(origin).into_iter();
-            let input = |(declared, port): (Declared, Port)| Input {
+            let input = |(declared, port): (DeclaredTensor, Port)| Input {
                 dtype: declared.passed_as(&port),
                 ..Input::of(declared.name, declared.shape, port)
             };
@@ -99,9 +99,9 @@ pub fn of_model(bundle: &Bundle, around: Option<&Around>) -> Vec<Input> {
     }
 }
 
-impl From<&Declared> for Input {
+impl From<&DeclaredTensor> for Input {
     /// Of a model that TVM drives, which takes its integers as they are.
-    fn from(declared: &Declared) -> Input {
+    fn from(declared: &DeclaredTensor) -> Input {
         let port = Port {
             integer: declared.integer.map(Affine::plain),
             axes: None,
@@ -138,9 +138,9 @@ impl Input {
 
     /// An array that was read from `from`, in the order of axes in which it comes. Integers are as the model declares this
     /// input.
-    pub fn reals(&self, given: Given, from: &dyn Display) -> Result<Array, Box<dyn Error>> {
+    pub fn reals(&self, given: FileArray, from: &dyn Display) -> Result<Array, Box<dyn Error>> {
         let (dtype, shape, bytes) = match given {
-            Given::Reals(array) if self.dtype == Element::F16 => {
+            FileArray::Reals(array) if self.dtype == Element::F16 => {
                 let values = array.data.iter();
                 let data = values.map(|v| f16::from_f32(*v).to_f32()).collect();
                 return Ok(Array {
@@ -148,12 +148,12 @@ impl Input {
                     ..array
                 });
             }
-            Given::Reals(array) => return Ok(array),
-            Given::Others(element, array) if element == self.dtype => {
+            FileArray::Reals(array) => return Ok(array),
+            FileArray::Others(element, array) if element == self.dtype => {
                 return self.counted(element, array, from);
             }
-            Given::Others(element, _) => return Err(self.takes(from, element.name())),
-            Given::Integers { dtype, shape, bytes } => (dtype, shape, bytes),
+            FileArray::Others(element, _) => return Err(self.takes(from, element.name())),
+            FileArray::Integers { dtype, shape, bytes } => (dtype, shape, bytes),
         };
         let affine = self.port.integer.filter(|affine| affine.dtype == dtype);
         let affine = affine.ok_or_else(|| self.takes(from, dtype.name()))?;
@@ -222,7 +222,7 @@ fn is(file: &Path, extension: &str) -> bool {
 
 /// The arrays in the order of the network's inputs; `from` says where they were read.
 pub fn by_name(
-    mut arrays: Vec<(String, Given)>,
+    mut arrays: Vec<(String, FileArray)>,
     inputs: &[Input],
     from: &dyn Display,
 ) -> Result<Vec<Array>, Box<dyn Error>> {

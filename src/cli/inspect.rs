@@ -12,7 +12,7 @@ use super::environments::python;
 use super::output::{Output, bytes, count, counted, table};
 use super::{Answer, Outcome, helped};
 use crate::artifact::{Artifact, ArtifactError, Layout, Source};
-use crate::bundle::{Kept, Origin};
+use crate::bundle::{KeptCalls, Origin};
 use crate::split::{self, EndReport, NodeReport, Report, Side, SideReport};
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub struct Arguments {
 struct Inspection {
     networks: Vec<Report>,
     #[serde(default)]
-    kept: Vec<Kept>,
+    kept: Vec<KeptCalls>,
     /// Where the model's outputs are from, if not all are the one network's in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     outputs: Vec<OutputReport>,

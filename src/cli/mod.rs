@@ -116,13 +116,13 @@ type Outcome = Result<Answer, Box<dyn Error>>;
 /// A failure with what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}\nhelp: {help}")]
-struct Helped {
+struct HelpedError {
     what: String,
     help: String,
 }
 
 fn helped(what: impl Into<String>, help: impl Into<String>) -> Box<dyn Error> {
-    Box::new(Helped {
+    Box::new(HelpedError {
         what: what.into(),
         help: help.into(),
     })

@@ -12,7 +12,7 @@ use super::helped;
 use super::inputs::{Input, of_session};
 use super::output::{Output, counted};
 use super::precision::Report;
-use crate::artifact::{Artifact, ArtifactError, Declared, Element, Executor};
+use crate::artifact::{Artifact, ArtifactError, DeclaredTensor, Element, Executor};
 use crate::bundle::{Bundle, Preprocess};
 use crate::engine::Array;
 use crate::graph::RowShape;
@@ -84,7 +84,7 @@ impl Model {
     pub fn output_types(&self) -> Vec<Element> {
         match self {
             Model::Session(session, _) => session.output_types(),
-            Model::Tvm(executor) => executor.outputs().iter().map(Declared::element).collect(),
+            Model::Tvm(executor) => executor.outputs().iter().map(DeclaredTensor::element).collect(),
         }
     }
 

@@ -14,7 +14,7 @@ pub use crate::plan::counted;
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct Versioned<'a, T> {
+struct VersionedAnswer<'a, T> {
     version: u32,
     #[serde(flatten)]
     content: &'a T,
@@ -39,7 +39,7 @@ impl Output {
         answer: Answer,
     ) -> Outcome {
         let text = if self.json {
-            serde_json::to_string_pretty(&Versioned {
+            serde_json::to_string_pretty(&VersionedAnswer {
                 version: VERSION,
                 content,
             })?

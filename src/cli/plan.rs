@@ -13,7 +13,7 @@ use super::output::Output;
 use super::{Answer, Outcome};
 use crate::artifact::Artifact;
 use crate::plan::Plan;
-use crate::session::{Chosen, PlanOrigin};
+use crate::session::{ChosenPlan, PlanOrigin};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Planned {
+struct PlanReport {
     text: String,
     summary: String,
     plan_from: PlanOrigin,
@@ -42,8 +42,8 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let session = engines.session(bundle, path, cancel, output)?;
     let missing = engines.unplanned(&session, arguments.batch as usize);
     missing.iter().for_each(|remark| output.say(remark));
-    let Chosen { plan, origin } = session.chosen(arguments.batch as usize)?;
-    let planned = Planned {
+    let ChosenPlan { plan, origin } = session.chosen(arguments.batch as usize)?;
+    let planned = PlanReport {
         text: plan.to_string(),
         summary: plan.summary(),
         plan_from: origin,

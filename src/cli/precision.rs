@@ -11,13 +11,13 @@ use serde::Serialize;
 use super::helped;
 use super::output::counted;
 use crate::bundle::Bundle;
-use crate::engine::precision::{Format, Unification, Unified, assign, folded};
+use crate::engine::precision::{Format, SharedScale, Unification, assign, folded};
 use crate::engine::{Numerics, Precision};
 use crate::quantise::{NumericsError, numerics};
 
 /// What to compute in.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Numbers {
+pub struct PrecisionOptions {
     /// What every device computes in: fp32, fp16 or int8
     #[arg(long)]
     pub precision: Option<Precision>,
@@ -31,7 +31,7 @@ pub struct Numbers {
 
 /// What a network is computed in, for the backend and for the report.
 #[derive(Clone, Debug, Default)]
-pub struct Computed {
+pub struct NumericsChoice {
     pub numerics: Numerics,
     pub report: Report,
 }
@@ -43,7 +43,7 @@ pub struct Report {
     /// Nodes of an int8 network that are not in int8.
     pub fp16: Vec<HalfNode>,
     /// Scales that the DLA's rules make equal.
-    pub unified: Vec<Unified>,
+    pub unified: Vec<SharedScale>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -52,18 +52,18 @@ pub struct HalfNode {
     pub reason: String,
 }
 
-impl Numbers {
+impl PrecisionOptions {
     /// The same options, with the artifact's precision where none is named; a calibration names int8.
-    pub fn or(&self, artifact: Precision) -> Numbers {
+    pub fn or(&self, artifact: Precision) -> PrecisionOptions {
         let implied = self.calibration.as_ref().map(|_| Precision::Int8);
-        Numbers {
+        PrecisionOptions {
             precision: self.precision.or(implied).or(Some(artifact)),
             ..self.clone()
         }
     }
 
     /// What `bundle` is computed in; float32 where nothing is named.
-    pub fn computed(&self, bundle: &Bundle) -> Result<Computed, Box<dyn Error>> {
+    pub fn computed(&self, bundle: &Bundle) -> Result<NumericsChoice, Box<dyn Error>> {
         let precision = self.or(Precision::F32).precision.unwrap_or_default();
         let text = self.calibration.as_deref().map(read).transpose()?;
         let found = numerics(bundle, precision, text.as_deref(), &self.fp16_nodes);
@@ -72,7 +72,7 @@ impl Numbers {
             return Err(format!("--fp16-nodes: in {precision} no node is in int8").into());
         }
         let report = Report::of(bundle, &numerics, changes)?;
-        Ok(Computed { numerics, report })
+        Ok(NumericsChoice { numerics, report })
     }
 
     fn explained(&self, error: NumericsError) -> Box<dyn Error> {

@@ -20,7 +20,7 @@ use crate::artifact::Artifact;
 use crate::engine::{Numerics, Ranges, Watching};
 use crate::graph::Graph;
 use crate::quantise::{
-    CalibrateError, Calibration, Chosen, Distributions, Method, Remark, Runs, cache, collect, crossing,
+    CalibrateError, Calibration, ChosenRanges, Distributions, Method, Remark, Runs, cache, collect, crossing,
     probed,
 };
 
@@ -52,7 +52,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Calibrated {
+struct CalibrateReport {
     artifact: PathBuf,
     network: String,
     method: String,
@@ -61,12 +61,12 @@ struct Calibrated {
     cache: PathBuf,
     file: PathBuf,
     tensors: Vec<TensorRange>,
-    remarks: Vec<Remarked>,
+    remarks: Vec<RangeRemark>,
 }
 
 /// A range to look at.
 #[derive(Serialize)]
-struct Remarked {
+struct RangeRemark {
     tensor: String,
     kind: &'static str,
     /// What the method would keep, or keeps, of the largest magnitude.
@@ -74,15 +74,15 @@ struct Remarked {
     kept: Option<f32>,
 }
 
-impl Remarked {
-    fn of((tensor, remark): &(String, Remark)) -> Remarked {
+impl RangeRemark {
+    fn of((tensor, remark): &(String, Remark)) -> RangeRemark {
         let (kind, kept) = match *remark {
             Remark::Zero => ("zero", None),
             Remark::Few { .. } => ("few_values", None),
             Remark::Costly { kept } => ("maximum_instead", Some(kept)),
             Remark::Small { kept } => ("small_part", Some(kept)),
         };
-        Remarked {
+        RangeRemark {
             tensor: tensor.clone(),
             kind,
             kept,
@@ -119,13 +119,13 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let graph = probed(&bundle.graph, &crossing(bundle)?);
     let found = distributions(&data, &graph, &*backend, (steps, runs), output, &cancel);
     let found = found.map_err(|e| named(e, &data, steps))?;
-    let Chosen { ranges, remarks } = found.choose(arguments.method)?;
+    let ChosenRanges { ranges, remarks } = found.choose(arguments.method)?;
     said(&remarks).iter().for_each(|line| output.say(line));
     let seconds = started.elapsed().as_secs_f64();
     let calibration = Calibration::new(&bundle.graph, arguments.method, data.len(), &ranges);
     cache_file.write(&cache::write(&ranges, bundle.options.target.tensorrt))?;
     json_file.write(&serde_json::to_string_pretty(&calibration)?)?;
-    let answer = Calibrated {
+    let answer = CalibrateReport {
         artifact: arguments.artifact.clone(),
         network: calibration.network,
         method: arguments.method.to_string(),
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
         cache: cache_path,
         file: json_path,
         tensors: tensors(&found, &ranges),
-        remarks: remarks.iter().map(Remarked::of).collect(),
+        remarks: remarks.iter().map(RangeRemark::of).collect(),
     };
     output.answer(&answer, || human(&answer), Answer::Yes)
 }
@@ -288,7 +288,7 @@ fn kept(tensor: &TensorRange) -> String {
     }
 }
 
-fn human(answer: &Calibrated) -> String {
+fn human(answer: &CalibrateReport) -> String {
     let mut rows = vec![
         ["tensor", "largest", "range", "kept"]
             .map(str::to_string)

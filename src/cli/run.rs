@@ -66,7 +66,7 @@ struct Row {
 }
 
 #[derive(Serialize)]
-struct Answered {
+struct RunReport {
     artifact: PathBuf,
     devices: String,
     /// Those of the session that this batch did without.
@@ -159,7 +159,7 @@ fn answered(
     done: &Done,
     names: &[String],
     rows: usize,
-) -> Result<Answered, Box<dyn std::error::Error>> {
+) -> Result<RunReport, Box<dyn std::error::Error>> {
     let first = &done.outputs[0];
     let labels = match (&arguments.labels, labels::classes(first)) {
         (Some(path), Some(classes)) => labels::read(path, classes)?,
@@ -174,7 +174,7 @@ fn answered(
         Vec::new()
     };
     let detail = done.detail.as_ref();
-    Ok(Answered {
+    Ok(RunReport {
         artifact: arguments.artifact.clone(),
         devices: model.describe(),
         unused: detail.map_or_else(Vec::new, |detail| unused(model, &detail.stats)),
@@ -221,7 +221,7 @@ fn filled(given: usize, rows: usize) -> String {
     }
 }
 
-fn human(answer: &Answered) -> String {
+fn human(answer: &RunReport) -> String {
     let mut lines = Vec::new();
     let listed = answer.results.iter().take(LISTED);
     let rows: Vec<Vec<String>> = listed.flat_map(guesses).collect();

@@ -69,7 +69,7 @@ pub struct Arguments {
 
 /// What is printed when the server answers.
 #[derive(Serialize)]
-struct Serving {
+struct ServeReport {
     http: Option<SocketAddr>,
     grpc: Option<SocketAddr>,
     tls: bool,
@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let names: Vec<String> = models.iter().map(|m| m.name().to_string()).collect();
     let origins = models.iter().map(|m| m.origin().clone()).collect();
     let server = Server::start(models, arguments.config())?;
-    let serving = Serving {
+    let serving = ServeReport {
         http: server.addresses().http,
         grpc: server.addresses().grpc,
         tls: arguments.tls.is_some(),
@@ -169,7 +169,7 @@ fn named(artifacts: &[String]) -> Result<Vec<(String, PathBuf)>, Box<dyn Error>>
     named.collect()
 }
 
-fn human(serving: &Serving) -> String {
+fn human(serving: &ServeReport) -> String {
     let scheme = if serving.tls { "https" } else { "http" };
     let models = serving.models.iter().zip(&serving.batches_from);
     let mut lines: Vec<String> = models

@@ -4,7 +4,7 @@ use super::Rows;
 use crate::plan::counted;
 
 /// An input with its fixed shape.
-pub(super) struct Want<'a> {
+pub(super) struct WantedInput<'a> {
     pub name: &'a str,
     pub shape: &'a [usize],
 }
@@ -12,13 +12,13 @@ pub(super) struct Want<'a> {
 /// Whether `inputs` are one execution's: one for each of `wanted`, whole, and inside their arrays.
 pub(super) fn rows<'a>(
     inputs: &[Rows],
-    wanted: impl ExactSizeIterator<Item = Want<'a>>,
+    wanted: impl ExactSizeIterator<Item = WantedInput<'a>>,
 ) -> Result<(), String> {
     if inputs.len() != wanted.len() {
         let (got, want) = (inputs.len(), wanted.len());
         return Err(format!("{} instead of {want}", counted(got, "input")));
     }
-    for (rows, Want { name, shape }) in inputs.iter().zip(wanted) {
+    for (rows, WantedInput { name, shape }) in inputs.iter().zip(wanted) {
         let len: usize = shape.iter().product();
         if rows.len != len {
             let got = rows.len;

@@ -99,7 +99,7 @@ pub trait Backend: Send + Sync {
 
     /// Where the rates of `graph` are kept and what they depend on besides the network and the power mode; `None` where
     /// they mean nothing to another process.
-    fn kept(&self, _graph: &Graph) -> Option<(cache::PlanCache, cache::RateKey)> {
+    fn kept(&self, _graph: &Graph) -> Option<(cache::EngineCache, cache::RateKey)> {
         None
     }
 

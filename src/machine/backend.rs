@@ -7,7 +7,7 @@ use crate::engine::trt::{Cuda, LibraryPaths, TensorRt, TrtError};
 
 /// What was found of TensorRT.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum TakenBackend {
     /// Its library and a GPU are here.
     TensorRt,
     /// There is no GPU to ask it for.
@@ -21,22 +21,22 @@ pub enum Taken {
 ///
 /// # Errors
 /// [`TrtError`] of a library that was named and cannot be used.
-pub fn taken(tensorrt: &LibraryPaths, cuda: &LibraryPaths, root: &Path) -> Result<Taken, TrtError> {
+pub fn taken(tensorrt: &LibraryPaths, cuda: &LibraryPaths, root: &Path) -> Result<TakenBackend, TrtError> {
     let gpu = Cuda::load(cuda).map(drop);
     let is_here = gpu.is_ok();
     let error = match gpu.and_then(|()| TensorRt::load(tensorrt).map(drop)) {
-        Ok(()) => return Ok(Taken::TensorRt),
+        Ok(()) => return Ok(TakenBackend::TensorRt),
         Err(error) if tensorrt.named.is_some() || cuda.named.is_some() => return Err(error),
         Err(error) => error,
     };
     let jetson = Jetson::read(root);
-    let why = match (jetson.is_one(), is_here) {
+    let why = match (jetson.is_jetson(), is_here) {
         (true, true) => jetson.without_tensorrt(&error.to_string()),
         (true, false) => jetson.without(&error.to_string(), |p| p.cuda.to_string()),
         (false, true) => error.to_string(),
-        (false, false) => return Ok(Taken::Cpu),
+        (false, false) => return Ok(TakenBackend::Cpu),
     };
-    Ok(Taken::Emulated(format!(
+    Ok(TakenBackend::Emulated(format!(
         "GPU and DLA are emulated on the CPU, because TensorRT cannot be used here: {why}"
     )))
 }

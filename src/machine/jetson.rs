@@ -45,7 +45,7 @@ impl Jetson {
     }
 
     /// Whether this machine is a Jetson.
-    pub fn is_one(&self) -> bool {
+    pub fn is_jetson(&self) -> bool {
         self.model.is_some() || self.linux.is_some()
     }
 
@@ -203,9 +203,9 @@ mod tests {
                 "a release not known yet",
             ),
         ];
-        for (files, is_one, version, why) in cases {
+        for (files, is_jetson, version, why) in cases {
             let jetson = machine(files);
-            assert_eq!(jetson.is_one(), is_one, "{why}");
+            assert_eq!(jetson.is_jetson(), is_jetson, "{why}");
             assert_eq!(jetson.jetpack().as_deref(), version, "{why}");
         }
     }

@@ -6,7 +6,7 @@ mod identity;
 mod jetson;
 mod power;
 
-pub use backend::{Taken, taken};
+pub use backend::{TakenBackend, taken};
 pub use jetson::{Jetson, Packages};
 pub use power::{PowerMode, UNKNOWN};
 

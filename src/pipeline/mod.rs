@@ -19,9 +19,9 @@ pub use error::PipelineError;
 pub use order::EngineKey;
 pub use route::{Output, Route, Size, SuffixRoute};
 pub use stats::{DeviceStats, Stats};
-pub use stream::{Refused, StreamAnswer, StreamError, StreamInput, StreamItem, StreamJob, StreamStats};
+pub use stream::{RefusedItems, StreamAnswer, StreamError, StreamInput, StreamItem, StreamJob, StreamStats};
 pub(crate) use worker::said;
-pub use workers::Wanted;
+pub use workers::WantedEngine;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -88,7 +88,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`PipelineError::Build`] names stage and device; [`PipelineError::Cancelled`] between two builds.
-    pub fn build(&mut self, wanted: Vec<Wanted>) -> Result<(), PipelineError> {
+    pub fn build(&mut self, wanted: Vec<WantedEngine>) -> Result<(), PipelineError> {
         self.workers.settle();
         self.workers.build(wanted, &self.cancel)
     }

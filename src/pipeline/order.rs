@@ -51,7 +51,7 @@ pub(super) enum Order {
     Build {
         key: EngineKey,
         graph: Arc<Graph>,
-        reply: Sender<Built>,
+        reply: Sender<BuildReport>,
     },
     Run {
         ticket: Ticket,
@@ -62,7 +62,7 @@ pub(super) enum Order {
     },
 }
 
-pub(super) struct Built {
+pub(super) struct BuildReport {
     pub device: Device,
     pub key: EngineKey,
     pub result: Result<(), EngineError>,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::order::{Built, End, EngineKey, Order, Report, Ticket};
+use super::order::{BuildReport, End, EngineKey, Order, Report, Ticket};
 use super::wait;
 use crate::engine::{Backend, Engine, EngineError, EngineSpec, Rows};
 use crate::graph::Graph;
@@ -32,7 +32,7 @@ enum Fault {
 }
 
 /// An execution that was started and not waited for.
-struct Started {
+struct StartedExecution {
     ticket: Ticket,
     key: EngineKey,
     at: Instant,
@@ -41,7 +41,7 @@ struct Started {
 impl Worker {
     /// Serves until the pipeline hangs up.
     pub fn serve(mut self, orders: Receiver<Order>, reports: Sender<Report>) {
-        let mut running: VecDeque<Started> = VecDeque::new();
+        let mut running: VecDeque<StartedExecution> = VecDeque::new();
         loop {
             let order = match running.front() {
                 None => match next(&orders) {
@@ -61,7 +61,7 @@ impl Worker {
                     let _ = reply.send(());
                 }
                 Order::Build { key, graph, reply } => {
-                    let built = Built {
+                    let built = BuildReport {
                         device: self.device,
                         key,
                         result: self.build(key, &graph),
@@ -94,7 +94,7 @@ impl Worker {
         &mut self,
         key: EngineKey,
         beside: bool,
-        running: &mut VecDeque<Started>,
+        running: &mut VecDeque<StartedExecution>,
         reports: &Sender<Report>,
     ) -> EngineKey {
         if beside {
@@ -119,7 +119,7 @@ impl Worker {
     }
 
     /// Waits for the oldest executions until at most `left` run.
-    fn finish(&mut self, running: &mut VecDeque<Started>, left: usize, reports: &Sender<Report>) {
+    fn finish(&mut self, running: &mut VecDeque<StartedExecution>, left: usize, reports: &Sender<Report>) {
         while running.len() > left {
             if let Some(started) = running.pop_front() {
                 let (ticket, key) = (started.ticket, started.key);
@@ -154,19 +154,19 @@ impl Worker {
         Ok(())
     }
 
-    fn start(&mut self, ticket: Ticket, key: EngineKey, inputs: Vec<Rows>) -> Result<Started, End> {
+    fn start(&mut self, ticket: Ticket, key: EngineKey, inputs: Vec<Rows>) -> Result<StartedExecution, End> {
         if self.broken == ticket.run || self.live.load(Ordering::Acquire) != ticket.run {
             return Err(End::Skipped);
         }
         let at = Instant::now();
         match self.guarded(key, |engine| engine.enqueue(inputs)) {
-            Ok(()) => Ok(Started { ticket, key, at }),
+            Ok(()) => Ok(StartedExecution { ticket, key, at }),
             Err(fault) => Err(self.failed(ticket, key, fault)),
         }
     }
 
-    fn wait(&mut self, started: Started) -> End {
-        let Started { ticket, key, at } = started;
+    fn wait(&mut self, started: StartedExecution) -> End {
+        let StartedExecution { ticket, key, at } = started;
         if !self.engines.contains_key(&key) {
             // It failed with the execution before this one.
             return End::Skipped;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::error::PipelineError;
-use super::order::{Built, End, EngineKey, Order, Report, Ticket};
+use super::order::{BuildReport, End, EngineKey, Order, Report, Ticket};
 use super::wait;
 use super::worker::Worker;
 use crate::engine::{Backend, Engine, EngineError, Rows};
@@ -21,7 +21,7 @@ use crate::schedule::Schedule;
 const TICK: Duration = Duration::from_millis(50);
 
 /// An engine to build; the graph has `key.batch` rows.
-pub struct Wanted {
+pub struct WantedEngine {
     pub device: Device,
     pub key: EngineKey,
     pub graph: Arc<Graph>,
@@ -50,12 +50,12 @@ struct Member {
     /// Its engines, with the time the last execution took.
     built: HashMap<EngineKey, Duration>,
     /// Oldest first.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PendingExecution>,
     hung: bool,
 }
 
 /// An execution not reported yet.
-struct Waiting {
+struct PendingExecution {
     ticket: Ticket,
     key: EngineKey,
     /// From when its time counts: it was sent, or the one before it ended.
@@ -131,7 +131,7 @@ impl Workers {
         };
         let sent = !member.hung && member.send(order);
         if sent {
-            member.waiting.push_back(Waiting {
+            member.waiting.push_back(PendingExecution {
                 ticket,
                 key,
                 since: Instant::now(),
@@ -189,7 +189,7 @@ impl Workers {
     fn expected(&self) -> Option<(Instant, Instant)> {
         let mut busy = self.members.iter().filter(|m| !m.waiting.is_empty());
         let member = busy.next().filter(|m| m.waiting.len() == 1)?;
-        let Waiting { key, since, .. } = member.waiting.front()?;
+        let PendingExecution { key, since, .. } = member.waiting.front()?;
         let (early, late) = wait::window(*member.built.get(key)?);
         busy.next().is_none().then(|| (*since + early, *since + late))
     }
@@ -223,7 +223,7 @@ impl Workers {
     }
 
     /// Builds one engine per device at a time, so that a cancelled set-up ends after the builds in progress.
-    pub fn build(&mut self, mut wanted: Vec<Wanted>, cancel: &AtomicBool) -> Result<(), PipelineError> {
+    pub fn build(&mut self, mut wanted: Vec<WantedEngine>, cancel: &AtomicBool) -> Result<(), PipelineError> {
         let (reply, built) = bounded(self.members.len());
         let mut failed: Option<EngineError> = None;
         let mut open = 0;
@@ -232,7 +232,7 @@ impl Workers {
             open += usize::from(self.order(device, &mut wanted, &reply));
         }
         while open > 0 {
-            let Ok(Built { device, key, result }) = built.recv() else {
+            let Ok(BuildReport { device, key, result }) = built.recv() else {
                 break;
             };
             open -= 1;
@@ -268,11 +268,11 @@ impl Workers {
         }
     }
 
-    fn order(&mut self, device: Device, wanted: &mut Vec<Wanted>, reply: &Sender<Built>) -> bool {
+    fn order(&mut self, device: Device, wanted: &mut Vec<WantedEngine>, reply: &Sender<BuildReport>) -> bool {
         let Some(at) = wanted.iter().position(|w| w.device == device) else {
             return false;
         };
-        let Wanted { key, graph, .. } = wanted.remove(at);
+        let WantedEngine { key, graph, .. } = wanted.remove(at);
         let order = Order::Build {
             key,
             graph,

@@ -29,7 +29,7 @@ pub struct Distributions {
 
 /// Ranges for a network, and what is remarkable about single ones, in the order of the network.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chosen {
+pub struct ChosenRanges {
     pub ranges: Ranges,
     pub remarks: Vec<(String, Remark)>,
 }
@@ -39,7 +39,7 @@ impl Distributions {
     ///
     /// # Errors
     /// A tensor whose magnitudes are too small for a scale, or of the order of what float32 ends at.
-    pub fn choose(&self, method: Method) -> Result<Chosen, CalibrateError> {
+    pub fn choose(&self, method: Method) -> Result<ChosenRanges, CalibrateError> {
         let (mut ranges, mut remarks) = (Ranges::default(), Vec::new());
         let mut zero = Vec::new();
         for (name, histogram) in &self.tensors {
@@ -58,7 +58,7 @@ impl Distributions {
             ranges.insert(&name, middle)?;
             remarks.push((name, Remark::Zero));
         }
-        Ok(Chosen { ranges, remarks })
+        Ok(ChosenRanges { ranges, remarks })
     }
 }
 

@@ -13,7 +13,7 @@ mod tally;
 mod tests;
 
 pub use choice::{Choice, Remark};
-pub use collect::{Batch, Chosen, Distributions, Runs, collect, crossing, probed};
+pub use collect::{Batch, ChosenRanges, Distributions, Runs, collect, crossing, probed};
 pub use file::{Calibration, FileError, digest, ranges};
 pub use histogram::{BINS, Histogram, NotFinite};
 pub use method::Method;

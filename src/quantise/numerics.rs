@@ -3,7 +3,7 @@
 use super::file::{FileError, ranges};
 use crate::bundle::Bundle;
 use crate::engine::precision::{
-    HalfReason, Moved, Numerics, Precision, PrecisionError, Unification, assign, folded, quantised,
+    HalfReason, MovedNode, Numerics, Precision, PrecisionError, Unification, assign, folded, quantised,
 };
 use crate::engine::{RangeError, Ranges};
 use crate::graph::Graph;
@@ -54,7 +54,7 @@ fn as_quantised(bundle: &Bundle, half: &[String]) -> Result<(Numerics, Unificati
     let (ranges, floats) = quantised(bundle)?.ok_or(NumericsError::NoCalibration)?;
     let (numerics, mut changes) = int8(bundle, &ranges, &[half, &floats].concat())?;
     let floats = floats.into_iter().filter(|name| !half.contains(name));
-    changes.moved.extend(floats.map(|node| Moved {
+    changes.moved.extend(floats.map(|node| MovedNode {
         node,
         reason: HalfReason::Unquantised,
     }));

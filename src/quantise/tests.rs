@@ -131,7 +131,7 @@ fn refusals_name_the_tensor_and_the_row() {
 fn a_tensor_of_zeros_gets_a_range_and_a_remark() {
     let counted = counted(&net(1.0), &[&[-1.0, -2.0]], runs(2, 1)).unwrap();
     for method in [Method::Max, Method::Entropy] {
-        let Chosen { ranges, remarks } = counted.choose(method).unwrap();
+        let ChosenRanges { ranges, remarks } = counted.choose(method).unwrap();
         let zero = |name: &str| remarks.contains(&(name.to_string(), Remark::Zero));
         assert!(zero("relu") && zero("flat") && !zero("x"), "{remarks:?}");
         assert_eq!(ranges.get("relu"), Some(2.0), "as its neighbours");

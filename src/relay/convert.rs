@@ -6,7 +6,7 @@ use super::emit::Emitter;
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
 use super::names::rename;
-use super::ops::{Taken, read};
+use super::ops::{Meaning, read};
 use super::qnn::{Place, Track};
 use super::walk::{Sink, walk};
 use crate::bundle::{Affine, Integer, Origin};
@@ -15,7 +15,7 @@ use crate::graph::{Graph, TensorId};
 use crate::tvm::Object;
 
 /// A network, and the Relay call that each tensor came from.
-pub struct Converted {
+pub struct Conversion {
     pub graph: Graph,
     /// By object id of a call.
     pub calls: HashMap<usize, CallTensors>,
@@ -34,7 +34,7 @@ pub struct CallTensors {
 }
 
 /// Converts a type-checked function; its parameters become inputs, its body's tensors outputs.
-pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
+pub fn convert(function: &Object, name: &str) -> Result<Conversion, RelayError> {
     let mut converter = Converter {
         emitter: Emitter::new(name),
         calls: Vec::new(),
@@ -60,7 +60,7 @@ pub fn convert(function: &Object, name: &str) -> Result<Converted, RelayError> {
         (call, found)
     });
     let calls = calls.collect();
-    Ok(Converted {
+    Ok(Conversion {
         origin: converter.track.finish(&form),
         graph: form.graph,
         calls,
@@ -132,7 +132,7 @@ impl Converter {
         let tensors: Vec<TensorId> = operands.iter().map(|value| value.tensor).collect();
         let integers = self.track.is_integer_input(&tensors);
         let results = match (integers, read(call)?) {
-            (true, Taken::Op { op, .. }) if call.op == "transpose" => {
+            (true, Meaning::Op { op, .. }) if call.op == "transpose" => {
                 vec![self.emitter.apply(op, &tensors)?]
             }
             _ => self.emitter.call(call, &tensors)?,

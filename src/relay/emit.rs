@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::RelayError;
 use super::expr::{Call, TensorType};
 use super::names::{CONSTANT, Names};
-use super::ops::{Change, Several, Source, Step, Taken, check, inverse, parts, read};
+use super::ops::{Change, Meaning, Several, Source, Step, check, inverse, parts, read};
 use crate::graph::{DType, Graph, GraphBuilder, Op, TensorId, permuted};
 use crate::tvm::NDArray;
 
@@ -90,28 +90,28 @@ impl Emitter {
     fn taken(
         &mut self,
         call: &Call,
-        taken: Taken,
+        taken: Meaning,
         operands: &[TensorId],
     ) -> Result<Vec<TensorId>, RelayError> {
         match taken {
-            Taken::Identity => Ok(vec![operands[0]]),
-            Taken::Cast => {
+            Meaning::Identity => Ok(vec![operands[0]]),
+            Meaning::Cast => {
                 let dtype = floating(&call.output().dtype).unwrap_or(DType::F32);
                 Ok(vec![self.identity(operands[0], dtype)?])
             }
-            Taken::Several(several) => Ok(vec![self.several(&several, operands, call.output())?]),
-            Taken::Split { axis, lengths } => parts(axis, &lengths)
+            Meaning::Several(several) => Ok(vec![self.several(&several, operands, call.output())?]),
+            Meaning::Split { axis, lengths } => parts(axis, &lengths)
                 .into_iter()
                 .map(|part| self.node("split", part, &operands[..1], call.output()))
                 .collect(),
-            Taken::InOrder { axes, taken } => {
+            Meaning::InOrder { axes, taken } => {
                 let mut operands = operands.to_vec();
                 operands[0] = self.transposed(call, operands[0], axes.clone())?;
                 let results = self.taken(call, *taken, &operands)?.into_iter();
                 let back = |id| self.transposed(call, id, inverse(&axes));
                 results.map(back).collect()
             }
-            Taken::Op {
+            Meaning::Op {
                 op,
                 operands: used,
                 changes,

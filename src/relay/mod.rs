@@ -13,7 +13,7 @@ mod qnn;
 mod tests;
 mod walk;
 
-pub use convert::{CallTensors, Converted, convert};
+pub use convert::{CallTensors, Conversion, convert};
 pub use error::RelayError;
 pub use qnn::{check_scales, constant as quantised_constant};
 

@@ -67,33 +67,33 @@ impl Activity {
 }
 
 /// One more of something, until it is dropped.
-struct Counted {
+struct CountGuard {
     activity: Arc<Activity>,
     what: fn(&Activity) -> &AtomicUsize,
 }
 
-impl Counted {
-    fn new(activity: &Arc<Activity>, what: fn(&Activity) -> &AtomicUsize) -> Counted {
+impl CountGuard {
+    fn new(activity: &Arc<Activity>, what: fn(&Activity) -> &AtomicUsize) -> CountGuard {
         what(activity).fetch_add(1, Ordering::AcqRel);
-        Counted {
+        CountGuard {
             activity: activity.clone(),
             what,
         }
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountGuard {
     fn drop(&mut self) {
         (self.what)(&self.activity).fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// A request that is not answered.
-pub(super) struct Open(Counted);
+pub(super) struct Open(CountGuard);
 
 impl Open {
     pub fn new(activity: &Arc<Activity>) -> Open {
-        Open(Counted::new(activity, |activity| &activity.open))
+        Open(CountGuard::new(activity, |activity| &activity.open))
     }
 
     /// The answer's body, which is on its way when it has been taken whole.
@@ -116,14 +116,14 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let body = Body::new(body);
-    let counted = (!body.is_end_stream()).then(|| Counted::new(activity, |activity| &activity.receiving));
+    let counted = (!body.is_end_stream()).then(|| CountGuard::new(activity, |activity| &activity.receiving));
     Body::new(Passing { body, counted })
 }
 
 /// A body that counts until its end.
 struct Passing {
     body: Body,
-    counted: Option<Counted>,
+    counted: Option<CountGuard>,
 }
 
 impl HttpBody for Passing {
@@ -152,12 +152,12 @@ impl HttpBody for Passing {
 }
 
 /// A stream of bytes that notes when some move.
-pub(super) struct Noted<S> {
+pub(super) struct WatchedStream<S> {
     pub stream: S,
     pub activity: Arc<Activity>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -172,7 +172,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
     }
 }
 
-impl<S> Noted<S> {
+impl<S> WatchedStream<S> {
     fn note(&self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
         if matches!(written, Poll::Ready(Ok(count)) if count > 0) {
             self.activity.moved();
@@ -181,7 +181,7 @@ impl<S> Noted<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.note(written)

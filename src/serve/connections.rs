@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::activity::{Activity, Noted, Open, receiving};
+use super::activity::{Activity, Open, WatchedStream, receiving};
 use super::config::ServeConfig;
 
 /// What a port speaks.
@@ -118,7 +118,7 @@ where
             Ok::<_, Infallible>(answer.map(|body| open.answered(body)))
         }
     });
-    let io = TokioIo::new(Noted {
+    let io = TokioIo::new(WatchedStream {
         stream,
         activity: activity.clone(),
     });

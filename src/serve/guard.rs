@@ -11,9 +11,9 @@ use crate::pipeline::said;
 
 /// The first panic of a handler.
 #[derive(Default)]
-pub(super) struct Panicked(Mutex<Option<String>>);
+pub(super) struct FirstPanic(Mutex<Option<String>>);
 
-impl Panicked {
+impl FirstPanic {
     pub fn said(&self) -> Option<String> {
         let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         said.clone()
@@ -21,7 +21,7 @@ impl Panicked {
 
     /// What `answer` gives, or that it panicked.
     pub async fn watch<F: Future>(&self, answer: F) -> Result<F::Output, RequestError> {
-        let caught = Caught(Box::pin(answer)).await;
+        let caught = CatchUnwind(Box::pin(answer)).await;
         caught.map_err(|text| {
             let text = format!("a request {text}");
             let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,9 +32,9 @@ impl Panicked {
 }
 
 /// A future that ends with what a panic in it said.
-struct Caught<F>(Pin<Box<F>>);
+struct CatchUnwind<F>(Pin<Box<F>>);
 
-impl<F: Future> Future for Caught<F> {
+impl<F: Future> Future for CatchUnwind<F> {
     type Output = Result<F::Output, String>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -12,14 +12,14 @@ use crate::engine::Array;
 pub(super) const VERSION: &str = "1";
 
 /// An input as a client sent it.
-pub(super) struct Given {
+pub(super) struct RequestInput {
     pub name: String,
     pub datatype: String,
     pub shape: Vec<i64>,
     pub data: Vec<f32>,
 }
 
-impl Given {
+impl RequestInput {
     /// Values of a type that is not known are no number of bytes, and nothing to look at.
     pub fn read(name: &str, datatype: &str, bytes: &[u8]) -> Result<Vec<f32>, RequestError> {
         Datatype::parse(datatype).map_or(Ok(Vec::new()), |datatype| datatype.read(name, bytes))
@@ -48,7 +48,7 @@ impl Models {
 }
 
 /// The inputs in the order of the network.
-pub(super) fn ordered(model: &Model, mut given: Vec<Given>) -> Result<Vec<Array>, RequestError> {
+pub(super) fn ordered(model: &Model, mut given: Vec<RequestInput>) -> Result<Vec<Array>, RequestError> {
     let mut arrays = Vec::new();
     for port in &model.inputs {
         let at = given.iter().position(|g| g.name == port.name);
@@ -67,7 +67,7 @@ pub(super) fn ordered(model: &Model, mut given: Vec<Given>) -> Result<Vec<Array>
     }
 }
 
-fn array(port: &Port, given: Given) -> Result<Array, RequestError> {
+fn array(port: &Port, given: RequestInput) -> Result<Array, RequestError> {
     let datatype = Datatype::parse(&given.datatype).filter(|sent| port.datatype.takes(*sent));
     if datatype.is_none() {
         return Err(RequestError::Datatype {

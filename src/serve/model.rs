@@ -13,7 +13,7 @@ use super::error::RequestError;
 use super::pending::{Pending, Tag};
 use crate::artifact::Around;
 use crate::engine::Array;
-use crate::pipeline::{Refused, StreamInput, StreamItem, StreamStats};
+use crate::pipeline::{RefusedItems, StreamInput, StreamItem, StreamStats};
 use crate::schedule::{Order, Overflow};
 use crate::session::{BatchOrigin, End, Session, SessionError, StreamConfig, StreamHandle, StreamWatch};
 
@@ -217,9 +217,9 @@ impl Model {
         let input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         let input = input.as_ref().ok_or(RequestError::Stopping)?;
         input.try_send(items).map_err(|error| match error {
-            Refused::Ended(_) => self.gone(),
-            Refused::Full(_) => RequestError::QueueFull(self.queue),
-            wrong @ (Refused::Count { .. } | Refused::Size { .. }) => {
+            RefusedItems::Ended(_) => self.gone(),
+            RefusedItems::Full(_) => RequestError::QueueFull(self.queue),
+            wrong @ (RefusedItems::Count { .. } | RefusedItems::Size { .. }) => {
                 RequestError::Malformed(wrong.to_string())
             }
         })

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::engine::Rows;
 use crate::pipeline::{StreamAnswer, StreamError};
 
-type Answered = Result<Vec<Vec<Rows>>, StreamError>;
+type PendingResult = Result<Vec<Vec<Rows>>, StreamError>;
 
 /// Collects the answers of a request's rows.
 pub(super) struct Pending(Mutex<State>);
@@ -16,14 +16,14 @@ struct State {
     rows: Vec<Vec<Rows>>,
     left: usize,
     /// Taken when the request is answered.
-    answer: Option<oneshot::Sender<Answered>>,
+    answer: Option<oneshot::Sender<PendingResult>>,
 }
 
 /// What an item of the stream carries: its request, and its place in it.
 pub(super) type Tag = (Arc<Pending>, usize);
 
 impl Pending {
-    pub fn new(rows: usize) -> (Arc<Pending>, oneshot::Receiver<Answered>) {
+    pub fn new(rows: usize) -> (Arc<Pending>, oneshot::Receiver<PendingResult>) {
         let (answer, answered) = oneshot::channel();
         let state = State {
             rows: vec![Vec::new(); rows],

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::config::ServeConfig;
 use super::connections::{Port, Protocol, serve};
 use super::error::{RequestError, StartError};
-use super::guard::Panicked;
+use super::guard::FirstPanic;
 use super::infer::Models;
 use super::metrics::Metrics;
 use super::model::Model;
@@ -25,7 +25,7 @@ pub(super) struct App {
     pub metrics: Metrics,
     pub config: ServeConfig,
     stopping: AtomicBool,
-    panicked: Panicked,
+    panicked: FirstPanic,
 }
 
 impl App {
@@ -90,7 +90,7 @@ impl Server {
             metrics,
             config,
             stopping: AtomicBool::new(false),
-            panicked: Panicked::default(),
+            panicked: FirstPanic::default(),
         });
         let mut server = Server {
             runtime,

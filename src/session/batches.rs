@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{Chosen, PlanOrigin, Session, SessionError, StreamConfig};
+use super::{ChosenPlan, PlanOrigin, Session, SessionError, StreamConfig};
 use crate::plan::{Cut, Device, Plan};
 
 /// Full batches that a plan is looked up for: enough that every device which helps has a share.
@@ -91,26 +91,27 @@ impl Session {
     }
 
     /// The plan for many rows by what is known of the devices; `None` where they are alike or nothing is.
-    fn stream_by_rates(&self, most: usize) -> Option<Result<Chosen, SessionError>> {
+    fn stream_by_rates(&self, most: usize) -> Option<Result<ChosenPlan, SessionError>> {
         let rows = most.max(1).saturating_mul(BATCHES);
         self.planned(rows)?;
         let chosen = self.chosen(rows);
-        let longest = |chosen: &Chosen| chosen.plan.cut == Cut::Longest;
+        let longest = |chosen: &ChosenPlan| chosen.plan.cut == Cut::Longest;
         Some(chosen).filter(|chosen| chosen.as_ref().map_or(true, longest))
     }
 
     /// Of the plans for single batches the one for most rows that a stream can follow.
-    fn stream_plan(&self) -> Option<Chosen> {
+    fn stream_plan(&self) -> Option<ChosenPlan> {
         let devices = self.devices();
         let here = |plan: &Plan| plan.devices().iter().all(|d| devices.contains(d));
-        let fits = |chosen: &Chosen| {
+        let fits = |chosen: &ChosenPlan| {
             let plan = &chosen.plan;
             plan.cut == Cut::Longest && here(plan) && self.check_plan(plan).is_ok()
         };
-        let mut found: Option<Chosen> = None;
+        let mut found: Option<ChosenPlan> = None;
         for chosen in self.defaults().filter(fits) {
             // A file comes before the artifact.
-            let better = |old: &Chosen| old.origin == chosen.origin && old.plan.total() < chosen.plan.total();
+            let better =
+                |old: &ChosenPlan| old.origin == chosen.origin && old.plan.total() < chosen.plan.total();
             if found.as_ref().is_none_or(better) {
                 found = Some(chosen);
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Adapt, SessionError};
 use crate::board::{Arithmetic, Machine};
 use crate::engine::Backend;
-use crate::plan::{Device, Plan, PlanError, Tuned};
+use crate::plan::{Device, Plan, PlanError, TunedPlans};
 use crate::split::{DlaTarget, Precision};
 
 /// A machine, and what its engines compute in.
@@ -40,7 +40,7 @@ pub struct SessionConfig {
     pub plan: Option<Plan>,
     /// Plans to use for the batches they add up to, before the artifact's; those that are not possible here are passed
     /// over.
-    pub tuned: Tuned,
+    pub tuned: TunedPlans,
     /// Which plans follow what batches take.
     pub adapt: Adapt,
     /// The machine whose model makes the first plans, where it is known.
@@ -60,7 +60,7 @@ impl Default for SessionConfig {
         SessionConfig {
             devices: None,
             plan: None,
-            tuned: Tuned::default(),
+            tuned: TunedPlans::default(),
             adapt: Adapt::default(),
             place: None,
             power: String::new(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::engine::{Backend, Engine, EngineSpec};
-use crate::pipeline::{EngineKey, Wanted};
+use crate::pipeline::{EngineKey, WantedEngine};
 use crate::plan::Device;
 
 /// Builds engines while batches run. Dropped, it waits for the one in progress: a library must not be unloaded under it.
@@ -20,7 +20,7 @@ pub(super) struct Grower {
 }
 
 struct Thread {
-    jobs: Sender<Wanted>,
+    jobs: Sender<WantedEngine>,
     grown: Receiver<Grown>,
     handle: JoinHandle<()>,
 }
@@ -43,7 +43,7 @@ impl Grower {
     }
 
     /// Asks for an engine, once.
-    pub fn ask(&mut self, wanted: Wanted) {
+    pub fn ask(&mut self, wanted: WantedEngine) {
         if self.asked.insert((wanted.device, wanted.key)) {
             if self.thread.is_none() {
                 self.thread = start(self.backend.clone());
@@ -73,10 +73,10 @@ impl Drop for Grower {
 
 /// `None` when the system refuses a thread: then nothing is built.
 fn start(backend: Arc<dyn Backend>) -> Option<Thread> {
-    let (jobs, inbox) = unbounded::<Wanted>();
+    let (jobs, inbox) = unbounded::<WantedEngine>();
     let (outbox, grown) = unbounded();
     let build = move || {
-        for Wanted { device, key, graph } in inbox {
+        for WantedEngine { device, key, graph } in inbox {
             let spec = EngineSpec {
                 stage: key.stage,
                 device,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Session;
 use super::grow::Grower;
 use crate::engine::StageKind;
-use crate::pipeline::{EngineKey, Pipeline, Wanted};
+use crate::pipeline::{EngineKey, Pipeline, WantedEngine};
 use crate::plan::Device;
 use crate::planner::Engine;
 
@@ -29,7 +29,7 @@ impl Session {
         };
         if let Ok(graph) = self.stage(way, key) {
             let device = engine.device;
-            grower.ask(Wanted { device, key, graph });
+            grower.ask(WantedEngine { device, key, graph });
         }
     }
 

@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use super::SessionConfig;
 use crate::bundle::digest;
 use crate::engine::Backend;
-use crate::engine::cache::{PlanCache, Rate, RateKey};
+use crate::engine::cache::{EngineCache, Rate, RateKey};
 use crate::graph::Graph;
-use crate::planner::{Kind, Rates, Seen};
+use crate::planner::{Kind, Rates, SeenTimes};
 
 /// Where the rates of one network on one machine are kept.
 pub(super) struct Keeper {
-    cache: PlanCache,
+    cache: EngineCache,
     key: RateKey,
     remark: Mutex<Option<String>>,
 }
@@ -68,11 +68,11 @@ fn put(rates: &mut Rates, rate: &Rate) {
     rates.put(
         kind,
         rate.batch,
-        Seen::kept(rate.us, rate.variance, rate.count, rate.batches),
+        SeenTimes::kept(rate.us, rate.variance, rate.count, rate.batches),
     );
 }
 
-fn rate(kind: Kind, batch: usize, seen: &Seen) -> Rate {
+fn rate(kind: Kind, batch: usize, seen: &SeenTimes) -> Rate {
     Rate {
         stage: kind.stage,
         device: kind.device,

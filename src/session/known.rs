@@ -1,10 +1,10 @@
 //! The plan of a batch by what is known, where anything is.
 
-use super::{Chosen, PlanOrigin, Session, SessionError};
+use super::{ChosenPlan, PlanOrigin, Session, SessionError};
 use crate::plan::Plan;
 
 impl Session {
-    pub(super) fn planned(&self, batch: usize) -> Option<Chosen> {
+    pub(super) fn planned(&self, batch: usize) -> Option<ChosenPlan> {
         let learning = self.learning.as_ref()?;
         if let Some(made) = learning.made().get(&batch) {
             return Some(made.clone());
@@ -16,7 +16,7 @@ impl Session {
         }
         let (plan, source) = planner.plan(batch)?;
         let origin = PlanOrigin::of(source, planner.kept());
-        let made = Chosen { plan, origin };
+        let made = ChosenPlan { plan, origin };
         learning.made().insert(batch, made.clone());
         Some(made)
     }
@@ -38,7 +38,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::plan_for`].
-    pub fn best_known(&self, batch: usize) -> Result<Chosen, SessionError> {
+    pub fn best_known(&self, batch: usize) -> Result<ChosenPlan, SessionError> {
         let taken = self.chosen(batch)?;
         let own = match taken.origin {
             PlanOrigin::Asked | PlanOrigin::File(_) | PlanOrigin::Artifact => None,
@@ -52,13 +52,13 @@ impl Session {
         let best = own.and_then(|learning| learning.planner().likeliest(batch));
         let best = best.filter(|plan| self.check_plan(plan).is_ok());
         Ok(match best {
-            Some(plan) => Chosen { plan, ..taken },
+            Some(plan) => ChosenPlan { plan, ..taken },
             None => taken,
         })
     }
 
     /// The plan that batches of this size began with, and go on with until they lead to another.
-    pub(super) fn begun(&self, batch: usize) -> Option<Chosen> {
+    pub(super) fn begun(&self, batch: usize) -> Option<ChosenPlan> {
         let learning = self.learning.as_ref()?;
         learning.planner().next(batch)?;
         learning.made().get(&batch).cloned()

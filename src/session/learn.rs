@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::grow::Grower;
 use super::keep::Keeper;
-use super::{Chosen, Outcome, PlanOrigin, Session, SessionConfig, SessionError};
+use super::{ChosenPlan, Outcome, PlanOrigin, Session, SessionConfig, SessionError};
 use crate::bundle::Options;
 use crate::engine::{Array, Backend, StageKind};
 use crate::graph::Graph;
 use crate::pipeline::{EngineKey, Pipeline, Stats};
 use crate::plan::Device;
-use crate::planner::{Forecast, Kind, Planner, Ran, Terms};
+use crate::planner::{BatchRun, Forecast, Kind, Planner, Terms};
 use crate::split::{DlaTarget, Stages};
 use crate::trace::{Span, Track, Work};
 use crate::tune::Sites;
@@ -34,7 +34,7 @@ pub(super) struct Learning {
     grower: Mutex<Grower>,
     keeper: Option<Keeper>,
     /// The plan that was made for a batch size, before any batch of it.
-    made: Mutex<HashMap<usize, Chosen>>,
+    made: Mutex<HashMap<usize, ChosenPlan>>,
 }
 
 impl Learning {
@@ -72,7 +72,7 @@ impl Learning {
         })
     }
 
-    pub fn made(&self) -> MutexGuard<'_, HashMap<usize, Chosen>> {
+    pub fn made(&self) -> MutexGuard<'_, HashMap<usize, ChosenPlan>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -120,7 +120,7 @@ impl Session {
     ) -> Result<Outcome, SessionError> {
         let hung = pipeline.hung();
         self.take_over(pipeline, batch);
-        let Chosen { plan, origin } = self.chosen_without(batch, &hung)?;
+        let ChosenPlan { plan, origin } = self.chosen_without(batch, &hung)?;
         let learning = self.learning.as_ref().filter(|_| self.adapts(&origin));
         let Some(learning) = learning else {
             return self.compute(pipeline, &plan, origin, inputs);
@@ -135,7 +135,7 @@ impl Session {
     fn learn(&self, learning: &Learning, pipeline: &Pipeline, way: u32, grows: bool, outcome: &Outcome) {
         let mut planner = learning.planner();
         planner.begin(outcome.plan.clone(), way, grows);
-        let began = || Chosen {
+        let began = || ChosenPlan {
             plan: outcome.plan.clone(),
             origin: outcome.origin.clone(),
         };
@@ -146,7 +146,7 @@ impl Session {
             learning.made().clear();
         }
         let executions = executions(&outcome.stats.spans);
-        let ran = Ran {
+        let ran = BatchRun {
             plan: &outcome.plan,
             way,
             us: outcome.stats.seconds * 1e6,

@@ -7,7 +7,7 @@ use super::{Place, Session, SessionConfig, SessionError};
 use crate::artifact::Artifact;
 use crate::engine::cpu::{CpuBackend, CpuOptions, SearchPaths, find_library};
 use crate::engine::trt::{LibraryPaths, Recipe, TrtBackend, TrtError, TrtOptions};
-use crate::machine::{Reading, Taken, taken};
+use crate::machine::{Reading, TakenBackend, taken};
 use crate::plan::Device;
 use crate::quantise::numerics;
 
@@ -25,13 +25,13 @@ impl Session {
         let system = || LibraryPaths::system(None, roots.clone());
         let failed = |error: TrtError| SessionError::Backend(error.to_string());
         match taken(&system(), &system(), root).map_err(failed)? {
-            Taken::Cpu => Session::load_emulated(path),
-            Taken::Emulated(reason) => {
+            TakenBackend::Cpu => Session::load_emulated(path),
+            TakenBackend::Emulated(reason) => {
                 let mut session = Session::load_emulated(path)?;
                 session.remarks.push(reason);
                 Ok(session)
             }
-            Taken::TensorRt => {
+            TakenBackend::TensorRt => {
                 let artifact = Artifact::read(path.as_ref())?;
                 let bundle = artifact.network()?.clone();
                 let around = artifact.around(None)?;

@@ -32,7 +32,7 @@ pub use inputs::arrange;
 pub use learn::Adapt;
 use learn::Learning;
 pub use load::default_search;
-pub use planning::{Chosen, PlanOrigin};
+pub use planning::{ChosenPlan, PlanOrigin};
 pub use stream::{SessionStream, StreamConfig, StreamHandle, StreamWatch};
 use way::{Cuts, Way};
 
@@ -43,7 +43,7 @@ use crate::artifact::Around;
 use crate::bundle::{Bundle, Options, Origin};
 use crate::engine::{Array, Backend, EngineSpec, StageKind};
 use crate::graph::Graph;
-use crate::pipeline::{EngineKey, Job, Pipeline, Stats, Wanted};
+use crate::pipeline::{EngineKey, Job, Pipeline, Stats, WantedEngine};
 use crate::plan::{Device, Plan, counted};
 use crate::split::{Stages, cut};
 
@@ -316,7 +316,7 @@ impl Session {
         for (device, key) in engines {
             if !pipeline.has(device, key) {
                 let graph = self.stage(way, key)?;
-                wanted.push(Wanted { device, key, graph });
+                wanted.push(WantedEngine { device, key, graph });
             }
         }
         if !wanted.is_empty() {

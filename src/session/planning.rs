@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Session, SessionError};
 use crate::graph::Graph;
-use crate::plan::{Device, Plan, Share, Tuned};
+use crate::plan::{Device, Plan, Share, TunedPlans};
 use crate::planner::Source;
 use crate::split::{GpuReason, batch_limit, internal_row_bytes};
 
@@ -76,14 +76,14 @@ impl PlanOrigin {
 
 /// A plan, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ChosenPlan {
     pub plan: Plan,
     pub origin: PlanOrigin,
 }
 
-impl Chosen {
-    fn new(plan: &Plan, origin: PlanOrigin) -> Chosen {
-        Chosen {
+impl ChosenPlan {
+    fn new(plan: &Plan, origin: PlanOrigin) -> ChosenPlan {
+        ChosenPlan {
             plan: plan.clone(),
             origin,
         }
@@ -104,20 +104,21 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::plan_for`].
-    pub fn chosen(&self, batch: usize) -> Result<Chosen, SessionError> {
+    pub fn chosen(&self, batch: usize) -> Result<ChosenPlan, SessionError> {
         let hung = self.pipeline().hung();
         self.chosen_without(batch, &hung)
     }
 
-    pub(super) fn chosen_without(&self, batch: usize, hung: &[Device]) -> Result<Chosen, SessionError> {
-        let fits = |chosen: &Chosen| chosen.plan.total() == batch && self.check_plan(&chosen.plan).is_ok();
-        let learned = self.learned(batch).map(|plan| Chosen {
+    pub(super) fn chosen_without(&self, batch: usize, hung: &[Device]) -> Result<ChosenPlan, SessionError> {
+        let fits =
+            |chosen: &ChosenPlan| chosen.plan.total() == batch && self.check_plan(&chosen.plan).is_ok();
+        let learned = self.learned(batch).map(|plan| ChosenPlan {
             plan,
             origin: PlanOrigin::Learned,
         });
         let chosen = match (&self.config.plan, learned.filter(fits)) {
             (_, Some(learned)) => learned,
-            (Some(plan), None) => Chosen::new(plan, PlanOrigin::Asked),
+            (Some(plan), None) => ChosenPlan::new(plan, PlanOrigin::Asked),
             (None, None) => {
                 let begun = self.begun(batch).filter(fits);
                 let planned = || self.planned(batch).filter(fits);
@@ -138,12 +139,12 @@ impl Session {
 
     /// The configured plan, which is for every run; without one those for single batches that are
     /// possible here, one for each batch.
-    pub fn plans(&self) -> Vec<Chosen> {
+    pub fn plans(&self) -> Vec<ChosenPlan> {
         match &self.config.plan {
-            Some(plan) => vec![Chosen::new(plan, PlanOrigin::Asked)],
+            Some(plan) => vec![ChosenPlan::new(plan, PlanOrigin::Asked)],
             None => {
                 let mut rows = HashSet::new();
-                let mut used = |chosen: &Chosen| {
+                let mut used = |chosen: &ChosenPlan| {
                     self.check_plan(&chosen.plan).is_ok() && rows.insert(chosen.plan.total())
                 };
                 self.defaults().filter(|chosen| used(chosen)).collect()
@@ -152,13 +153,13 @@ impl Session {
     }
 
     /// The plans for single batches that this session knows, in the order in which they are taken.
-    pub fn defaults(&self) -> impl Iterator<Item = Chosen> + '_ {
-        let Tuned { plans, from } = &self.config.tuned;
+    pub fn defaults(&self) -> impl Iterator<Item = ChosenPlan> + '_ {
+        let TunedPlans { plans, from } = &self.config.tuned;
         let tuned = plans
             .iter()
-            .map(|plan| Chosen::new(plan, PlanOrigin::File(from.clone())));
+            .map(|plan| ChosenPlan::new(plan, PlanOrigin::File(from.clone())));
         let recorded = self.recorded.iter();
-        tuned.chain(recorded.map(|plan| Chosen::new(plan, PlanOrigin::Artifact)))
+        tuned.chain(recorded.map(|plan| ChosenPlan::new(plan, PlanOrigin::Artifact)))
     }
 
     /// Whether `plan` is possible here for a batch of its own size.
@@ -206,26 +207,29 @@ impl Session {
 
     /// The plans of the model of the board that was named when the network was compiled; they mean nothing to devices that
     /// are alike.
-    fn embedded(&self) -> impl Iterator<Item = Chosen> + '_ {
+    fn embedded(&self) -> impl Iterator<Item = ChosenPlan> + '_ {
         let board = self.options.board.iter().filter(|_| !self.backend.alike());
         board.flat_map(|board| {
             let origin = || PlanOrigin::Embedded {
                 board: board.title.clone(),
                 error: percent(board.error),
             };
-            board.plans.iter().map(move |plan| Chosen::new(plan, origin()))
+            board
+                .plans
+                .iter()
+                .map(move |plan| ChosenPlan::new(plan, origin()))
         })
     }
 
     /// Without any knowledge: an equal deal to devices that are alike, else the GPU alone.
-    fn unmeasured(&self, batch: usize, hung: &[Device]) -> Result<Chosen, SessionError> {
+    fn unmeasured(&self, batch: usize, hung: &[Device]) -> Result<ChosenPlan, SessionError> {
         let equal = self.backend.alike() || !self.devices.contains(&Device::Gpu);
         let (plan, origin) = if equal || self.shared.is_err() {
             (self.default_plan(batch, hung)?, PlanOrigin::EqualDeal)
         } else {
             (self.uncut(batch)?, PlanOrigin::GpuAlone)
         };
-        Ok(Chosen { plan, origin })
+        Ok(ChosenPlan { plan, origin })
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Session, SessionError};
 use crate::engine::{Rows, StageKind};
 use crate::pipeline::{EngineKey, Pipeline, Size, StreamAnswer, StreamInput, StreamJob, StreamStats, said};
 use crate::plan::{Device, Plan};
-use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, Timed};
+use crate::schedule::{Order, Overflow, Stream, StreamLane, StreamRules, TimedEngine};
 
 /// How a stream runs; frozen when it starts.
 #[derive(Debug, Clone)]
@@ -209,11 +209,11 @@ impl Session {
                 .iter()
                 .zip(&times)
                 .filter(|((d, key), _)| *d == device && (key.stage == StageKind::Suffix) == suffix);
-            let timed = mine.map(|((_, key), time)| Timed {
+            let timed = mine.map(|((_, key), time)| TimedEngine {
                 batch: key.batch / unit,
                 expected: *time,
             });
-            timed.collect::<Vec<Timed>>()
+            timed.collect::<Vec<TimedEngine>>()
         };
         let mut devices: BTreeSet<Device> = batches.iter().map(|(device, _)| *device).collect();
         devices.extend((!merged.is_empty()).then_some(Device::Gpu));

@@ -2,7 +2,7 @@
 
 use crate::cli_support::Folder;
 use tvm_dla::engine::StageKind;
-use tvm_dla::engine::cache::{CacheKey, DeviceKind, PlanCache};
+use tvm_dla::engine::cache::{CacheKey, DeviceKind, EngineCache};
 
 fn key(batch: usize) -> CacheKey {
     CacheKey {
@@ -23,7 +23,7 @@ fn key(batch: usize) -> CacheKey {
 #[test]
 fn engines_are_listed_and_removed() {
     let folder = Folder::new();
-    let cache = PlanCache::new(folder.path("plans"));
+    let cache = EngineCache::new(folder.path("plans"));
     let empty = folder.run("cache list --cache plans").expect(0);
     assert!(empty.stdout.contains("0 engines"), "{}", empty.stdout);
     cache.store(&key(1), b"good").unwrap();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tvm_dla::engine::StageKind;
 use tvm_dla::plan::{Device, Mode, Plan};
 use tvm_dla::schedule::{Command, Event, Phase, Schedule};
-use tvm_dla::sim::{Costs, ExecutionCost, Flow, HostCosts, Load, Noise, SimError, Simulated, simulate};
+use tvm_dla::sim::{Costs, ExecutionCost, Flow, HostCosts, Load, Noise, SimError, SimulatedRun, simulate};
 use tvm_dla::trace::{Track, Work};
 
 /// Time per row is known exactly; engines that run together share a bandwidth.
@@ -70,7 +70,7 @@ impl Costs for Fake {
     }
 }
 
-fn run(plan: &str, flow: Flow, costs: &Fake) -> Simulated {
+fn run(plan: &str, flow: Flow, costs: &Fake) -> SimulatedRun {
     simulate(&plan.parse().unwrap(), flow, costs, Noise::NONE).unwrap()
 }
 

@@ -12,7 +12,7 @@ use tvm_dla::bundle::{Bundle, Options, Origin};
 use tvm_dla::graph::{Graph, TensorId};
 use tvm_dla::plan::Device;
 use tvm_dla::planner::{Forecast, Planner, Terms};
-use tvm_dla::relay::{self, CallTensors, Converted};
+use tvm_dla::relay::{self, CallTensors, Conversion};
 use tvm_dla::split::{self, Chip, Side, Stages, Version};
 use tvm_dla::tune::Sites;
 use tvm_dla::tvm::{Arguments, CallError, Function, Object, TvmError, Value, register as global};
@@ -134,7 +134,7 @@ struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    fn new(converted: &Converted, stages: &'a Stages) -> Sides<'a> {
+    fn new(converted: &Conversion, stages: &'a Stages) -> Sides<'a> {
         let nodes = converted.graph.nodes.iter().enumerate();
         Sides {
             stages,
@@ -168,7 +168,7 @@ fn describe(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     let region = arguments.get(0)?.object()?;
     let options: Options = serde_json::from_str(&arguments.text(1)?)?;
     let name = attribute(&region, "global_symbol")?.unwrap_or_else(|| "region".to_string());
-    let Converted { graph, origin, .. } = relay::convert(&region, &name)?;
+    let Conversion { graph, origin, .. } = relay::convert(&region, &name)?;
     let stages = split::cut(&graph, &options.target, &options.gpu_only)?;
     let mut report = split::report(&graph, &stages);
     Origin::declare(origin.as_ref(), &mut report);

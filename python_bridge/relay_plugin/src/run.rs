@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::ends;
 use super::module::PluginModule;
 use super::origin;
-use super::settings::{Asked, Settings, say_plan};
+use super::settings::{RequestDefaults, Settings, say_plan};
 use tvm_dla::bundle::{AxesOrder, Bundle, BundleError, Origin, Port};
 use tvm_dla::engine::Array;
 use tvm_dla::graph::Graph;
@@ -46,7 +46,7 @@ impl DlaModule {
             None => (self.bundle.clone(), None),
         };
         let settings = Settings::from_environment()?;
-        let session = settings.session(bundle, library.as_deref(), Asked::default())?;
+        let session = settings.session(bundle, library.as_deref(), RequestDefaults::default())?;
         Ok(self.session.get_or_init(|| session))
     }
 }

@@ -9,7 +9,7 @@ use super::ends;
 use super::ffi::make_module;
 use super::module::PluginModule;
 use super::run::array;
-use super::settings::{Asked, Settings, say_plan};
+use super::settings::{RequestDefaults, Settings, say_plan};
 use tvm_dla::artifact::{Artifact, Element};
 use tvm_dla::engine::Array;
 use tvm_dla::plan::Plan;
@@ -25,7 +25,7 @@ pub fn register() -> Result<(), CallError> {
         let artifact = Artifact::read(path)?;
         let settings = Settings::from_json(&arguments.text(1)?)?;
         let bundle = artifact.network()?.clone();
-        let session = settings.session(bundle, Some(path), Asked::default())?;
+        let session = settings.session(bundle, Some(path), RequestDefaults::default())?;
         let session = session.within(artifact.around(None)?);
         let count = session.inputs().len();
         let module = SessionModule {

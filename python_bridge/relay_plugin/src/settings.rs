@@ -12,22 +12,22 @@ use serde::Deserialize;
 use super::ffi::own_folder;
 use tvm_dla::artifact::GivenPlans;
 use tvm_dla::bundle::Bundle;
-use tvm_dla::engine::cache::PlanCache;
+use tvm_dla::engine::cache::EngineCache;
 use tvm_dla::engine::cpu::{CpuBackend, CpuOptions, SearchPaths, find_library};
 use tvm_dla::engine::trt::{
     BuildOptions, Keep, LibraryPaths, Recipe, Severity, TrtBackend, TrtOptions, listen,
 };
 use tvm_dla::engine::{Backend, Numerics, Precision};
-use tvm_dla::machine::{Reading, Taken, memory, taken};
+use tvm_dla::machine::{Reading, TakenBackend, memory, taken};
 use tvm_dla::plan::Device;
 use tvm_dla::quantise::numerics;
-use tvm_dla::relay::json::Computed;
-use tvm_dla::session::{Adapt, Chosen, Outcome, Place, PlanOrigin, Session, SessionConfig};
+use tvm_dla::relay::json::Computer;
+use tvm_dla::session::{Adapt, ChosenPlan, Outcome, Place, PlanOrigin, Session, SessionConfig};
 use tvm_dla::tvm::CallError;
 
 /// What a network asks for where the user says nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct RequestDefaults {
     pub numerics: Option<Numerics>,
     /// Scratch memory of a TensorRT engine, in bytes.
     pub workspace: Option<u64>,
@@ -120,7 +120,7 @@ impl Settings {
         &self,
         bundle: Bundle,
         artifact: Option<&Path>,
-        asked: Asked,
+        asked: RequestDefaults,
     ) -> Result<Session, CallError> {
         let mut config = SessionConfig {
             adapt: match (self.adapt, &self.plan) {
@@ -139,7 +139,7 @@ impl Settings {
             config.devices = Some(devices?);
         }
         let (backend, precision) = self.backend(&bundle, asked)?;
-        if self.computed()? == Computed::ByTensorRt {
+        if self.computed()? == Computer::ByTensorRt {
             let reading = match &self.board {
                 Some(name) => Reading::named(name)?,
                 None => Reading::of(Path::new("/")),
@@ -192,21 +192,21 @@ impl Settings {
     }
 
     /// Who computes.
-    pub fn computed(&self) -> Result<Computed, CallError> {
+    pub fn computed(&self) -> Result<Computer, CallError> {
         match self.backend.as_deref() {
             None | Some("auto") => {
                 let [tensorrt, cuda] = self.paths();
                 match taken(&tensorrt, &cuda, Path::new("/"))? {
-                    Taken::TensorRt => Ok(Computed::ByTensorRt),
-                    Taken::Cpu => Ok(Computed::OnCpu),
-                    Taken::Emulated(reason) => {
+                    TakenBackend::TensorRt => Ok(Computer::ByTensorRt),
+                    TakenBackend::Cpu => Ok(Computer::OnCpu),
+                    TakenBackend::Emulated(reason) => {
                         say_once(&format!("warning: {reason}"));
-                        Ok(Computed::OnCpu)
+                        Ok(Computer::OnCpu)
                     }
                 }
             }
-            Some("cpu") => Ok(Computed::OnCpu),
-            Some("tensorrt") => Ok(Computed::ByTensorRt),
+            Some("cpu") => Ok(Computer::OnCpu),
+            Some("tensorrt") => Ok(Computer::ByTensorRt),
             Some(other) => Err(format!("there is no backend `{other}`: use auto, cpu or tensorrt").into()),
         }
     }
@@ -221,16 +221,20 @@ impl Settings {
     }
 
     /// The backend, and what it computes in.
-    fn backend(&self, bundle: &Bundle, asked: Asked) -> Result<(Arc<dyn Backend>, Precision), CallError> {
+    fn backend(
+        &self,
+        bundle: &Bundle,
+        asked: RequestDefaults,
+    ) -> Result<(Arc<dyn Backend>, Precision), CallError> {
         match self.computed()? {
-            Computed::OnCpu => {
+            Computer::OnCpu => {
                 let numerics = self.numerics(bundle, asked.numerics, Precision::default())?;
                 let precision = numerics.precision;
                 let backend = self.emulated(numerics)?;
                 say_once(&format!("GPU and DLA {}", backend.describe()));
                 Ok((Arc::new(backend), precision))
             }
-            Computed::ByTensorRt => self.board(bundle, asked),
+            Computer::ByTensorRt => self.board(bundle, asked),
         }
     }
 
@@ -249,7 +253,11 @@ impl Settings {
         Ok(backend.with_numerics(numerics))
     }
 
-    fn board(&self, bundle: &Bundle, asked: Asked) -> Result<(Arc<dyn Backend>, Precision), CallError> {
+    fn board(
+        &self,
+        bundle: &Bundle,
+        asked: RequestDefaults,
+    ) -> Result<(Arc<dyn Backend>, Precision), CallError> {
         listen(Arc::new(|severity, text| {
             if severity <= Severity::Warning {
                 eprintln!("tvm-dla: tensorrt: {severity}: {text}");
@@ -290,13 +298,13 @@ fn site_packages() -> Vec<PathBuf> {
 fn kept(asked: Option<PathBuf>) -> Option<Keep> {
     let variable = |name: &str| env::var_os(name).filter(|path| !path.is_empty());
     let place = |name: &str| variable(name).map(PathBuf::from);
-    let folder = PlanCache::usual(
+    let folder = EngineCache::usual(
         place("TVM_DLA_CACHE").or(asked),
         place("XDG_CACHE_HOME"),
         place("HOME"),
     );
     Some(Keep {
-        cache: PlanCache::new(folder?),
+        cache: EngineCache::new(folder?),
         required: false,
     })
 }
@@ -319,8 +327,8 @@ fn number<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Opti
 const SAID: usize = 4;
 
 /// Which plans a network got, if any.
-fn say_plans(plans: &[Chosen]) {
-    for Chosen { plan, origin } in plans.iter().take(SAID) {
+fn say_plans(plans: &[ChosenPlan]) {
+    for ChosenPlan { plan, origin } in plans.iter().take(SAID) {
         eprintln!("tvm-dla: plan {plan}, {origin}");
     }
     if plans.len() > SAID {

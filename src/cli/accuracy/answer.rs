@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::super::precision::Report;
 use super::Arguments;
-use super::run::Found;
-use crate::accuracy::{Compared, Fidelity, LayerNoise, Score, overflow};
+use super::run::AccuracyReport;
+use crate::accuracy::{Fidelity, LayerNoise, PrecisionComparison, Score, overflow};
 
 #[derive(Serialize)]
 pub struct Accuracy {
@@ -89,7 +89,7 @@ pub struct SuggestedStep {
     pub agreeing: Option<usize>,
 }
 
-pub fn of(arguments: &Arguments, found: &Found) -> Accuracy {
+pub fn of(arguments: &Arguments, found: &AccuracyReport) -> Accuracy {
     let pairs = found.half.layers.iter().zip(&found.int8.layers);
     let guilty = found.int8.layers.iter().filter(|layer| layer.added > 0.0);
     let guilty = guilty.max_by(|a, b| a.added.total_cmp(&b.added));
@@ -112,7 +112,7 @@ pub fn of(arguments: &Arguments, found: &Found) -> Accuracy {
     }
 }
 
-fn row(precision: &'static str, compared: &Compared, found: &Found) -> Row {
+fn row(precision: &'static str, compared: &PrecisionComparison, found: &AccuracyReport) -> Row {
     let worst = compared.worst().fidelity();
     let named = found.outputs.iter().zip(&compared.outputs);
     let outputs = named.map(|((name, shape), noise)| OutputRow {
@@ -149,7 +149,7 @@ fn layer(half: &LayerNoise, int8: &LayerNoise) -> Layer {
     }
 }
 
-fn suggestion(arguments: &Arguments, found: &Found) -> Suggestion {
+fn suggestion(arguments: &Arguments, found: &AccuracyReport) -> Suggestion {
     let mut before = found.before.worst().ratio();
     let steps = found.steps.iter().map(|step| {
         let worst = step.compared.worst();

@@ -13,12 +13,12 @@ use super::super::precision::Report;
 use super::super::quantise::{Steps, distributions, named, said};
 use super::super::{helped, labels, truth};
 use super::Arguments;
-use crate::accuracy::{AccuracyError, Compared, Reference, Step, suggest};
+use crate::accuracy::{AccuracyError, PrecisionComparison, Reference, Step, suggest};
 use crate::bundle::Bundle;
 use crate::engine::cpu::CpuBackend;
 use crate::engine::{Numerics, Precision, Ranges};
 use crate::graph::Graph;
-use crate::quantise::{CalibrateError, Chosen, Runs, crossing, int8, probed, ranges};
+use crate::quantise::{CalibrateError, ChosenRanges, Runs, crossing, int8, probed, ranges};
 
 /// Images that suggestions are measured with.
 const SUGGESTED_WITH: usize = 16;
@@ -32,7 +32,7 @@ pub struct Comparison<'a> {
 }
 
 /// What the comparison found.
-pub struct Found {
+pub struct AccuracyReport {
     pub images: usize,
     pub labelled: bool,
     /// Names of the outputs, and the shapes of one row.
@@ -40,17 +40,17 @@ pub struct Found {
     /// Where the ranges come from.
     pub calibrated: String,
     pub report: Report,
-    pub float: Compared,
-    pub half: Compared,
-    pub int8: Compared,
+    pub float: PrecisionComparison,
+    pub half: PrecisionComparison,
+    pub int8: PrecisionComparison,
     /// INT8 over the images that suggestions are measured with, and how many these are.
-    pub before: Compared,
+    pub before: PrecisionComparison,
     pub measured: usize,
     pub steps: Vec<Step>,
 }
 
 impl Comparison<'_> {
-    pub fn run(&self) -> Result<Found, Box<dyn Error>> {
+    pub fn run(&self) -> Result<AccuracyReport, Box<dyn Error>> {
         let graph = &self.bundle.graph;
         let steps = self.steps()?;
         let (size, unit) = (steps.network, steps.model);
@@ -71,9 +71,9 @@ impl Comparison<'_> {
         let count = self.data.len();
         let compared = self.compare(&mut reference, &all, &labels, count, "comparing")?;
         let [float_, half, eight] =
-            <[Compared; 3]>::try_from(compared).map_err(|_| "three precisions are compared")?;
+            <[PrecisionComparison; 3]>::try_from(compared).map_err(|_| "three precisions are compared")?;
         let (before, steps) = self.suggestions(&*float, &eight, &ranges, &labels)?;
-        Ok(Found {
+        Ok(AccuracyReport {
             images: count,
             labelled: self.labelled(),
             outputs,
@@ -144,7 +144,7 @@ impl Comparison<'_> {
         let found = found.map_err(|e| named(e, self.data, steps))?;
         let method = self.arguments.method;
         let text = format!("ranges from these images, method {method}");
-        let Chosen { ranges, remarks } = found.choose(method)?;
+        let ChosenRanges { ranges, remarks } = found.choose(method)?;
         said(&remarks).iter().for_each(|line| self.output.say(line));
         Ok((ranges, text))
     }
@@ -156,7 +156,7 @@ impl Comparison<'_> {
         labels: &[Option<usize>],
         count: usize,
         what: &'static str,
-    ) -> Result<Vec<Compared>, Box<dyn Error>> {
+    ) -> Result<Vec<PrecisionComparison>, Box<dyn Error>> {
         let mut candidates = Vec::with_capacity(all.len());
         for numerics in all {
             let backend = self.backend(numerics.clone())?;
@@ -201,15 +201,15 @@ impl Comparison<'_> {
     fn suggestions(
         &self,
         float: &dyn crate::engine::Backend,
-        eight: &Compared,
+        eight: &PrecisionComparison,
         ranges: &Ranges,
         labels: &[Option<usize>],
-    ) -> Result<(Compared, Vec<Step>), Box<dyn Error>> {
+    ) -> Result<(PrecisionComparison, Vec<Step>), Box<dyn Error>> {
         let graph = &self.bundle.graph;
         let Steps { model, network: size } = self.steps()?;
         let count = self.data.len().min(SUGGESTED_WITH.next_multiple_of(model));
         let mut reference = Reference::new(float, graph, graph.clone(), size, self.labelled())?;
-        let mut measure = |half: &BTreeSet<String>| -> Result<Compared, AccuracyError> {
+        let mut measure = |half: &BTreeSet<String>| -> Result<PrecisionComparison, AccuracyError> {
             let data = |e: Box<dyn Error>| AccuracyError::Data(e.to_string());
             let mut kept = self.arguments.fp16_nodes.clone();
             kept.extend(half.iter().cloned());

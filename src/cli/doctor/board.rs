@@ -14,13 +14,13 @@ const TENSORRT: &str = "TensorRT";
 const CUDA: &str = "CUDA runtime";
 
 /// The libraries that the user named.
-pub struct Named {
+pub struct NamedLibraries {
     pub tensorrt: Option<PathBuf>,
     pub cudart: Option<PathBuf>,
 }
 
 /// JetPack, TensorRT, DLA cores and CUDA, in this order.
-pub fn findings(named: &Named) -> Vec<Finding> {
+pub fn findings(named: &NamedLibraries) -> Vec<Finding> {
     let jetson = Jetson::read(Path::new("/"));
     let roots = search(None).roots;
     let paths = |named: &Option<PathBuf>| LibraryPaths::system(named.clone(), roots.clone());
@@ -52,7 +52,7 @@ fn found(part: &'static str, detail: Result<String, String>) -> Finding {
 fn jetpack(jetson: &Jetson) -> Finding {
     let name = jetson.model.as_deref().unwrap_or("a Jetson without a name");
     let linux = jetson.linux.as_deref();
-    let detail = match (jetson.is_one(), jetson.jetpack()) {
+    let detail = match (jetson.is_jetson(), jetson.jetpack()) {
         (false, _) => Err("this machine is no Jetson (no /etc/nv_tegra_release)".into()),
         (true, Some(version)) => {
             let linux = linux.unwrap_or("of unknown release");

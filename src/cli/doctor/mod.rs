@@ -50,7 +50,7 @@ struct Findings {
 
 pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     let cpu = cpu(arguments);
-    let named = board::Named {
+    let named = board::NamedLibraries {
         tensorrt: arguments.tensorrt.clone(),
         cudart: arguments.cudart.clone(),
     };
@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         BackendName::TensorRt => board::ready(&board),
         // A board that lacks something is not ready; another machine emulates.
         BackendName::Auto => {
-            if Jetson::read(Path::new("/")).is_one() {
+            if Jetson::read(Path::new("/")).is_jetson() {
                 board::ready(&board)
             } else {
                 board::ready(&board) || cpu.ok

@@ -83,7 +83,7 @@ impl StageName {
 }
 
 #[derive(Serialize)]
-struct Exported {
+struct ExportReport {
     artifact: PathBuf,
     stages: Vec<Part>,
     notes: Vec<&'static str>,
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         (arguments.trtexec && stages.iter().any(int8), MADE_UP),
         (arguments.onnx.is_none(), NOT_WRITTEN),
     ];
-    let exported = Exported {
+    let exported = ExportReport {
         artifact: arguments.artifact.clone(),
         stages: parts?,
         notes: notes.iter().filter(|n| n.0).map(|n| n.1).collect(),
@@ -202,7 +202,7 @@ fn part(
 }
 
 /// A shell script: what is not a command is a comment.
-fn human(exported: &Exported) -> String {
+fn human(exported: &ExportReport) -> String {
     let notes = exported.notes.iter().map(|note| format!("# {note}"));
     let mut lines: Vec<String> = notes.collect();
     for part in &exported.stages {

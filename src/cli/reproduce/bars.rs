@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::artifact::Artifact;
 use crate::cli::bench::noise;
-use crate::cli::board::Boarded;
+use crate::cli::board::BoardScenario;
 use crate::cli::engines::Engines;
 use crate::plan::Plan;
 use crate::report::Bar;
@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::sim::{Choice, Noise, best};
 
 /// Each choice with the best plan found.
-pub fn simulated(boarded: &Boarded, batches: &[usize]) -> Result<Vec<Bar>, Box<dyn Error>> {
+pub fn simulated(boarded: &BoardScenario, batches: &[usize]) -> Result<Vec<Bar>, Box<dyn Error>> {
     let run = |choice, batch| best(&boarded.network, choice, batch, &boarded.costs, Noise::NONE);
     let bar = |batch: &usize| {
         let (plan, shared) = run(Choice::Shared, *batch)?;
@@ -31,7 +31,7 @@ pub fn simulated(boarded: &Boarded, batches: &[usize]) -> Result<Vec<Bar>, Box<d
 
 /// Each choice with the plan that the simulation found best, in turn; medians. Also says what computed.
 pub fn measured(
-    boarded: &Boarded,
+    boarded: &BoardScenario,
     artifact: &Path,
     engines: &Engines,
     batches: &[usize],

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use serde::Serialize;
 
-use super::board::{Boarded, DlaPrecision, FrameworkName, GpuPrecision, Where};
+use super::board::{BoardScenario, DlaPrecision, FrameworkName, GpuPrecision, Where};
 use super::engines::{BackendName, Engines};
 use super::files::TextFile;
 use super::output::Output;
@@ -68,7 +68,7 @@ struct Experiments {
 }
 
 #[derive(Serialize)]
-struct Answered {
+struct ReproduceReport {
     measured: bool,
     label: String,
     report: PathBuf,
@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     report.write(&page::page(&experiments))?;
     throughput.write(&throughput_csv(&experiments))?;
     network.write(&network_csv(&experiments.network))?;
-    let answered = Answered {
+    let answered = ReproduceReport {
         measured: experiments.measured,
         label: experiments.label.clone(),
         report: arguments.out.join("report.html"),
@@ -117,7 +117,7 @@ fn experiments(
         "Simulated on a model of a {}; not measured.",
         mobilenet.machine.title()
     );
-    let mut bars = |name: &str, path: &Path, boarded: &Boarded| -> Result<Vec<Bar>, Box<dyn Error>> {
+    let mut bars = |name: &str, path: &Path, boarded: &BoardScenario| -> Result<Vec<Bar>, Box<dyn Error>> {
         output.say(name);
         match arguments.backend {
             None => simulated(boarded, &batches),
@@ -157,7 +157,7 @@ fn experiments(
 }
 
 /// The paper's board in the setting that its rates speak for: see `calibrate::paper_setting`.
-fn board(artifact: &Path, output: &Output) -> Result<Boarded, Box<dyn Error>> {
+fn board(artifact: &Path, output: &Output) -> Result<BoardScenario, Box<dyn Error>> {
     let place = Where {
         board: "xavier-nx".into(),
         power_mode: Some("20W".into()),
@@ -205,7 +205,7 @@ fn network_csv(arrivals: &[Arrival]) -> String {
     csv
 }
 
-fn human(answered: &Answered) -> String {
+fn human(answered: &ReproduceReport) -> String {
     let mut lines = vec![answered.label.clone()];
     for bar in &answered.mobilenet.bars {
         lines.push(format!(

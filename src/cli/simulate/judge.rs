@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Arguments, accuracy};
 use crate::artifact::{Plans, is_file};
 use crate::board::{Accuracy, Calibration};
-use crate::cli::board::Boarded;
+use crate::cli::board::BoardScenario;
 use crate::cli::helped;
 use crate::cli::output::{Output, table};
 use crate::cli::{Answer, Outcome};
@@ -16,7 +16,7 @@ use crate::plan::{Device, Plan, counted};
 use crate::sim::{Choice, EQUAL, Noise, best, simulate};
 
 #[derive(Serialize)]
-struct Judged {
+struct JudgeReport {
     /// Always true: no figure here was measured.
     simulated: bool,
     artifact: PathBuf,
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments, text: &str, output: &Output) -> Outcome {
         found = judged.clone();
     }
     let over = |other: &Figure| judged.images_per_second / other.images_per_second;
-    let answered = Judged {
+    let answered = JudgeReport {
         simulated: true,
         artifact: path.clone(),
         board: own.machine.board.title.to_string(),
@@ -96,7 +96,7 @@ fn read(text: &str) -> Result<Plan, Box<dyn Error>> {
 }
 
 /// What this board and network can run.
-fn check(plan: &Plan, boarded: &Boarded) -> Result<(), Box<dyn Error>> {
+fn check(plan: &Plan, boarded: &BoardScenario) -> Result<(), Box<dyn Error>> {
     let mut devices = vec![Device::Gpu];
     if boarded.network.prefix {
         devices.extend(boarded.network.dlas.iter().copied());
@@ -124,7 +124,7 @@ fn check(plan: &Plan, boarded: &Boarded) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn figure(plan: &Plan, boarded: &Boarded, noise: Noise) -> Result<Figure, Box<dyn Error>> {
+fn figure(plan: &Plan, boarded: &BoardScenario, noise: Noise) -> Result<Figure, Box<dyn Error>> {
     let flow = boarded.network.flow(plan);
     let run = simulate(plan, flow, &boarded.costs, noise)?;
     Ok(Figure {
@@ -134,7 +134,7 @@ fn figure(plan: &Plan, boarded: &Boarded, noise: Noise) -> Result<Figure, Box<dy
     })
 }
 
-fn human(judged: &Judged) -> String {
+fn human(judged: &JudgeReport) -> String {
     let row = |name: &str, figure: &Figure| {
         vec![
             name.to_string(),

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::board::{Accuracy, Calibration, Level, Processor};
-use crate::cli::board::{Boarded, Where};
+use crate::cli::board::{BoardScenario, Where};
 use crate::cli::files::TextFile;
 use crate::cli::output::{Output, table};
 use crate::cli::rows::Batches;
@@ -43,7 +43,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Answered {
+struct SimulateReport {
     /// Always true: no figure here was measured.
     simulated: bool,
     artifact: PathBuf,
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
     }
     let points = sweep(&boarded.network, &batches, &boarded.costs, noise)?;
     picture(&boarded, &points, noise, trace, gantt)?;
-    let answered = Answered {
+    let answered = SimulateReport {
         simulated: true,
         artifact: arguments.artifact.clone(),
         board: boarded.machine.board.title.to_string(),
@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
 
 /// The fastest choice of the last batch, run again with its timeline.
 fn picture(
-    boarded: &Boarded,
+    boarded: &BoardScenario,
     points: &[Point],
     noise: Noise,
     trace: Option<TextFile>,
@@ -107,7 +107,7 @@ fn picture(
     Ok(())
 }
 
-fn human(answered: &Answered) -> String {
+fn human(answered: &SimulateReport) -> String {
     let head = ["batch", "", "images/s", "latency", "busy", "DRAM", "plan"];
     let mut lines = vec![head.map(str::to_string).to_vec()];
     for point in &answered.points {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use image::ImageReader;
 
 use crate::bundle::Preprocess;
-use crate::cli::arrays::Given;
+use crate::cli::arrays::FileArray;
 use crate::cli::inputs::{Input, by_name, picture_frame};
 use crate::cli::{arrays, images};
 use crate::engine::{Array, Rows};
@@ -49,7 +49,7 @@ impl Decoder {
             }
             [b'P', b'K', 3, 4, ..] => {
                 let arrays = arrays::npz(Cursor::new(bytes), name)?.into_iter();
-                let batched = |(own, array): (String, Given)| (own.clone(), self.batched(&own, array));
+                let batched = |(own, array): (String, FileArray)| (own.clone(), self.batched(&own, array));
                 by_name(arrays.map(batched).collect(), &self.inputs, name)?
             }
             _ => vec![self.picture(bytes, name)?],
@@ -73,7 +73,7 @@ impl Decoder {
         arrays.iter().map(part).collect()
     }
 
-    fn batched(&self, name: &str, array: Given) -> Given {
+    fn batched(&self, name: &str, array: FileArray) -> FileArray {
         let input = self.inputs.iter().find(|input| input.name == name);
         array.batched(input.map_or(0, |input| input.shape.len()))
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::decode::Item;
 use super::source::{Ended, Source, Step};
 use crate::engine::Array;
-use crate::pipeline::{Refused, StreamInput, StreamItem};
+use crate::pipeline::{RefusedItems, StreamInput, StreamItem};
 use crate::schedule::Pace;
 
 /// `--rate`, in items per second.
@@ -52,7 +52,7 @@ pub struct Tag {
 }
 
 /// What became of a source.
-pub struct Fed {
+pub struct SourceSummary {
     pub ended: Ended,
     /// Items handed over.
     pub items: u64,
@@ -70,8 +70,8 @@ pub fn feed(
     pace: Option<Pace>,
     input: StreamInput<Tag>,
     cancel: &AtomicBool,
-) -> Fed {
-    let mut fed = Fed {
+) -> SourceSummary {
+    let mut fed = SourceSummary {
         ended: Ended::Complete,
         items: 0,
         refused: Vec::new(),
@@ -115,8 +115,8 @@ fn send(input: &StreamInput<Tag>, item: Item, name: &Arc<str>, arrived: Option<I
     match input.send(item) {
         Ok(()) => true,
         // The decoder gives what the network takes.
-        Err(Refused::Count { .. } | Refused::Size { .. }) => false,
-        Err(Refused::Full(_) | Refused::Ended(_)) => false,
+        Err(RefusedItems::Count { .. } | RefusedItems::Size { .. }) => false,
+        Err(RefusedItems::Full(_) | RefusedItems::Ended(_)) => false,
     }
 }
 

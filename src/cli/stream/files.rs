@@ -30,7 +30,7 @@ impl Files {
     }
 
     /// Reads all files now, to send `count` items from them.
-    pub fn preload(self, count: Option<u64>, output: &Output) -> Result<Loaded, Box<dyn Error>> {
+    pub fn preload(self, count: Option<u64>, output: &Output) -> Result<MemorySource, Box<dyn Error>> {
         let bar = output.progress(self.files.len(), "reading files");
         let mut items: Vec<(Arc<str>, Item)> = Vec::new();
         for file in &self.files {
@@ -40,7 +40,7 @@ impl Files {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        Ok(Loaded {
+        Ok(MemorySource {
             left: count.unwrap_or(items.len() as u64),
             items,
             next: 0,
@@ -64,13 +64,13 @@ impl Source for Files {
 }
 
 /// Items in memory, sent in turn.
-pub struct Loaded {
+pub struct MemorySource {
     items: Vec<(Arc<str>, Item)>,
     next: usize,
     left: u64,
 }
 
-impl Source for Loaded {
+impl Source for MemorySource {
     fn next(&mut self) -> Step {
         let at = self.next;
         let Some((name, item)) = self.items.get(at).filter(|_| self.left > 0) else {

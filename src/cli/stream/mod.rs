@@ -28,13 +28,13 @@ use crate::schedule::{Order, Overflow};
 use crate::session::StreamConfig;
 use decode::Decoder;
 use feed::{Rate, feed};
-use report::{Begun, Report};
+use report::{Report, StreamStart};
 use results::Results;
 use source::{Ended, Place};
 
 /// What to do with an item that finds the stream full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Drop {
+enum Discard {
     Newest,
     Oldest,
 }
@@ -75,7 +75,7 @@ pub struct Arguments {
     capacity: u32,
     /// Drop the newest or the oldest item instead of letting the source wait
     #[arg(long)]
-    drop: Option<Drop>,
+    drop: Option<Discard>,
     /// Where to write one JSON object per item as it is answered
     #[arg(long)]
     results: Option<PathBuf>,
@@ -102,8 +102,8 @@ impl Arguments {
             capacity: self.capacity as usize,
             overflow: match self.drop {
                 None => Overflow::Wait,
-                Some(Drop::Newest) => Overflow::DropNewest,
-                Some(Drop::Oldest) => Overflow::DropOldest,
+                Some(Discard::Newest) => Overflow::DropNewest,
+                Some(Discard::Oldest) => Overflow::DropOldest,
             },
             order: Order::Arrival,
             plan: None,
@@ -136,7 +136,7 @@ pub fn run(arguments: &Arguments, output: &Output, cancel: Arc<AtomicBool>) -> O
     let started = Instant::now();
     let pace = arguments.rate.map(|rate| rate.pace(arguments.seed));
     let (input, answers, handle) = (stream.input, stream.answers, stream.handle);
-    let begun = Begun {
+    let begun = StreamStart {
         unit: session.item_rows(),
         engines: stream.engines,
         origin: stream.origin,

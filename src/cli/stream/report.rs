@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Arguments;
-use super::feed::Fed;
+use super::feed::SourceSummary;
 use super::source::Ended;
 use crate::cli::output::{counted, seconds};
 use crate::pipeline::{DeviceStats, StreamStats};
@@ -32,13 +32,13 @@ pub struct Report {
     bound_ms: Option<f64>,
     /// Items computed later than the bound.
     late: u64,
-    engines: Vec<Built>,
+    engines: Vec<BuiltEngine>,
     batches_from: BatchOrigin,
     stats: BTreeMap<String, DeviceStats>,
 }
 
 /// What a stream starts with.
-pub struct Begun {
+pub struct StreamStart {
     /// Rows of an item.
     pub unit: usize,
     /// In batches of items.
@@ -56,7 +56,7 @@ struct Latency {
 }
 
 #[derive(Serialize)]
-struct Built {
+struct BuiltEngine {
     device: String,
     batch: usize,
     /// Of one execution before the stream began, with the devices to itself.
@@ -67,8 +67,8 @@ impl Report {
     pub fn new(
         arguments: &Arguments,
         devices: String,
-        begun: &Begun,
-        fed: &Fed,
+        begun: &StreamStart,
+        fed: &SourceSummary,
         stats: &StreamStats,
         seconds: f64,
     ) -> Report {
@@ -77,7 +77,7 @@ impl Report {
             let device = lane.device.to_string();
             let engines = lane.first.iter();
             engines
-                .map(|timed| Built {
+                .map(|timed| BuiltEngine {
                     device: device.clone(),
                     batch: timed.batch * begun.unit,
                     ms: ms(timed.expected),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use super::found::{Measured, Point};
+use super::found::{MeasuredPlan, Point};
 use super::log_file::LogFile;
 use super::power::Meter;
 use super::runs::Runs;
@@ -46,7 +46,7 @@ impl Bench<'_> {
         goal: &Goal,
         race: usize,
         plans: &[Plan],
-    ) -> Result<Vec<Measured>, Box<dyn Error>> {
+    ) -> Result<Vec<MeasuredPlan>, Box<dyn Error>> {
         let rows = plans.first().map_or(0, Plan::total);
         let inputs = noise(self.session, rows);
         let mut runs = Runs::new(plans.len(), self.meter.is_some());

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Args;
 
-use super::found::Tuned;
+use super::found::TuneOutcome;
 use super::measured::Confirm;
 use super::searched::{Searched, picture, searched};
 use crate::board::{BoardCosts, Constants};
@@ -64,7 +64,7 @@ impl Board {
 }
 
 /// A network's places to cut with their predicted costs.
-pub struct Modelled {
+pub struct ModelledNetwork {
     pub title: String,
     sites: Sites,
     devices: Vec<Device>,
@@ -72,8 +72,8 @@ pub struct Modelled {
     costs: Vec<BoardCosts>,
 }
 
-impl Modelled {
-    pub fn new(place: &Where, bundle: &Bundle) -> Result<Modelled, Box<dyn Error>> {
+impl ModelledNetwork {
+    pub fn new(place: &Where, bundle: &Bundle) -> Result<ModelledNetwork, Box<dyn Error>> {
         let machine = place.machine()?;
         let (target, setting) = place.setting(&machine, bundle);
         let options = Options {
@@ -88,7 +88,7 @@ impl Modelled {
             Device::Gpu => true,
             Device::Dla(core) => options.cores.contains(core),
         };
-        Ok(Modelled {
+        Ok(ModelledNetwork {
             title: machine.title(),
             devices: cores.filter(compiled).collect(),
             whole: costs(&longest),
@@ -103,10 +103,10 @@ impl Modelled {
     }
 }
 
-pub fn tuned(confirm: &Confirm<'_>, place: &Where) -> Result<Tuned, Box<dyn Error>> {
+pub fn tuned(confirm: &Confirm<'_>, place: &Where) -> Result<TuneOutcome, Box<dyn Error>> {
     let arguments = confirm.arguments;
     let bundle = confirm.bundle()?;
-    let modelled = Modelled::new(place, &bundle)?;
+    let modelled = ModelledNetwork::new(place, &bundle)?;
     let goal = arguments.goal()?;
     let mut space = modelled.space();
     space.limits = arguments.limits(None);
@@ -117,7 +117,7 @@ pub fn tuned(confirm: &Confirm<'_>, place: &Where) -> Result<Tuned, Box<dyn Erro
         space.ways.clear();
     }
     let Searched { points, infeasible } = searched(arguments, &space, &goal, confirm.output)?;
-    let tuned = Tuned {
+    let tuned = TuneOutcome {
         artifact: confirm.path.to_path_buf(),
         network: digest(&bundle.graph),
         board: modelled.title.clone(),

@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::values::Strategy;
 use crate::plan::Plan;
 use crate::trace::Timeline;
-use crate::tune::search::{self, Bound, Figures, Found, Goal, Space};
+use crate::tune::search::{self, Bound, Figures, Goal, SearchOutcome, Space};
 
 /// Everything that was found.
 #[derive(Serialize)]
-pub struct Tuned {
+pub struct TuneOutcome {
     pub artifact: PathBuf,
     pub network: String,
     pub board: String,
@@ -54,7 +54,7 @@ pub struct Point {
     /// What the strategy took to find its plan, without measurements.
     pub seconds: f64,
     /// Plans that ran, best first.
-    pub measured: Vec<Measured>,
+    pub measured: Vec<MeasuredPlan>,
     #[serde(skip)]
     pub best: Best,
 }
@@ -67,7 +67,7 @@ pub struct Best {
 
 /// One plan that ran.
 #[derive(Clone, Serialize)]
-pub struct Measured {
+pub struct MeasuredPlan {
     #[serde(skip)]
     pub plan: Plan,
     #[serde(rename = "plan")]
@@ -86,7 +86,7 @@ impl Point {
     pub fn new(
         space: &Space<'_>,
         strategy: Strategy,
-        found: Found,
+        found: SearchOutcome,
         took: Duration,
     ) -> Result<Point, Box<dyn Error>> {
         let best = found.best[0].clone();
@@ -120,7 +120,7 @@ impl Point {
     }
 
     /// Puts the best that ran in the place of the best that was predicted.
-    pub fn take(&mut self, space: &Space<'_>, measured: Vec<Measured>) -> Result<(), Box<dyn Error>> {
+    pub fn take(&mut self, space: &Space<'_>, measured: Vec<MeasuredPlan>) -> Result<(), Box<dyn Error>> {
         let first = if self.strategy == Strategy::Search.name() {
             measured.first()
         } else {

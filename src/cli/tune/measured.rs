@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::Arguments;
 use super::bench::Bench;
-use super::found::{Point, Tuned};
+use super::found::{Point, TuneOutcome};
 use super::log_file::LogFile;
 use super::power::Meter;
 use super::refined::Field;
@@ -49,8 +49,8 @@ impl Confirm<'_> {
         bundle: Bundle,
         space: &Space<'_>,
         oracle: &str,
-        mut tuned: Tuned,
-    ) -> Result<Tuned, Box<dyn Error>> {
+        mut tuned: TuneOutcome,
+    ) -> Result<TuneOutcome, Box<dyn Error>> {
         let Some(count) = self.arguments.measure.filter(|count| *count > 0) else {
             return Ok(tuned);
         };
@@ -99,7 +99,7 @@ impl Confirm<'_> {
 }
 
 /// Measures the engines, searches with their times, and measures the best plans.
-pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
+pub fn tuned(confirm: &Confirm<'_>) -> Result<TuneOutcome, Box<dyn Error>> {
     let arguments = confirm.arguments;
     let meter = match (arguments.goal, arguments.power.given()) {
         (GoalName::Energy, None) => Some(arguments.power.meter()?),
@@ -149,7 +149,7 @@ pub fn tuned(confirm: &Confirm<'_>) -> Result<Tuned, Box<dyn Error>> {
             bench.best(&space, point, &goal, 1)?
         });
     }
-    Ok(Tuned {
+    Ok(TuneOutcome {
         artifact: confirm.path.to_path_buf(),
         network,
         board: session.backend().name().to_string(),

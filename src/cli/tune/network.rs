@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::found::Tuned;
+use super::found::TuneOutcome;
 use super::{Arguments, boarded, measured, pages, tabled};
 use crate::cli::output::Output;
 use crate::cli::{Answer, Outcome, helped};
@@ -29,7 +29,7 @@ fn tuned(
     path: &Path,
     output: &Output,
     cancel: Arc<AtomicBool>,
-) -> Result<Tuned, Box<dyn Error>> {
+) -> Result<TuneOutcome, Box<dyn Error>> {
     let place = arguments.board.place(arguments.engines.numbers.precision)?;
     let confirm = measured::Confirm {
         arguments,

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use super::Arguments;
-use super::found::{Point, Tuned};
+use super::found::{Point, TuneOutcome};
 use super::values::Strategy;
 use crate::artifact::beside;
 use crate::cli::files::TextFile;
@@ -14,7 +14,7 @@ use crate::plan::{Plan, PlanFile};
 use crate::tune::{Row, TuneReport};
 
 /// Writes the report and the CSV that were asked for.
-pub fn report(arguments: &Arguments, tuned: &Tuned) -> Result<(), Box<dyn Error>> {
+pub fn report(arguments: &Arguments, tuned: &TuneOutcome) -> Result<(), Box<dyn Error>> {
     let row = |point: &Point| Row {
         batch: point.batch,
         strategy: point.strategy.to_string(),
@@ -50,7 +50,11 @@ fn whole(path: &Path, text: &str, help: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// Writes the plans of the search beside the artifact, or where the user says.
-pub fn plans(arguments: &Arguments, path: &Path, tuned: &Tuned) -> Result<Option<PathBuf>, Box<dyn Error>> {
+pub fn plans(
+    arguments: &Arguments,
+    path: &Path,
+    tuned: &TuneOutcome,
+) -> Result<Option<PathBuf>, Box<dyn Error>> {
     let chosen = tuned
         .points
         .iter()
@@ -75,7 +79,7 @@ pub fn plans(arguments: &Arguments, path: &Path, tuned: &Tuned) -> Result<Option
     Ok(Some(file))
 }
 
-pub fn human(tuned: &Tuned) -> String {
+pub fn human(tuned: &TuneOutcome) -> String {
     let head = [
         "batch",
         "strategy",

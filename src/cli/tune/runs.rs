@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::found::Measured;
+use super::found::MeasuredPlan;
 use crate::cli::helped;
 use crate::plan::Plan;
 use crate::tune::measure::Race;
@@ -45,7 +45,7 @@ impl Runs {
         space: &Space<'_>,
         plans: &[Plan],
         goal: &Goal,
-    ) -> Result<Vec<Measured>, Box<dyn Error>> {
+    ) -> Result<Vec<MeasuredPlan>, Box<dyn Error>> {
         let (seconds, costs) = (self.seconds.standings(), self.race.standings());
         let mut all = Vec::new();
         for (at, plan) in plans.iter().enumerate().filter(|(at, _)| seconds[*at].runs > 0) {
@@ -54,7 +54,7 @@ impl Runs {
                 Goal::Energy(power) => space.figures(plan, Some(*power))?.joules_per_row,
                 Goal::Throughput | Goal::Latency { .. } => None,
             };
-            all.push(Measured {
+            all.push(MeasuredPlan {
                 plan: plan.clone(),
                 text: plan.to_string(),
                 rows_per_second: rows / seconds[at].median,
@@ -69,7 +69,7 @@ impl Runs {
                 runs: seconds[at].runs,
             });
         }
-        let cost = |measured: &Measured| match goal {
+        let cost = |measured: &MeasuredPlan| match goal {
             Goal::Energy(_) => measured.joules_per_row.unwrap_or(f64::INFINITY),
             Goal::Throughput | Goal::Latency { .. } => 1.0 / measured.rows_per_second,
         };
@@ -81,7 +81,7 @@ impl Runs {
     }
 }
 
-fn within(mut all: Vec<Measured>, bound: f64) -> Result<Vec<Measured>, Box<dyn Error>> {
+fn within(mut all: Vec<MeasuredPlan>, bound: f64) -> Result<Vec<MeasuredPlan>, Box<dyn Error>> {
     let worst = all.iter().map(|measured| measured.worst_ms);
     let fastest = worst.fold(f64::INFINITY, f64::min);
     all.retain(|measured| measured.worst_ms <= bound);

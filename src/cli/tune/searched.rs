@@ -10,7 +10,7 @@ use crate::cli::helped;
 use crate::cli::output::{Output, counted};
 use crate::sim::Noise;
 use crate::trace::Timeline;
-use crate::tune::search::{self, Found, Goal, Infeasible, SearchError, Space};
+use crate::tune::search::{self, Goal, Infeasible, SearchError, SearchOutcome, Space};
 
 /// What a search found, and why it has no plan for some batches.
 pub struct Searched {
@@ -70,7 +70,7 @@ fn strategic(
     strategy: Strategy,
     batch: usize,
     goal: &Goal,
-) -> Result<Result<Found, Infeasible>, Box<dyn Error>> {
+) -> Result<Result<SearchOutcome, Infeasible>, Box<dyn Error>> {
     let found = match strategy {
         Strategy::Exhaustive => search::exhaustive(space, batch, goal),
         Strategy::Search | Strategy::Kcc2020 | Strategy::Paper | Strategy::Single => {
@@ -92,7 +92,7 @@ fn strategic(
         Goal::Energy(power) => Some(*power),
         Goal::Throughput | Goal::Latency { .. } => None,
     };
-    Ok(Ok(Found {
+    Ok(Ok(SearchOutcome {
         best: vec![space.figures(&plan, power)?],
         ..found
     }))

@@ -15,7 +15,7 @@ use crate::tune::profile::{Measure, Part, Profile, ProfileError, Split, kcc2020,
 const MOST_ROWS: usize = 8_192;
 
 #[derive(Serialize)]
-struct Tuned {
+struct TableReport {
     model: String,
     units: Vec<String>,
     points: Vec<Point>,
@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments, spoken: &[String], path: &Path, output: &Outpu
     output.answer(&tuned, || human(&tuned), Answer::Yes)
 }
 
-fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
+fn tuned(arguments: &Arguments, path: &Path) -> Result<TableReport, Box<dyn Error>> {
     let Batch::Of(batches) = &arguments.batch else {
         return Err(helped(
             "--batch any cannot be found from a table",
@@ -103,7 +103,7 @@ fn tuned(arguments: &Arguments, path: &Path) -> Result<Tuned, Box<dyn Error>> {
             });
         }
     }
-    Ok(Tuned {
+    Ok(TableReport {
         units: profile.units.iter().map(|u| u.name.clone()).collect(),
         model: profile.model,
         points,
@@ -153,7 +153,7 @@ fn choose(mut profiles: Vec<Profile>, model: Option<&str>) -> Result<Profile, Bo
     }
 }
 
-fn human(tuned: &Tuned) -> String {
+fn human(tuned: &TableReport) -> String {
     let head = ["batch", "strategy", "ms", "rows/s", "of the bound", "split"];
     let mut rows = vec![head.map(str::to_string).to_vec()];
     rows.extend(tuned.points.iter().map(|point| {

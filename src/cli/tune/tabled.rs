@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use super::found::Tuned;
+use super::found::TuneOutcome;
 use super::measured::Confirm;
 use super::read_text;
 use super::searched::{Searched, picture, searched};
@@ -17,7 +17,7 @@ use crate::tune::Sites;
 use crate::tune::profile::TableCosts;
 
 /// The plans are for the backend that is named: whose times they are is the user's to say.
-pub fn tuned(confirm: &Confirm<'_>, table: &Path) -> Result<Tuned, Box<dyn Error>> {
+pub fn tuned(confirm: &Confirm<'_>, table: &Path) -> Result<TuneOutcome, Box<dyn Error>> {
     let arguments = confirm.arguments;
     let bundle = confirm.bundle()?;
     let text = read_text(table)?;
@@ -47,7 +47,7 @@ pub fn tuned(confirm: &Confirm<'_>, table: &Path) -> Result<Tuned, Box<dyn Error
     let goal = arguments.goal()?;
     let Searched { points, infeasible } = searched(arguments, &space, &goal, confirm.output)?;
     let oracle = format!("the times in {}", table.display());
-    let tuned = Tuned {
+    let tuned = TuneOutcome {
         artifact: confirm.path.to_path_buf(),
         network: digest(&bundle.graph),
         board: arguments.engines.taken()?.name().to_string(),

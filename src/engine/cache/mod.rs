@@ -22,7 +22,7 @@ const PART: &str = ".part-";
 
 /// A folder of plan files. It is made when the first one is stored.
 #[derive(Debug, Clone)]
-pub struct PlanCache {
+pub struct EngineCache {
     folder: PathBuf,
 }
 
@@ -48,9 +48,9 @@ pub struct Entry {
     pub key: Result<CacheKey, String>,
 }
 
-/// What [`PlanCache::clear`] removed.
+/// What [`EngineCache::clear`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cleared {
+pub struct ClearedFiles {
     pub files: usize,
     pub bytes: u64,
 }
@@ -76,9 +76,9 @@ fn help(error: &io::Error) -> &'static str {
     }
 }
 
-impl PlanCache {
-    pub fn new(folder: impl Into<PathBuf>) -> PlanCache {
-        PlanCache {
+impl EngineCache {
+    pub fn new(folder: impl Into<PathBuf>) -> EngineCache {
+        EngineCache {
             folder: folder.into(),
         }
     }
@@ -154,8 +154,8 @@ impl PlanCache {
     ///
     /// # Errors
     /// [`CacheError`] names the file that cannot be removed.
-    pub fn clear(&self) -> Result<Cleared, CacheError> {
-        let mut cleared = Cleared::default();
+    pub fn clear(&self) -> Result<ClearedFiles, CacheError> {
+        let mut cleared = ClearedFiles::default();
         for path in
             self.files(|name| is_plan(name) || is_ours(name, rates::EXTENSION) || name.starts_with(PART))?
         {

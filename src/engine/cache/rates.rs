@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::key::hex;
-use super::{CacheError, PART, PlanCache};
+use super::{CacheError, EngineCache, PART};
 use crate::engine::StageKind;
 use crate::plan::Device;
 
@@ -66,7 +66,7 @@ pub struct RateFile {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct StoredRates {
     version: u32,
     key: RateKey,
     rates: Vec<Rate>,
@@ -79,7 +79,7 @@ impl RateKey {
     }
 }
 
-impl PlanCache {
+impl EngineCache {
     /// What is known for `key`; nothing where nothing was stored.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl PlanCache {
         rates.retain(|old| new.iter().all(|rate| kind(rate) != kind(old)));
         rates.extend_from_slice(new);
         rates.sort_by_key(kind);
-        let stored = Stored {
+        let stored = StoredRates {
             version: VERSION,
             key: key.clone(),
             rates,
@@ -152,7 +152,7 @@ fn read(path: &std::path::Path) -> Result<(RateKey, Vec<Rate>), String> {
         return Err(format!("{size} bytes are no file of rates"));
     }
     let bytes = fs::read(path).map_err(|e| format!("it cannot be read: {e}"))?;
-    let stored: Stored = serde_json::from_slice(&bytes).map_err(|e| format!("it is damaged: {e}"))?;
+    let stored: StoredRates = serde_json::from_slice(&bytes).map_err(|e| format!("it is damaged: {e}"))?;
     match stored.version {
         VERSION => Ok((stored.key, stored.rates)),
         other => Err(format!("it has version {other} instead of {VERSION}")),

@@ -23,9 +23,9 @@ fn key() -> CacheKey {
     }
 }
 
-fn cache() -> (tempfile::TempDir, PlanCache) {
+fn cache() -> (tempfile::TempDir, EngineCache) {
     let folder = tempfile::tempdir().unwrap();
-    let cache = PlanCache::new(folder.path().join("not/there yet"));
+    let cache = EngineCache::new(folder.path().join("not/there yet"));
     (folder, cache)
 }
 
@@ -125,8 +125,8 @@ fn clearing_removes_what_is_ours_only() {
         assert_eq!(listed, 1, "{name} ({ours}) is no plan");
     }
     let bytes = fs::metadata(cache.path(&key())).unwrap().len();
-    assert_eq!(cache.clear().unwrap(), Cleared { files: 2, bytes });
-    assert_eq!(cache.clear().unwrap(), Cleared::default());
+    assert_eq!(cache.clear().unwrap(), ClearedFiles { files: 2, bytes });
+    assert_eq!(cache.clear().unwrap(), ClearedFiles::default());
     assert_eq!(fs::read_dir(cache.folder()).unwrap().count(), 2);
 }
 
@@ -135,7 +135,7 @@ fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, b"").unwrap();
-    let error = PlanCache::new(file.join("cache")).store(&key(), b"plan");
+    let error = EngineCache::new(file.join("cache")).store(&key(), b"plan");
     let text = error.unwrap_err().to_string();
     assert!(text.contains("cannot store the engine as"), "{text}");
     assert!(text.contains("file/cache"), "{text}");

@@ -3,7 +3,7 @@
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
-use crate::engine::check::{self, Want};
+use crate::engine::check::{self, WantedInput};
 use crate::engine::{Engine, EngineError, EngineSpec, Rows};
 use crate::graph::{Graph, TensorId};
 
@@ -53,7 +53,7 @@ impl CpuEngine {
         if self.pending.is_some() {
             return Err("an execution is still waiting for its result".into());
         }
-        let wanted = self.inputs.iter().map(|port| Want {
+        let wanted = self.inputs.iter().map(|port| WantedInput {
             name: &port.name,
             shape: &port.dims,
         });

@@ -14,7 +14,7 @@ pub use fold::folded;
 pub use quantised::quantised;
 pub use ranges::{RangeError, Ranges};
 pub use stored::{has_kernel, head, stored};
-pub use unify::{Moved, Unification, Unified};
+pub use unify::{MovedNode, SharedScale, Unification};
 
 use std::collections::BTreeSet;
 use std::fmt;

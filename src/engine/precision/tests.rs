@@ -128,7 +128,7 @@ fn scales_that_do_not_suit_move_a_node_to_fp16_and_say_so() {
     let (numerics, changes) = Numerics::int8(&graph, &given, [], |_| true);
     let factor = 33.0 / 2.0;
     let reason = HalfReason::Scales { factor };
-    let moved = Moved {
+    let moved = MovedNode {
         node: "sum".into(),
         reason,
     };

@@ -16,7 +16,7 @@ const MOST_COARSENING_OF_A_PRODUCT: f32 = 4.0;
 
 /// One scale for several tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Unified {
+pub struct SharedScale {
     /// The nodes that ask for it.
     pub nodes: Vec<String>,
     /// The tensors with their own ranges.
@@ -27,7 +27,7 @@ pub struct Unified {
 
 /// A node that INT8's scales do not suit.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Moved {
+pub struct MovedNode {
     pub node: String,
     pub reason: HalfReason,
 }
@@ -35,8 +35,8 @@ pub struct Moved {
 /// How ranges had to change.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Unification {
-    pub unified: Vec<Unified>,
-    pub moved: Vec<Moved>,
+    pub unified: Vec<SharedScale>,
+    pub moved: Vec<MovedNode>,
 }
 
 impl Numerics {
@@ -66,7 +66,7 @@ impl Numerics {
             match groups.factor(&tensors) {
                 factor if factor > most_coarsening(&node.op) && !moves(&node.op) => {
                     numerics.half.insert(node.name.clone());
-                    unification.moved.push(Moved {
+                    unification.moved.push(MovedNode {
                         node: node.name.clone(),
                         reason: HalfReason::Scales { factor },
                     });
@@ -158,7 +158,7 @@ impl Groups {
     }
 
     /// Writes the shared ranges, and says what changed.
-    fn apply(&self, graph: &Graph, ranges: &mut Ranges) -> Vec<Unified> {
+    fn apply(&self, graph: &Graph, ranges: &mut Ranges) -> Vec<SharedScale> {
         let mut unified = Vec::new();
         for (root, nodes) in &self.nodes {
             let members = (0..self.parent.len()).filter(|at| self.root(*at) == *root);
@@ -172,7 +172,7 @@ impl Groups {
                 .collect();
             members.iter().for_each(|name| ranges.set(name, range));
             if own.iter().any(|(_, own)| *own != range) {
-                unified.push(Unified {
+                unified.push(SharedScale {
                     nodes: nodes.clone(),
                     own,
                     range,

@@ -10,7 +10,7 @@ use super::find::LibraryPaths;
 use super::handle::Owned;
 use super::library::{self, Library};
 use super::monitor::Monitor;
-use super::network::{Finished, Inferred, TrtNetwork, Typing};
+use super::network::{InferredTensor, LoweredNetwork, TrtNetwork, Typing};
 use super::options::{BuildOptions, Progress, Timing};
 use super::ports::Ports;
 use super::types::{self, Types};
@@ -49,7 +49,7 @@ impl Recipe {
 
 /// A serialised engine, and what its building showed.
 #[derive(Clone)]
-pub struct Plan {
+pub struct SerializedEngine {
     pub bytes: Vec<u8>,
     /// Layers that TensorRT was given, constants included.
     pub layers: usize,
@@ -59,7 +59,7 @@ pub struct Plan {
     pub on_gpu: Vec<Disagreement>,
 }
 
-impl fmt::Debug for Plan {
+impl fmt::Debug for SerializedEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SerializedEngine")
             .field("bytes", &self.bytes.len())
@@ -104,7 +104,12 @@ impl TensorRt {
     /// # Errors
     /// What TensorRT refuses, with its own words and the node where it knows one; a layer that a DLA does not take, with
     /// TensorRT's reason and ours; a range that INT8 lacks; a cancelled build.
-    pub fn build(&self, graph: &Graph, spec: &EngineSpec, recipe: &Recipe) -> Result<Plan, EngineError> {
+    pub fn build(
+        &self,
+        graph: &Graph,
+        spec: &EngineSpec,
+        recipe: &Recipe,
+    ) -> Result<SerializedEngine, EngineError> {
         let fail = |message: String| spec.error(message);
         let trt = |error: TrtError| spec.error(error.to_string());
         let parts = self.construction().map_err(trt)?;
@@ -123,7 +128,7 @@ impl TensorRt {
             Device::Dla(_) => self.place(graph, recipe, &parts, &lowered).map_err(fail)?,
         };
         let bytes = self.serialised(spec, recipe, &parts)?;
-        Ok(Plan {
+        Ok(SerializedEngine {
             bytes,
             layers: lowered.layers.len(),
             agreed: lowered.inferred.len(),
@@ -164,7 +169,7 @@ impl TensorRt {
         ports: &Ports,
         types: &Types,
         on_dla: bool,
-    ) -> Result<Finished, String> {
+    ) -> Result<LoweredNetwork, String> {
         let typing = self.typing();
         let mut network = TrtNetwork::new(self.0, &parts.network, typing, types, ports, on_dla);
         lower(graph, &mut network).map_err(|e| e.to_string())?;
@@ -208,8 +213,8 @@ impl TensorRt {
 }
 
 /// TensorRT infers shapes too: where it gets another one, a layer does not mean what we think it does.
-fn agree(graph: &Graph, inferred: &[Inferred]) -> Result<(), String> {
-    for Inferred { tensor, shape } in inferred {
+fn agree(graph: &Graph, inferred: &[InferredTensor]) -> Result<(), String> {
+    for InferredTensor { tensor, shape } in inferred {
         let ours = graph.tensors.iter().filter(|t| t.name == *tensor);
         let mut ours = ours.map(|t| &t.shape).peekable();
         let first = ours.peek().map(|shape| shape.to_vec());

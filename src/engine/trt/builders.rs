@@ -10,16 +10,16 @@ use super::sys;
 
 /// A builder that nobody builds with, kept while somebody builds several engines.
 #[derive(Default)]
-pub(super) struct Builders(Mutex<Kept>);
+pub(super) struct Builders(Mutex<SpareBuilder>);
 
 #[derive(Default)]
-struct Kept {
+struct SpareBuilder {
     holders: usize,
     builder: Option<Owned<sys::Builder>>,
 }
 
 impl Builders {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, SpareBuilder> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@ use half::f16;
 
 use super::network::{FLOAT, HALF, TrtNetwork, dims};
 use super::sys::Blob;
-use crate::lower::{Built, Weights};
+use crate::lower::{LayerResult, Weights};
 
 pub(super) const CONSTANT: &str = "addConstant";
 
@@ -53,12 +53,12 @@ impl TrtNetwork<'_> {
         }
     }
 
-    pub(super) fn constant_layer(&mut self, node: &str, weights: &Weights) -> Built {
+    pub(super) fn constant_layer(&mut self, node: &str, weights: &Weights) -> LayerResult {
         let blob = self.blob(weights);
         self.constant_of(node, &weights.shape, blob)
     }
 
-    pub(super) fn constant_of(&mut self, node: &str, shape: &[usize], blob: Blob) -> Built {
+    pub(super) fn constant_of(&mut self, node: &str, shape: &[usize], blob: Blob) -> LayerResult {
         let shape = dims(shape)?;
         // SAFETY: the network lives, and `self.constants` keeps the elements until it is built.
         self.add(CONSTANT, node, |table, net| unsafe {

@@ -10,7 +10,7 @@ use super::error::TrtError;
 use super::handle::Owned;
 use super::library::Library;
 use super::log::{self, Severity};
-use super::network::{Added, Finished, Typing};
+use super::network::{Added, LoweredNetwork, Typing};
 use super::sys;
 use crate::engine::{EngineSpec, Precision};
 use crate::graph::Graph;
@@ -148,7 +148,7 @@ impl TensorRt {
         graph: &Graph,
         recipe: &Recipe,
         parts: &Construction,
-        lowered: &Finished,
+        lowered: &LoweredNetwork,
     ) -> Result<Vec<Disagreement>, String> {
         let answers = ask(self.0, &parts.config, &lowered.layers);
         let refused: Vec<&Answer> = answers.iter().filter(|answer| !answer.runs).collect();

@@ -3,11 +3,11 @@
 use super::layout::Layout;
 use super::network::{FLOAT, HALF, TrtNetwork, Typing, dims, text};
 use super::sys;
-use crate::lower::{BuildError, Built, Value};
+use crate::lower::{BuildError, LayerResult, Value};
 
 impl TrtNetwork<'_> {
     /// The engine's next input; what the network reads follows from its types.
-    pub(super) fn input_tensor(&mut self, node: &str, shape: &[usize]) -> Built {
+    pub(super) fn input_tensor(&mut self, node: &str, shape: &[usize]) -> LayerResult {
         let port = &self.ports.inputs[self.inputs];
         self.inputs += 1;
         let (layout, name, at) = (port.layout, text(&port.name), dims(shape)?);

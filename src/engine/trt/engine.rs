@@ -11,7 +11,7 @@ use super::log::{self, Severity};
 use super::ports::{Port, Ports};
 use super::slot::Slot;
 use super::sys;
-use crate::engine::check::{self, Want};
+use crate::engine::check::{self, WantedInput};
 use crate::engine::{Engine, EngineError, EngineSpec, Rows};
 use crate::plan::Device;
 
@@ -299,7 +299,7 @@ impl Engine for TrtEngine {
             return Err(self.spec.error(waiting));
         }
         let ports = self.ports.inputs.iter();
-        let wanted = ports.map(|port| Want {
+        let wanted = ports.map(|port| WantedInput {
             name: &port.tensor,
             shape: &port.shape,
         });

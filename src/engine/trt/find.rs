@@ -142,8 +142,8 @@ mod tests {
         };
         let bare = |i: usize| Candidate::Name(names[i].clone());
         let files = |path: &PathBuf| Candidate::File(path.clone());
-        type Found = Result<Vec<Candidate>, PathBuf>;
-        let cases: Vec<(Option<&Path>, Found, &str)> = vec![
+        type CandidateResult = Result<Vec<Candidate>, PathBuf>;
+        let cases: Vec<(Option<&Path>, CandidateResult, &str)> = vec![
             (
                 None,
                 Ok(vec![files(&new), bare(0), files(&old), bare(1)]),

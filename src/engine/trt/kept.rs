@@ -9,14 +9,14 @@ use super::log::{self, Severity};
 use super::options::BuildOptions;
 use super::ports::Ports;
 use crate::bundle::digest;
-use crate::engine::cache::{CacheKey, Lookup, PlanCache, RateKey};
+use crate::engine::cache::{CacheKey, EngineCache, Lookup, RateKey};
 use crate::engine::{Engine, EngineError, EngineSpec, Numerics};
 use crate::graph::Graph;
 
 /// Where built engines are kept.
 #[derive(Debug, Clone)]
 pub struct Keep {
-    pub cache: PlanCache,
+    pub cache: EngineCache,
     /// An engine that cannot be stored is an error, and not only a warning.
     pub required: bool,
 }

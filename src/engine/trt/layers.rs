@@ -8,8 +8,8 @@ use super::parts::Kernel;
 use super::sys::{self, Shape};
 use crate::graph::{Activation, BinaryKind, Lrn, Pad, PoolKind, ResizeMode, UnaryKind};
 use crate::lower::{
-    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder, Pooling,
-    Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
+    BuildError, Convolution, Deconvolution, FullyConnected, LayerResult, MatrixMultiply, NetworkBuilder,
+    Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 
 impl NetworkBuilder for TrtNetwork<'_> {
@@ -17,17 +17,17 @@ impl NetworkBuilder for TrtNetwork<'_> {
         !self.on_dla
     }
 
-    fn input(&mut self, name: &str, shape: &[usize]) -> Built {
+    fn input(&mut self, name: &str, shape: &[usize]) -> LayerResult {
         self.input_tensor(name, shape)
     }
 
-    fn constant(&mut self, name: &str, value: &Weights) -> Built {
+    fn constant(&mut self, name: &str, value: &Weights) -> LayerResult {
         let value = self.constant_layer(name, value)?;
         self.take(value);
         Ok(value)
     }
 
-    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built {
+    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> LayerResult {
         let kernel = Kernel {
             call: "addConvolutionNd",
             add: |table| table.add_convolution,
@@ -40,7 +40,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         self.kernel(name, x, kernel)
     }
 
-    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built {
+    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> LayerResult {
         let kernel = Kernel {
             call: "addDeconvolutionNd",
             add: |table| table.add_deconvolution,
@@ -53,7 +53,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         self.kernel(name, x, kernel)
     }
 
-    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built {
+    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> LayerResult {
         let kernel = if self.quantises(name) {
             self.quantised_kernel(name, &layer.kernel, 0)?
         } else {
@@ -66,16 +66,16 @@ impl NetworkBuilder for TrtNetwork<'_> {
         }
     }
 
-    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built {
+    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> LayerResult {
         self.multiply(name, [a, b], [false, true])
     }
 
-    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built {
+    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> LayerResult {
         self.multiply(name, [a, b], [layer.transpose_a, layer.transpose_b])
     }
 
     /// A scale layer needs a map; for other ranks the parts are layers of their own.
-    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built {
+    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> LayerResult {
         if self.shape(x).len() == 4 {
             let shift = self.optional_blob(layer.shift.as_ref());
             let scale = self.optional_blob(layer.scale.as_ref());
@@ -96,7 +96,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         Ok(x)
     }
 
-    fn activation(&mut self, name: &str, x: Value, activation: Activation) -> Built {
+    fn activation(&mut self, name: &str, x: Value, activation: Activation) -> LayerResult {
         let (x, (function, alpha, beta)) = (self.pointer(x), function(activation));
         // SAFETY: network and tensor live.
         self.add("addActivation", name, |table, net| unsafe {
@@ -104,7 +104,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn unary(&mut self, name: &str, x: Value, kind: UnaryKind) -> Built {
+    fn unary(&mut self, name: &str, x: Value, kind: UnaryKind) -> LayerResult {
         let (x, kind) = (self.pointer(x), unary(kind));
         // SAFETY: network and tensor live.
         self.add("addUnary", name, |table, net| unsafe {
@@ -112,7 +112,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built {
+    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> LayerResult {
         let slope = self.constant_layer(name, slope)?;
         let (x, slope) = (self.pointer(x), self.pointer(slope));
         // SAFETY: network and tensors live.
@@ -121,11 +121,11 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built {
+    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> LayerResult {
         self.binary(name, elementwise(kind), a, b)
     }
 
-    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built {
+    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> LayerResult {
         if layer.geometry.dilation.iter().any(|d| *d != 1) {
             return match layer.kind {
                 PoolKind::Max => self.dilated_max(name, x, layer),
@@ -140,7 +140,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built {
+    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> LayerResult {
         let (x, shape) = (self.pointer(x), dims(&layer.shape)?);
         let coordinates = coordinates(layer.resize.coordinates);
         let (linear, rounding) = match layer.resize.mode {
@@ -153,7 +153,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built {
+    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> LayerResult {
         let shape = self.shape(x);
         let lengths = shape.iter().zip(layer.before.iter().zip(&layer.after));
         let padded: Vec<usize> = lengths.map(|(length, (b, a))| b + length + a).collect();
@@ -163,7 +163,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         self.strided(name, x, [start, dims(&padded)?, step], Some(layer.value))
     }
 
-    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built {
+    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> LayerResult {
         let x = self.pointer(x);
         let Lrn {
             size,
@@ -177,7 +177,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built {
+    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> LayerResult {
         // TensorRT refuses to reduce nothing.
         if layer.axes.is_empty() {
             return Ok(x);
@@ -190,7 +190,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> Built {
+    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> LayerResult {
         let x = self.pointer(x);
         let optional = |part: &Option<Vec<usize>>| part.as_deref().map(dims).transpose();
         let (order, shape) = (optional(&layer.permutation)?, optional(&layer.shape)?);
@@ -201,7 +201,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built {
+    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> LayerResult {
         let (mut start, mut step) = (vec![0; layer.shape.len()], vec![1; layer.shape.len()]);
         for range in &layer.ranges {
             start[range.axis] = range.start;
@@ -211,7 +211,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         self.strided(name, x, places, None)
     }
 
-    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built {
+    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> LayerResult {
         let tensors: Vec<*mut sys::Tensor> = xs.iter().map(|x| self.pointer(*x)).collect();
         // SAFETY: network and tensors live; TensorRT copies the list.
         self.add("addConcatenation", name, |table, net| unsafe {
@@ -219,7 +219,7 @@ impl NetworkBuilder for TrtNetwork<'_> {
         })
     }
 
-    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built {
+    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> LayerResult {
         let (x, axes) = (self.pointer(x), axes(&[axis]));
         // SAFETY: network and tensor live.
         self.add("addSoftMax", name, |table, net| unsafe {

@@ -33,7 +33,7 @@ mod timing;
 mod types;
 mod version;
 
-pub use build::{Plan, Recipe, TensorRt};
+pub use build::{Recipe, SerializedEngine, TensorRt};
 pub use builders::Building;
 pub use cuda::{Cuda, Gpu};
 pub use dla::Disagreement;
@@ -47,7 +47,7 @@ pub use version::{Product, TrtVersion};
 
 use std::sync::Arc;
 
-use super::cache::{PlanCache, RateKey};
+use super::cache::{EngineCache, RateKey};
 use super::{Backend, Engine, EngineError, EngineSpec, HostBuffer};
 use crate::graph::Graph;
 use crate::plan::{Device, counted};
@@ -110,7 +110,7 @@ impl TrtBackend {
     ///
     /// # Errors
     /// As [`TensorRt::build`].
-    pub fn plan(&self, graph: &Graph, spec: &EngineSpec) -> Result<Plan, EngineError> {
+    pub fn plan(&self, graph: &Graph, spec: &EngineSpec) -> Result<SerializedEngine, EngineError> {
         self.check(graph, spec)?;
         let bound = self.cuda.bind();
         bound.map_err(|e| spec.error(e.to_string()))?;
@@ -185,7 +185,7 @@ impl Backend for TrtBackend {
         Ok(HostBuffer::locked(data, Box::new(lock)))
     }
 
-    fn kept(&self, graph: &Graph) -> Option<(PlanCache, RateKey)> {
+    fn kept(&self, graph: &Graph) -> Option<(EngineCache, RateKey)> {
         Some((self.keep.as_ref()?.cache.clone(), self.rate_key(graph)))
     }
 

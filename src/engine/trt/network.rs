@@ -12,7 +12,7 @@ use super::ports::Ports;
 use super::sys::{self, Shape};
 use super::types::Types;
 use crate::engine::Precision;
-use crate::lower::{BuildError, Built, Value};
+use crate::lower::{BuildError, LayerResult, Value};
 
 /// TensorRT's numbers of element types.
 pub(super) const FLOAT: i32 = 0;
@@ -37,7 +37,7 @@ pub(super) struct Added {
 
 /// What became of one tensor of the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Inferred {
+pub(super) struct InferredTensor {
     pub tensor: String,
     pub shape: Vec<usize>,
 }
@@ -58,7 +58,7 @@ pub(super) struct TrtNetwork<'a> {
     /// TensorRT reads constants until the engine is built.
     pub(super) constants: Vec<Arc<Vec<u8>>>,
     pub(super) layers: Vec<Added>,
-    pub(super) inferred: Vec<Inferred>,
+    pub(super) inferred: Vec<InferredTensor>,
     /// How many layers there were when the last tensor of the graph was complete.
     pub(super) complete: usize,
     /// What [`Self::completed`] met; lowering only hears of it at its end.
@@ -66,9 +66,9 @@ pub(super) struct TrtNetwork<'a> {
 }
 
 /// What lowering leaves behind.
-pub(super) struct Finished {
+pub(super) struct LoweredNetwork {
     pub layers: Vec<Added>,
-    pub inferred: Vec<Inferred>,
+    pub inferred: Vec<InferredTensor>,
     /// TensorRT reads them until the engine is built.
     pub _constants: Constants,
 }
@@ -137,11 +137,11 @@ impl<'a> TrtNetwork<'a> {
 
     /// # Errors
     /// A tensor that TensorRT gave no range or precision.
-    pub fn finish(self) -> Result<Finished, BuildError> {
+    pub fn finish(self) -> Result<LoweredNetwork, BuildError> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        Ok(Finished {
+        Ok(LoweredNetwork {
             layers: self.layers,
             inferred: self.inferred,
             _constants: Constants(self.constants),
@@ -212,7 +212,7 @@ impl<'a> TrtNetwork<'a> {
         call: &'static str,
         node: &str,
         make: impl FnOnce(&sys::Table, *mut sys::Network) -> *mut sys::Layer,
-    ) -> Built {
+    ) -> LayerResult {
         let layer = self.layer(call, node, make)?;
         let output = self.output_of(layer)?;
         Ok(self.value(output))
@@ -226,7 +226,7 @@ impl<'a> TrtNetwork<'a> {
         Ok(output.as_ptr())
     }
 
-    pub(super) fn cast(&mut self, node: &str, x: Value, kind: i32) -> Built {
+    pub(super) fn cast(&mut self, node: &str, x: Value, kind: i32) -> LayerResult {
         let x = self.pointer(x);
         // SAFETY: network and tensor live.
         self.add("addCast", node, |table, net| unsafe {

@@ -5,7 +5,7 @@ use super::network::{TrtNetwork, Typing, dims};
 use super::sys::{self, Blob, Shape, Window};
 use crate::engine::Ranges;
 use crate::graph::Pad;
-use crate::lower::{BuildError, Built, Geometry, NetworkBuilder, Pooling, Value, Weights};
+use crate::lower::{BuildError, Geometry, LayerResult, NetworkBuilder, Pooling, Value, Weights};
 
 /// `addConvolutionNd` or `addDeconvolutionNd`.
 pub(super) type AddKernel = unsafe extern "C" fn(
@@ -32,7 +32,7 @@ pub(super) struct Kernel<'a> {
 
 impl TrtNetwork<'_> {
     /// Weights that INT8 layers of strongly typed networks read: a scale for each length of `axis`, from the weights.
-    pub(super) fn quantised_kernel(&mut self, node: &str, kernel: &Weights, axis: usize) -> Built {
+    pub(super) fn quantised_kernel(&mut self, node: &str, kernel: &Weights, axis: usize) -> LayerResult {
         let inner: usize = kernel.shape[axis + 1..].iter().product();
         let mut largest = vec![0.0f32; kernel.shape[axis]];
         for (at, value) in kernel.values().iter().enumerate() {
@@ -50,7 +50,7 @@ impl TrtNetwork<'_> {
         self.quantised(node, kernel, scale, axis as i32)
     }
 
-    pub(super) fn kernel(&mut self, node: &str, x: Value, layer: Kernel<'_>) -> Built {
+    pub(super) fn kernel(&mut self, node: &str, x: Value, layer: Kernel<'_>) -> LayerResult {
         let Kernel {
             call,
             add,
@@ -84,7 +84,7 @@ impl TrtNetwork<'_> {
         Ok(self.value(output))
     }
 
-    pub(super) fn binary(&mut self, node: &str, kind: i32, a: Value, b: Value) -> Built {
+    pub(super) fn binary(&mut self, node: &str, kind: i32, a: Value, b: Value) -> LayerResult {
         let (a, b) = (self.pointer(a), self.pointer(b));
         // SAFETY: network and tensors live.
         self.add("addElementWise", node, |table, net| unsafe {
@@ -97,12 +97,18 @@ impl TrtNetwork<'_> {
         self.typing == Typing::Strong && self.types.is_int8(node)
     }
 
-    pub(super) fn with_constant(&mut self, node: &str, kind: i32, x: Value, constant: &Weights) -> Built {
+    pub(super) fn with_constant(
+        &mut self,
+        node: &str,
+        kind: i32,
+        x: Value,
+        constant: &Weights,
+    ) -> LayerResult {
         let constant = self.constant_layer(node, constant)?;
         self.binary(node, kind, x, constant)
     }
 
-    pub(super) fn multiply(&mut self, node: &str, [a, b]: [Value; 2], turn: [bool; 2]) -> Built {
+    pub(super) fn multiply(&mut self, node: &str, [a, b]: [Value; 2], turn: [bool; 2]) -> LayerResult {
         let (a, b) = (self.pointer(a), self.pointer(b));
         let [turn_a, turn_b] = turn.map(i32::from);
         // SAFETY: network and tensors live.
@@ -118,7 +124,7 @@ impl TrtNetwork<'_> {
         x: Value,
         [start, size, step]: [Shape; 3],
         fill: Option<f32>,
-    ) -> Built {
+    ) -> LayerResult {
         let fill = match fill {
             Some(value) => {
                 let constant = self.constant_layer(node, &Weights::from_values(&[], &[value]))?;
@@ -135,7 +141,7 @@ impl TrtNetwork<'_> {
 
     /// TensorRT's windows have no holes, so each place in the window is a slice, and the largest of them is the result:
     /// along one axis after the other, since a maximum over rows and columns is one over the rows' maxima.
-    pub(super) fn dilated_max(&mut self, node: &str, x: Value, layer: &Pooling) -> Built {
+    pub(super) fn dilated_max(&mut self, node: &str, x: Value, layer: &Pooling) -> LayerResult {
         let places: usize = layer.window.iter().sum();
         if places > MOST_PLACES {
             let window = &layer.window;
@@ -150,7 +156,7 @@ impl TrtNetwork<'_> {
         Ok(x)
     }
 
-    fn padded_for_maximum(&mut self, node: &str, x: Value, geometry: &Geometry) -> Built {
+    fn padded_for_maximum(&mut self, node: &str, x: Value, geometry: &Geometry) -> LayerResult {
         if !geometry.has_padding() {
             return Ok(x);
         }
@@ -162,7 +168,7 @@ impl TrtNetwork<'_> {
         self.padding(node, x, &pad)
     }
 
-    fn dilated_max_along(&mut self, node: &str, x: Value, layer: &Pooling, axis: usize) -> Built {
+    fn dilated_max_along(&mut self, node: &str, x: Value, layer: &Pooling, axis: usize) -> LayerResult {
         let Geometry { stride, dilation, .. } = &layer.geometry;
         let (window, stride, dilation) = (layer.window[axis], stride[axis], dilation[axis]);
         if window == 1 && stride == 1 {

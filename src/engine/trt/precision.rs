@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use super::network::{FLOAT, HALF, Inferred, TrtNetwork, Typing};
+use super::network::{FLOAT, HALF, InferredTensor, TrtNetwork, Typing};
 use super::sys;
 use crate::engine::Ranges;
-use crate::lower::{BuildError, Built, Value};
+use crate::lower::{BuildError, LayerResult, Value};
 
 impl TrtNetwork<'_> {
     /// Layers since the last call compute the graph's tensor `name`: note what TensorRT makes of its shape, and give it its
     /// range or precision.
     pub(super) fn completed(&mut self, name: &str, x: Value) -> Result<(), BuildError> {
-        self.inferred.push(Inferred {
+        self.inferred.push(InferredTensor {
             tensor: name.to_string(),
             shape: self.shape(x),
         });
@@ -60,7 +60,7 @@ impl TrtNetwork<'_> {
         Ok(())
     }
 
-    pub(super) fn quantised(&mut self, node: &str, x: Value, scale: Value, axis: i32) -> Built {
+    pub(super) fn quantised(&mut self, node: &str, x: Value, scale: Value, axis: i32) -> LayerResult {
         let (x, scale) = (self.pointer(x), self.pointer(scale));
         // SAFETY: network and tensors live.
         let steps = self.add("addQuantize", node, |table, net| unsafe {

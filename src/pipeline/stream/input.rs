@@ -25,7 +25,7 @@ impl<T> Clone for StreamInput<T> {
 
 /// Why items were not taken; they come back where they could still be of use.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused<T> {
+pub enum RefusedItems<T> {
     #[error("the item has {}, the network {want}", counted(*got, "input"))]
     Count { got: usize, want: usize },
     #[error("input {input} has {got} elements instead of {want}")]
@@ -47,34 +47,34 @@ impl<T> StreamInput<T> {
     /// Waits until the stream takes the item.
     ///
     /// # Errors
-    /// [`Refused::Count`] and [`Refused::Size`] for data the network cannot read, [`Refused::Ended`].
-    pub fn send(&self, item: StreamItem<T>) -> Result<(), Refused<T>> {
+    /// [`RefusedItems::Count`] and [`RefusedItems::Size`] for data the network cannot read, [`RefusedItems::Ended`].
+    pub fn send(&self, item: StreamItem<T>) -> Result<(), RefusedItems<T>> {
         self.check(&item)?;
         let sent = self.groups.send(vec![item]);
-        sent.map_err(|e| Refused::Ended(e.0))
+        sent.map_err(|e| RefusedItems::Ended(e.0))
     }
 
     /// Hands over items that arrived together, all or none, without waiting.
     ///
     /// # Errors
-    /// As [`StreamInput::send`], and [`Refused::Full`].
-    pub fn try_send(&self, items: Vec<StreamItem<T>>) -> Result<(), Refused<T>> {
+    /// As [`StreamInput::send`], and [`RefusedItems::Full`].
+    pub fn try_send(&self, items: Vec<StreamItem<T>>) -> Result<(), RefusedItems<T>> {
         items.iter().try_for_each(|item| self.check(item))?;
         self.groups.try_send(items).map_err(|error| match error {
-            TrySendError::Full(items) => Refused::Full(items),
-            TrySendError::Disconnected(items) => Refused::Ended(items),
+            TrySendError::Full(items) => RefusedItems::Full(items),
+            TrySendError::Disconnected(items) => RefusedItems::Ended(items),
         })
     }
 
-    fn check(&self, item: &StreamItem<T>) -> Result<(), Refused<T>> {
+    fn check(&self, item: &StreamItem<T>) -> Result<(), RefusedItems<T>> {
         let (got, want) = (item.inputs.len(), self.sizes.len());
         if got != want {
-            return Err(Refused::Count { got, want });
+            return Err(RefusedItems::Count { got, want });
         }
         let given = item.inputs.iter().map(|rows| rows.as_slice().len());
         let mut pairs = given.zip(self.sizes.iter().copied()).enumerate();
         match pairs.find(|(_, (got, want))| got != want) {
-            Some((input, (got, want))) => Err(Refused::Size { input, got, want }),
+            Some((input, (got, want))) => Err(RefusedItems::Size { input, got, want }),
             None => Ok(()),
         }
     }

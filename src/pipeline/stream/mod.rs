@@ -8,7 +8,7 @@ mod slots;
 mod stats;
 
 pub use driver::StreamJob;
-pub use input::{Refused, StreamInput};
+pub use input::{RefusedItems, StreamInput};
 pub use stats::StreamStats;
 
 pub(super) use driver::drive;

@@ -6,5 +6,5 @@ mod request;
 mod write;
 
 pub use document::Document;
-pub use request::{Arithmetic, Computed, Request, RequestError};
-pub use write::{Written, texts_of, write};
+pub use request::{Arithmetic, Computer, Request, RequestError};
+pub use write::{WrittenDocument, texts_of, write};

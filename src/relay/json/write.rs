@@ -13,7 +13,7 @@ use crate::relay::walk::{Sink, walk};
 use crate::tvm::{Function, NDArray, Object, Value};
 
 /// A document, and the constants it names, in the order of its nodes.
-pub struct Written {
+pub struct WrittenDocument {
     pub document: Document,
     pub constants: Vec<(String, NDArray)>,
 }
@@ -26,7 +26,7 @@ pub fn write(
     function: &Object,
     symbol: &str,
     options: &BTreeMap<String, Vec<String>>,
-) -> Result<Written, RelayError> {
+) -> Result<WrittenDocument, RelayError> {
     let mut writer = Writer {
         symbol,
         options,
@@ -40,7 +40,7 @@ pub fn write(
         node_row_ptr.push(node_row_ptr[node_row_ptr.len() - 1] + count);
     }
     let leaves = writer.nodes.iter().enumerate();
-    Ok(Written {
+    Ok(WrittenDocument {
         document: Document {
             arg_nodes: leaves
                 .filter(|(_, node)| node.op != NodeKind::Kernel)

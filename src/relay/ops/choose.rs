@@ -1,6 +1,6 @@
 //! `where` with a constant condition: each operand times its mask, added.
 
-use super::Taken;
+use super::Meaning;
 use super::several::{Source, Writer};
 use crate::graph::BinaryKind;
 use crate::relay::error::RelayError;
@@ -12,7 +12,7 @@ struct Condition {
     holds: Vec<bool>,
 }
 
-pub fn choose(call: &Call) -> Result<Taken, RelayError> {
+pub fn choose(call: &Call) -> Result<Meaning, RelayError> {
     let condition = condition(call)?;
     let mut writer = Writer::new(call);
     let out = &call.output().shape;

@@ -2,18 +2,18 @@
 
 use super::order::Order;
 use super::several::Writer;
-use super::{Change, Taken, op, require_constant};
+use super::{Change, Meaning, op, require_constant};
 use crate::graph::{Conv2d, ConvNd, DeconvNd, Op, PaddingNd};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
-pub fn conv1d(call: &Call) -> Result<Taken, RelayError> {
+pub fn conv1d(call: &Call) -> Result<Meaning, RelayError> {
     let data = Order::of_data(call, "data_layout", "NCW")?;
     let kernel = Order::of(call, "kernel_layout", "OIW")?;
     convolution(Op::Conv1d(conv(call)?), data, kernel.change(1))
 }
 
-pub fn conv2d(call: &Call) -> Result<Taken, RelayError> {
+pub fn conv2d(call: &Call) -> Result<Meaning, RelayError> {
     let data = Order::of_data(call, "data_layout", "NCHW")?;
     let kernel = Order::of(call, "kernel_layout", "OIHW")?;
     let conv = conv(call)?;
@@ -42,7 +42,7 @@ fn depthwise_kernel(call: &Call, groups: usize, data: &Order, kernel: &Order) ->
     })
 }
 
-pub fn conv3d(call: &Call) -> Result<Taken, RelayError> {
+pub fn conv3d(call: &Call) -> Result<Meaning, RelayError> {
     let data = Order::of_data(call, "data_layout", "NCDHW")?;
     let kernel = Order::of(call, "kernel_layout", "OIDHW")?;
     convolution(Op::Conv3d(conv(call)?), data, kernel.change(1))
@@ -59,22 +59,26 @@ fn conv<const N: usize>(call: &Call) -> Result<ConvNd<N>, RelayError> {
     })
 }
 
-fn convolution(op: Op, data: Order, changes: impl IntoIterator<Item = Change>) -> Result<Taken, RelayError> {
-    Ok(data.around(Taken::Op {
+fn convolution(
+    op: Op,
+    data: Order,
+    changes: impl IntoIterator<Item = Change>,
+) -> Result<Meaning, RelayError> {
+    Ok(data.around(Meaning::Op {
         op,
         operands: 2,
         changes: changes.into_iter().collect(),
     }))
 }
 
-pub fn conv2d_transpose(call: &Call) -> Result<Taken, RelayError> {
+pub fn conv2d_transpose(call: &Call) -> Result<Meaning, RelayError> {
     let data = Order::of_data(call, "data_layout", "NCHW")?;
     let kernel = Order::of(call, "kernel_layout", "IOHW")?;
     convolution(Op::Deconv2d(deconv(call)?), data, kernel.change(1))
 }
 
 /// TVM 0.9 calls a kernel with the input channels first `OIDHW`, later versions call it `IODHW`: its shape decides.
-pub fn conv3d_transpose(call: &Call) -> Result<Taken, RelayError> {
+pub fn conv3d_transpose(call: &Call) -> Result<Meaning, RelayError> {
     let data = Order::of_data(call, "data_layout", "NCDHW")?;
     let deconv: DeconvNd<3> = deconv(call)?;
     let (x, y) = (data.sides(call.x()), data.sides(&call.output().shape));
@@ -109,7 +113,7 @@ fn deconv<const N: usize>(call: &Call) -> Result<DeconvNd<N>, RelayError> {
 }
 
 /// As a map of one column. TVM 0.9 calls a kernel with the input channels first `OIW`, later versions call it `IOW`.
-pub fn conv1d_transpose(call: &Call) -> Result<Taken, RelayError> {
+pub fn conv1d_transpose(call: &Call) -> Result<Meaning, RelayError> {
     let data = Order::of_data(call, "data_layout", "NCW")?;
     call.attrs.one_of("kernel_layout", &["IOW", "OIW"])?;
     let deconv: DeconvNd<1> = deconv(call)?;
@@ -148,7 +152,7 @@ fn groups(call: &Call) -> Result<usize, RelayError> {
     usize::try_from(call.attrs.int("groups")?).map_err(|_| call.attrs.refuse("a negative number of groups"))
 }
 
-pub fn bias_add(call: &Call) -> Result<Taken, RelayError> {
+pub fn bias_add(call: &Call) -> Result<Meaning, RelayError> {
     let axis = call.attrs.axis("axis", call.x().len())?;
     op(Op::BiasAdd { axis }, 2)
 }

@@ -1,13 +1,13 @@
 //! Functions of single elements that are a few layers each.
 
 use super::several::{Source, Writer};
-use super::{Taken, op};
+use super::{Meaning, op};
 use crate::graph::{Activation, BinaryKind, Op, UnaryKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
 /// `1 / sqrt(x)`
-pub fn rsqrt(call: &Call) -> Result<Taken, RelayError> {
+pub fn rsqrt(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let root = writer.unary(UnaryKind::Sqrt, x)?;
@@ -17,7 +17,7 @@ pub fn rsqrt(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// To the base 2 or 10.
-pub fn logarithm(call: &Call) -> Result<Taken, RelayError> {
+pub fn logarithm(call: &Call) -> Result<Meaning, RelayError> {
     let scale = match call.op.as_str() {
         "log2" => std::f32::consts::LOG2_E,
         _ => std::f32::consts::LOG10_E,
@@ -30,7 +30,7 @@ pub fn logarithm(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Towards zero: the floor of what is above zero and the ceiling of what is below.
-pub fn trunc(call: &Call) -> Result<Taken, RelayError> {
+pub fn trunc(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let result = towards_zero(&mut writer, x)?;
@@ -46,7 +46,7 @@ fn towards_zero(writer: &mut Writer, x: Source) -> Result<Source, RelayError> {
 }
 
 /// The quotient as a whole number, rounded as the operator's name says.
-pub fn whole_quotient(call: &Call) -> Result<Taken, RelayError> {
+pub fn whole_quotient(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let (a, b) = (writer.operand(0)?, writer.operand(1)?);
     let quotient = writer.binary(BinaryKind::Div, a, b)?;
@@ -58,7 +58,7 @@ pub fn whole_quotient(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// What TVM would approximate is computed.
-pub fn fast(call: &Call) -> Result<Taken, RelayError> {
+pub fn fast(call: &Call) -> Result<Meaning, RelayError> {
     match call.op.as_str() {
         "fast_exp" => op(Op::Unary(UnaryKind::Exp), 1),
         "fast_erf" => op(Op::Unary(UnaryKind::Erf), 1),
@@ -67,7 +67,7 @@ pub fn fast(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Operators of which no layer is exactly TVM's.
-pub fn not_ours(call: &Call) -> Result<Taken, RelayError> {
+pub fn not_ours(call: &Call) -> Result<Meaning, RelayError> {
     let reason = match call.op.as_str() {
         "argmax" | "argmin" | "argsort" | "topk" => "its result is an index, and engines give floating point",
         "round" => "TVM rounds halves away from zero, layers round them to even",

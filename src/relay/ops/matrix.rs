@@ -1,18 +1,18 @@
 //! Matrix products.
 
 use super::several::{Source, Writer};
-use super::{Taken, op};
+use super::{Meaning, op};
 use crate::graph::Op;
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
 /// `x[.., I], w[O, I]`
-pub fn dense(_: &Call) -> Result<Taken, RelayError> {
+pub fn dense(_: &Call) -> Result<Meaning, RelayError> {
     op(Op::Dense, 2)
 }
 
 /// `a[.., K], b[K, N]`, each perhaps with its last two axes swapped. A constant `b` makes a dense layer.
-pub fn matmul(call: &Call) -> Result<Taken, RelayError> {
+pub fn matmul(call: &Call) -> Result<Meaning, RelayError> {
     let [a_swapped, b_swapped] = ["transpose_a", "transpose_b"].map(|name| call.attrs.flag(name));
     let mut writer = Writer::new(call);
     let (mut a, mut b) = (writer.operand(0)?, writer.operand(1)?);
@@ -37,7 +37,7 @@ fn swapped(writer: &mut Writer, x: Source) -> Result<Source, RelayError> {
     writer.transpose(x, &axes)
 }
 
-pub fn batch_matmul(call: &Call) -> Result<Taken, RelayError> {
+pub fn batch_matmul(call: &Call) -> Result<Meaning, RelayError> {
     let matmul = Op::BatchMatmul {
         transpose_a: call.attrs.flag("transpose_a")?,
         transpose_b: call.attrs.flag("transpose_b")?,

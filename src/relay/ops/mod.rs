@@ -28,7 +28,7 @@ use crate::graph::{Op, Range, infer_shape};
 
 /// What a call means.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Taken {
+pub enum Meaning {
     /// An operator over the call's first `operands` operands, some of them changed before.
     Op {
         op: Op,
@@ -37,7 +37,7 @@ pub enum Taken {
     },
     /// `taken` over tensors in another order: its first operand and its result have axis `axes[i]` of the call's in place
     /// `i`.
-    InOrder { axes: Vec<usize>, taken: Box<Taken> },
+    InOrder { axes: Vec<usize>, taken: Box<Meaning> },
     /// One part of the first operand per result: `lengths` of `axis`, one behind the other.
     Split { axis: usize, lengths: Vec<usize> },
     /// The first operand itself.
@@ -59,7 +59,7 @@ pub enum Change {
     Permute { operand: usize, axes: Vec<usize> },
 }
 
-type Reader = fn(&Call) -> Result<Taken, RelayError>;
+type Reader = fn(&Call) -> Result<Meaning, RelayError>;
 
 /// Every operator we take, by Relay's name.
 pub const READERS: &[(&str, Reader)] = &[
@@ -193,7 +193,7 @@ pub const READERS: &[(&str, Reader)] = &[
 ];
 
 /// Reads a call's attributes.
-pub fn read(call: &Call) -> Result<Taken, RelayError> {
+pub fn read(call: &Call) -> Result<Meaning, RelayError> {
     match READERS.iter().find(|(name, _)| *name == call.op) {
         Some((_, reader)) => reader(call),
         None => Err(RelayError::UnknownOp(call.op.clone())),
@@ -201,17 +201,19 @@ pub fn read(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Checks types: one floating type throughout, and the shapes that TVM infers are the ones we infer.
-pub fn check(call: &Call, taken: &Taken) -> Result<(), RelayError> {
+pub fn check(call: &Call, taken: &Meaning) -> Result<(), RelayError> {
     let used = used(call, taken)?;
     let outputs = match taken {
-        Taken::Split { .. } => &call.outputs[..],
+        Meaning::Split { .. } => &call.outputs[..],
         // Dropout's second result, a mask, is nothing at run time.
-        Taken::Op { .. } | Taken::InOrder { .. } | Taken::Several(_) | Taken::Identity | Taken::Cast => {
-            &call.outputs[..1]
-        }
+        Meaning::Op { .. }
+        | Meaning::InOrder { .. }
+        | Meaning::Several(_)
+        | Meaning::Identity
+        | Meaning::Cast => &call.outputs[..1],
     };
     match taken {
-        Taken::Cast => outputs.iter().try_for_each(|ty| require_floating(call, ty))?,
+        Meaning::Cast => outputs.iter().try_for_each(|ty| require_floating(call, ty))?,
         _ => check_types(call, &used, outputs)?,
     }
     let shapes = used.iter().map(|o| o.ty.shape.clone()).collect();
@@ -224,13 +226,13 @@ pub fn check(call: &Call, taken: &Taken) -> Result<(), RelayError> {
 }
 
 /// The shapes of what `taken` gives over the operands that it reads, of these shapes.
-fn results(call: &Call, taken: &Taken, mut shapes: Vec<Vec<usize>>) -> Result<Vec<Vec<usize>>, RelayError> {
+fn results(call: &Call, taken: &Meaning, mut shapes: Vec<Vec<usize>>) -> Result<Vec<Vec<usize>>, RelayError> {
     match taken {
-        Taken::Op { op, changes, .. } => {
+        Meaning::Op { op, changes, .. } => {
             changes.iter().for_each(|change| change.shape(&mut shapes));
             Ok(vec![infer(call, op, &shapes)?])
         }
-        Taken::InOrder { axes, taken } => {
+        Meaning::InOrder { axes, taken } => {
             shapes[0] = axes.iter().map(|axis| shapes[0][*axis]).collect();
             let mut results = results(call, taken, shapes)?;
             for shape in &mut results {
@@ -238,12 +240,12 @@ fn results(call: &Call, taken: &Taken, mut shapes: Vec<Vec<usize>>) -> Result<Ve
             }
             Ok(results)
         }
-        Taken::Split { axis, lengths } => parts(*axis, lengths)
+        Meaning::Split { axis, lengths } => parts(*axis, lengths)
             .iter()
             .map(|part| infer(call, part, &shapes))
             .collect(),
-        Taken::Several(several) => Ok(vec![several.shape.clone()]),
-        Taken::Identity | Taken::Cast => Ok(shapes),
+        Meaning::Several(several) => Ok(vec![several.shape.clone()]),
+        Meaning::Identity | Meaning::Cast => Ok(shapes),
     }
 }
 
@@ -257,7 +259,7 @@ pub fn inverse(axes: &[usize]) -> Vec<usize> {
 }
 
 /// The operands that are read.
-fn used<'a>(call: &'a Call, taken: &Taken) -> Result<Vec<&'a Operand>, RelayError> {
+fn used<'a>(call: &'a Call, taken: &Meaning) -> Result<Vec<&'a Operand>, RelayError> {
     let missing = || call.attrs.refuse(format!("has {} operands", call.operands.len()));
     let operand = |index: usize| call.operands.get(index).ok_or_else(missing);
     let used: Result<Vec<&Operand>, _> = taken.operands().into_iter().map(operand).collect();
@@ -293,14 +295,14 @@ fn infer(call: &Call, op: &Op, shapes: &[Vec<usize>]) -> Result<Vec<usize>, Rela
     infer_shape(op, &shapes).map_err(|reason| call.attrs.refuse(reason))
 }
 
-impl Taken {
+impl Meaning {
     /// The places of the call's operands that are read.
     fn operands(&self) -> Vec<usize> {
         match self {
-            Taken::Op { operands, .. } => (0..*operands).collect(),
-            Taken::InOrder { taken, .. } => taken.operands(),
-            Taken::Several(several) => several.operands(),
-            Taken::Split { .. } | Taken::Identity | Taken::Cast => vec![0],
+            Meaning::Op { operands, .. } => (0..*operands).collect(),
+            Meaning::InOrder { taken, .. } => taken.operands(),
+            Meaning::Several(several) => several.operands(),
+            Meaning::Split { .. } | Meaning::Identity | Meaning::Cast => vec![0],
         }
     }
 }
@@ -342,8 +344,8 @@ impl Change {
     }
 }
 
-fn op(op: Op, operands: usize) -> Result<Taken, RelayError> {
-    Ok(Taken::Op {
+fn op(op: Op, operands: usize) -> Result<Meaning, RelayError> {
+    Ok(Meaning::Op {
         op,
         operands,
         changes: Vec::new(),

@@ -1,19 +1,19 @@
 //! Normalisations, reductions and softmax.
 
 use super::order::Order;
-use super::{Change, Taken, op, require_constant};
+use super::{Change, Meaning, op, require_constant};
 use crate::graph::{Lrn, Op, ReduceKind};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
-pub fn batch_norm(call: &Call) -> Result<Taken, RelayError> {
+pub fn batch_norm(call: &Call) -> Result<Meaning, RelayError> {
     require_constant(call, 1)?;
     let axis = call.attrs.axis("axis", call.x().len())?;
     let epsilon = call.attrs.float("epsilon")?;
     normalisation(call, Op::BatchNorm { epsilon, axis }, 5)
 }
 
-pub fn layer_norm(call: &Call) -> Result<Taken, RelayError> {
+pub fn layer_norm(call: &Call) -> Result<Meaning, RelayError> {
     require_constant(call, 1)?;
     let axis = call.attrs.axis("axis", call.x().len())?;
     let epsilon = call.attrs.float("epsilon")?;
@@ -21,21 +21,21 @@ pub fn layer_norm(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Relay may say that scale (operand 1) and centre (operand 2) do not count.
-fn normalisation(call: &Call, op: Op, operands: usize) -> Result<Taken, RelayError> {
+fn normalisation(call: &Call, op: Op, operands: usize) -> Result<Meaning, RelayError> {
     let mut changes = Vec::new();
     for (name, operand, value) in [("scale", 1, 1.0), ("center", 2, 0.0)] {
         if !call.attrs.flag(name)? {
             changes.push(Change::Fill { operand, value });
         }
     }
-    Ok(Taken::Op {
+    Ok(Meaning::Op {
         op,
         operands,
         changes,
     })
 }
 
-pub fn lrn(call: &Call) -> Result<Taken, RelayError> {
+pub fn lrn(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let axis = attrs.axis("axis", call.x().len())?;
     let rank = call.x().len();
@@ -55,12 +55,12 @@ pub fn lrn(call: &Call) -> Result<Taken, RelayError> {
     Ok(Order::with_channels(axis, rank).around(op(Op::Lrn(lrn), 1)?))
 }
 
-pub fn softmax(call: &Call) -> Result<Taken, RelayError> {
+pub fn softmax(call: &Call) -> Result<Meaning, RelayError> {
     let axis = call.attrs.axis("axis", call.x().len())?;
     op(Op::Softmax { axis }, 1)
 }
 
-pub fn reduce(call: &Call) -> Result<Taken, RelayError> {
+pub fn reduce(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let named_kind = ReduceKind::ALL.into_iter().find(|k| k.name() == call.op);
     let kind = named_kind.ok_or_else(|| RelayError::UnknownOp(call.op.clone()))?;

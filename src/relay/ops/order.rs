@@ -1,6 +1,6 @@
 //! Layouts: operators whose tensors have their axes in another order than the network's.
 
-use super::{Change, Taken};
+use super::{Change, Meaning};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
@@ -67,11 +67,11 @@ impl Order {
     }
 
     /// The operator of a call whose data are in this order.
-    pub fn around(self, taken: Taken) -> Taken {
+    pub fn around(self, taken: Meaning) -> Meaning {
         if self.is_ours() {
             return taken;
         }
-        Taken::InOrder {
+        Meaning::InOrder {
             axes: self.axes,
             taken: Box::new(taken),
         }

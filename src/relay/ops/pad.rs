@@ -1,7 +1,7 @@
 //! Padding: by a constant, or by elements of the operand.
 
 use super::several::Writer;
-use super::{Taken, op};
+use super::{Meaning, op};
 use crate::graph::{Op, Pad, Range};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -17,7 +17,7 @@ enum Beyond {
     Symmetric,
 }
 
-pub fn pad(call: &Call) -> Result<Taken, RelayError> {
+pub fn pad(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let mode = if attrs.has("pad_mode") {
         attrs.text("pad_mode")?
@@ -32,7 +32,7 @@ pub fn pad(call: &Call) -> Result<Taken, RelayError> {
     }
 }
 
-pub fn mirror_pad(call: &Call) -> Result<Taken, RelayError> {
+pub fn mirror_pad(call: &Call) -> Result<Meaning, RelayError> {
     match call.attrs.text("mode")?.as_str() {
         "REFLECT" => beyond(call, Beyond::Reflected),
         "SYMMETRIC" => beyond(call, Beyond::Symmetric),
@@ -43,7 +43,7 @@ pub fn mirror_pad(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Negative widths cut off: a slice, and a padding of what is left where the other widths are positive.
-fn constant(call: &Call) -> Result<Taken, RelayError> {
+fn constant(call: &Call) -> Result<Meaning, RelayError> {
     let widths = signed_widths(call)?;
     let part = |end: usize| -> Vec<usize> { widths.iter().map(|w| w[end].max(0) as usize).collect() };
     let pad = Pad {
@@ -79,7 +79,7 @@ fn constant(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Slices and a concatenation per padded axis: exact, and layers that every TensorRT has.
-fn beyond(call: &Call, kind: Beyond) -> Result<Taken, RelayError> {
+fn beyond(call: &Call, kind: Beyond) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let mut x = writer.operand(0)?;
     for (axis, (before, after)) in widths(call)?.into_iter().enumerate() {

@@ -1,12 +1,12 @@
 //! Elements of a tensor by constant indices, in any order: slices, joined.
 
-use super::Taken;
+use super::Meaning;
 use super::several::Writer;
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
 /// `x[.., indices, ..]`: the axes of the indices take the place of the axis.
-pub fn take(call: &Call) -> Result<Taken, RelayError> {
+pub fn take(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let batch = attrs.int("batch_dims")?;
     attrs.ensure(batch == 0, || format!("batch_dims is {batch}, not 0"))?;
@@ -28,7 +28,7 @@ pub fn take(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// `y[i] = x[i with indices[i] in place of its axis]`, where the indices differ along that axis only.
-pub fn gather(call: &Call) -> Result<Taken, RelayError> {
+pub fn gather(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let axis = call.attrs.axis("axis", writer.rank(x))?;
@@ -53,7 +53,7 @@ pub fn gather(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// One element or part at the place that the indices name, along the first axes.
-pub fn gather_nd(call: &Call) -> Result<Taken, RelayError> {
+pub fn gather_nd(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let batch = attrs.int("batch_dims")?;
     attrs.ensure(batch == 0, || format!("batch_dims is {batch}, not 0"))?;
@@ -76,7 +76,7 @@ pub fn gather_nd(call: &Call) -> Result<Taken, RelayError> {
     writer.finish(result)
 }
 
-pub fn reverse(call: &Call) -> Result<Taken, RelayError> {
+pub fn reverse(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let axis = call.attrs.axis("axis", writer.rank(x))?;
@@ -86,7 +86,7 @@ pub fn reverse(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// The part of the first operand that has the second one's lengths.
-pub fn slice_like(call: &Call) -> Result<Taken, RelayError> {
+pub fn slice_like(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let mut x = writer.operand(0)?;
     for (axis, length) in call.output().shape.iter().enumerate() {

@@ -3,12 +3,12 @@
 use super::conv::padding;
 use super::order::Order;
 use super::several::Writer;
-use super::{Taken, op};
+use super::{Meaning, op};
 use crate::graph::{Op, PaddingNd, Pool2d, PoolKind, PoolNd};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
-pub fn pool2d(call: &Call) -> Result<Taken, RelayError> {
+pub fn pool2d(call: &Call) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCHW")?;
     let pool: PoolNd<2> = pool(call)?;
     let pool = Pool2d {
@@ -23,7 +23,7 @@ pub fn pool2d(call: &Call) -> Result<Taken, RelayError> {
     Ok(order.around(op(Op::Pool2d(pool), 1)?))
 }
 
-pub fn pool3d(call: &Call) -> Result<Taken, RelayError> {
+pub fn pool3d(call: &Call) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCDHW")?;
     Ok(order.around(op(Op::Pool3d(pool(call)?), 1)?))
 }
@@ -46,12 +46,12 @@ fn pool<const N: usize>(call: &Call) -> Result<PoolNd<N>, RelayError> {
     })
 }
 
-pub fn global(call: &Call) -> Result<Taken, RelayError> {
+pub fn global(call: &Call) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCHW")?;
     Ok(order.around(op(Op::GlobalPool(kind(call)), 1)?))
 }
 
-pub fn adaptive(call: &Call) -> Result<Taken, RelayError> {
+pub fn adaptive(call: &Call) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCHW")?;
     let sides = order.sides(call.x());
     let output = match call.attrs.ints("output_size")? {
@@ -63,7 +63,7 @@ pub fn adaptive(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// As a map of one column.
-pub fn pool1d(call: &Call) -> Result<Taken, RelayError> {
+pub fn pool1d(call: &Call) -> Result<Meaning, RelayError> {
     let pool: PoolNd<1> = pool(call)?;
     let pool = Pool2d {
         kind: pool.kind,
@@ -82,14 +82,14 @@ pub fn pool1d(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// As a map of one column.
-pub fn adaptive1d(call: &Call) -> Result<Taken, RelayError> {
+pub fn adaptive1d(call: &Call) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCW")?;
     let output = [order.sides(&call.output().shape)[2], 1];
     let kind = kind(call);
     over_a_column(call, Op::AdaptivePool { kind, output })
 }
 
-fn over_a_column(call: &Call, op: Op) -> Result<Taken, RelayError> {
+fn over_a_column(call: &Call, op: Op) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCW")?;
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
@@ -103,7 +103,7 @@ fn over_a_column(call: &Call, op: Op) -> Result<Taken, RelayError> {
 }
 
 /// Windows of one size.
-pub fn adaptive3d(call: &Call) -> Result<Taken, RelayError> {
+pub fn adaptive3d(call: &Call) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCDHW")?;
     let (x, out) = (order.sides(call.x()), order.sides(&call.output().shape));
     let (x, out) = (&x[2..], &out[2..]);

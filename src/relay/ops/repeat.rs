@@ -1,11 +1,11 @@
 //! Operators that repeat elements, or join tensors along a new axis.
 
-use super::Taken;
+use super::Meaning;
 use super::several::{Source, Writer};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
-pub fn stack(call: &Call) -> Result<Taken, RelayError> {
+pub fn stack(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let rank = call.x().len() + 1;
     let axis = call.attrs.axis("axis", rank)?;
@@ -15,7 +15,7 @@ pub fn stack(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Also `broadcast_to_like`: the result's shape says everything.
-pub fn broadcast_to(call: &Call) -> Result<Taken, RelayError> {
+pub fn broadcast_to(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let result = writer.broadcast(x, &call.output().shape)?;
@@ -23,7 +23,7 @@ pub fn broadcast_to(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// The whole tensor, `reps` times along each axis.
-pub fn tile(call: &Call) -> Result<Taken, RelayError> {
+pub fn tile(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let out = &call.output().shape;
@@ -44,7 +44,7 @@ pub fn tile(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Each element `repeats` times, one behind the other.
-pub fn repeat(call: &Call) -> Result<Taken, RelayError> {
+pub fn repeat(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let axis = call.attrs.axis("axis", writer.rank(x))?;

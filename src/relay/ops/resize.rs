@@ -1,12 +1,12 @@
 //! Maps of another size.
 
 use super::order::Order;
-use super::{Taken, op};
+use super::{Meaning, op};
 use crate::graph::{Coordinates, Op, Resize2d, ResizeMode, Rounding};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
-pub fn resize2d(call: &Call) -> Result<Taken, RelayError> {
+pub fn resize2d(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let rounding = attrs.text("rounding_method")?;
     let nearest = attrs.text("method")? == "nearest_neighbor";
@@ -37,7 +37,7 @@ fn shrinks_to_one(call: &Call) -> bool {
 }
 
 /// TVM's upsampling is a resize by fixed scales.
-pub fn upsampling(call: &Call) -> Result<Taken, RelayError> {
+pub fn upsampling(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let coordinates = if attrs.flag("align_corners")? {
         Coordinates::AlignCorners
@@ -57,7 +57,7 @@ fn resize(
     linear: Option<ResizeMode>,
     coordinates: Coordinates,
     rounding: &str,
-) -> Result<Taken, RelayError> {
+) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCHW")?;
     let (out, x) = (order.sides(&call.output().shape), order.sides(call.x()));
     let ([_, _, h, w], [_, _, in_h, in_w]) = (&out[..], &x[..]) else {

@@ -1,7 +1,7 @@
 //! Operators that are several of ours: a small expression over a call's operands.
 
 use super::order::Order;
-use super::{Taken, inverse};
+use super::{Meaning, inverse};
 use crate::graph::{BinaryKind, Op, Range, ReduceKind, UnaryKind, infer_shape, permuted};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
@@ -279,8 +279,8 @@ impl<'a> Writer<'a> {
         self.binary(BinaryKind::Mul, x, ones)
     }
 
-    pub fn finish(self, result: Source) -> Result<Taken, RelayError> {
-        Ok(Taken::Several(Several {
+    pub fn finish(self, result: Source) -> Result<Meaning, RelayError> {
+        Ok(Meaning::Several(Several {
             shape: self.shape(result).to_vec(),
             steps: self.steps,
             result,

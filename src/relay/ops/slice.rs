@@ -2,14 +2,14 @@
 
 use super::pick::inside;
 use super::several::Writer;
-use super::{Taken, op};
+use super::{Meaning, op};
 use crate::graph::{Op, Range};
 use crate::relay::attrs::Attrs;
 use crate::relay::error::RelayError;
 use crate::relay::expr::{Call, TensorType};
 
 /// The lengths come from the result types, so sections and indices mean the same.
-pub fn split(call: &Call) -> Result<Taken, RelayError> {
+pub fn split(call: &Call) -> Result<Meaning, RelayError> {
     let axis = call.attrs.axis("axis", call.x().len())?;
     let length = |ty: &TensorType| ty.shape.get(axis).copied();
     let lengths: Option<Vec<usize>> = call.outputs.iter().map(length).collect();
@@ -18,11 +18,11 @@ pub fn split(call: &Call) -> Result<Taken, RelayError> {
     call.attrs.ensure(whole == call.x()[axis], || {
         format!("its results have {whole} of {} elements", call.x()[axis])
     })?;
-    Ok(Taken::Split { axis, lengths })
+    Ok(Meaning::Split { axis, lengths })
 }
 
 /// The lengths come from the result type; only where it starts and its steps are read.
-pub fn strided_slice(call: &Call) -> Result<Taken, RelayError> {
+pub fn strided_slice(call: &Call) -> Result<Meaning, RelayError> {
     let (x, out) = (call.x(), &call.output().shape);
     call.attrs
         .ensure(x.len() == out.len(), || "it changes the rank".to_string())?;
@@ -54,7 +54,7 @@ pub fn strided_slice(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// No layer goes backwards: each element of such an axis is a slice of its own.
-fn backwards(call: &Call, starts: &[(usize, i64)]) -> Result<Taken, RelayError> {
+fn backwards(call: &Call, starts: &[(usize, i64)]) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let mut x = writer.operand(0)?;
     for (axis, (begin, step)) in starts.iter().enumerate() {

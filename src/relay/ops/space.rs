@@ -1,13 +1,13 @@
 //! Channels as places and back: a reshape, a transpose and a reshape.
 
-use super::Taken;
+use super::Meaning;
 use super::order::Order;
 use super::several::{Source, Writer};
 use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
 /// Blocks of channels become blocks of places; `DCR` has the channel last in a block's number, `CRD` first.
-pub fn depth_to_space(call: &Call) -> Result<Taken, RelayError> {
+pub fn depth_to_space(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let (x, [n, c, h, w]) = channels_first(call, &mut writer)?;
     let block = block(call)?;
@@ -31,7 +31,7 @@ pub fn depth_to_space(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Blocks of places become channels, the place in the block first.
-pub fn space_to_depth(call: &Call) -> Result<Taken, RelayError> {
+pub fn space_to_depth(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let (x, [n, c, h, w]) = channels_first(call, &mut writer)?;
     let block = block(call)?;
@@ -61,7 +61,7 @@ fn channels_first(call: &Call, writer: &mut Writer) -> Result<(Source, [usize; 4
     Ok((x, shape))
 }
 
-fn in_own_layout(call: &Call, mut writer: Writer, x: Source) -> Result<Taken, RelayError> {
+fn in_own_layout(call: &Call, mut writer: Writer, x: Source) -> Result<Meaning, RelayError> {
     let order = Order::of_data(call, "layout", "NCHW")?;
     let x = writer.in_its_order(x, &order)?;
     writer.finish(x)

@@ -1,6 +1,6 @@
 //! Normalisations by statistics of the operand itself, from layers that every TensorRT has.
 
-use super::Taken;
+use super::Meaning;
 use super::normalise::axes;
 use super::several::{Source, Writer};
 use crate::graph::{BinaryKind, ReduceKind, UnaryKind};
@@ -8,7 +8,7 @@ use crate::relay::error::RelayError;
 use crate::relay::expr::Call;
 
 /// Every channel of every row by its own mean and variance.
-pub fn instance_norm(call: &Call) -> Result<Taken, RelayError> {
+pub fn instance_norm(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let axis = call.attrs.axis("axis", writer.rank(x))?;
@@ -18,7 +18,7 @@ pub fn instance_norm(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// Every group of neighbouring channels by its own mean and variance.
-pub fn group_norm(call: &Call) -> Result<Taken, RelayError> {
+pub fn group_norm(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
@@ -48,7 +48,7 @@ fn normalised(call: &Call, writer: &mut Writer, x: Source, axes: &[usize]) -> Re
 }
 
 /// Times operand 1 and plus operand 2, one number per element of `axis`, where the call says that they count.
-fn affine(call: &Call, mut writer: Writer, x: Source, axis: usize) -> Result<Taken, RelayError> {
+fn affine(call: &Call, mut writer: Writer, x: Source, axis: usize) -> Result<Meaning, RelayError> {
     let mut x = x;
     let parts = [("scale", 1, BinaryKind::Mul), ("center", 2, BinaryKind::Add)];
     for (name, operand, kind) in parts {
@@ -63,7 +63,7 @@ fn affine(call: &Call, mut writer: Writer, x: Source, axis: usize) -> Result<Tak
 }
 
 /// The mean square of what the second operand, the mean, leaves.
-pub fn variance(call: &Call) -> Result<Taken, RelayError> {
+pub fn variance(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let axes = axes(call)?;
     let mut writer = Writer::new(call);
@@ -82,7 +82,7 @@ pub fn variance(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// `x / sqrt(max(sum(x^2), eps))`
-pub fn l2_normalize(call: &Call) -> Result<Taken, RelayError> {
+pub fn l2_normalize(call: &Call) -> Result<Meaning, RelayError> {
     let attrs = &call.attrs;
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
@@ -99,7 +99,7 @@ pub fn l2_normalize(call: &Call) -> Result<Taken, RelayError> {
 }
 
 /// `x - max - log(sum(exp(x - max)))`: nothing overflows, and no logarithm of zero is taken.
-pub fn log_softmax(call: &Call) -> Result<Taken, RelayError> {
+pub fn log_softmax(call: &Call) -> Result<Meaning, RelayError> {
     let mut writer = Writer::new(call);
     let x = writer.operand(0)?;
     let axis = call.attrs.axis("axis", writer.rank(x))?;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::relay::attrs::Attrs;
 use crate::relay::error::RelayError;
 use crate::relay::expr::{Call, Operand, TensorType};
-use crate::relay::ops::{READERS, Step, Taken, read};
+use crate::relay::ops::{Meaning, READERS, Step, read};
 use crate::session::default_search;
 use crate::tvm::{NDArray, open};
 
@@ -140,13 +140,13 @@ fn becomes(name: &'static str) -> Becomes {
     }
 }
 
-fn kind(taken: &Taken) -> Becomes {
+fn kind(taken: &Meaning) -> Becomes {
     match taken {
-        Taken::Op { op, .. } => Becomes::One(op.name()),
-        Taken::InOrder { taken, .. } => kind(taken),
-        Taken::Split { .. } => Becomes::One("strided_slice"),
-        Taken::Identity | Taken::Cast => Becomes::Nothing,
-        Taken::Several(several) => {
+        Meaning::Op { op, .. } => Becomes::One(op.name()),
+        Meaning::InOrder { taken, .. } => kind(taken),
+        Meaning::Split { .. } => Becomes::One("strided_slice"),
+        Meaning::Identity | Meaning::Cast => Becomes::Nothing,
+        Meaning::Several(several) => {
             let mut names: Vec<&'static str> = Vec::new();
             for step in &several.steps {
                 match step {

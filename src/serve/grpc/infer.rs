@@ -11,7 +11,7 @@ use super::messages::{InferTensor, ModelInferRequest, ModelInferResponse};
 use crate::engine::Array;
 use crate::plan::counted;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{Given, VERSION, ordered, wanted};
+use crate::serve::infer::{RequestInput, VERSION, ordered, wanted};
 use crate::serve::model::Model;
 use crate::serve::server::App;
 
@@ -36,7 +36,7 @@ async fn answer(app: &App, request: ModelInferRequest) -> Result<ModelInferRespo
 }
 
 /// The inputs, from raw contents if there are any, otherwise from their own.
-fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<Given>, RequestError> {
+fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<RequestInput>, RequestError> {
     if !raw.is_empty() && raw.len() != inputs.len() {
         return Err(RequestError::Malformed(format!(
             "there are {} raw_input_contents for {}",
@@ -58,12 +58,12 @@ fn given(inputs: Vec<InferTensor>, raw: &[Bytes]) -> Result<Vec<Given>, RequestE
                 let text = format!("input `{}` has both contents and raw contents", input.name);
                 return Err(RequestError::Malformed(text));
             }
-            (Some(bytes), None) => Given::read(&input.name, &input.datatype, bytes)?,
+            (Some(bytes), None) => RequestInput::read(&input.name, &input.datatype, bytes)?,
             (None, contents) => contents
                 .map(|contents| contents.numbers(&input.datatype))
                 .unwrap_or_default(),
         };
-        Ok(Given {
+        Ok(RequestInput {
             name: input.name,
             datatype: input.datatype,
             shape: input.shape,

@@ -10,7 +10,7 @@ use super::flat::Flat;
 use crate::artifact::Element;
 use crate::plan::counted;
 use crate::serve::error::RequestError;
-use crate::serve::infer::{Given, beyond};
+use crate::serve::infer::{RequestInput, beyond};
 
 type Parameters = BTreeMap<String, Value>;
 
@@ -44,7 +44,7 @@ pub(super) struct Output {
 
 impl InferRequest {
     /// Takes the request apart: the first `json` bytes are JSON, the rest is the binary data of its inputs.
-    pub fn read(body: &[u8], json: usize) -> Result<(InferRequest, Vec<Given>), RequestError> {
+    pub fn read(body: &[u8], json: usize) -> Result<(InferRequest, Vec<RequestInput>), RequestError> {
         let malformed = |text: String| RequestError::Malformed(text);
         if json > body.len() {
             return Err(malformed(format!(
@@ -81,7 +81,7 @@ impl InferRequest {
 
 impl Input {
     /// Its values, binary ones from the front of `binary`.
-    fn take(self, binary: &mut &[u8]) -> Result<Given, RequestError> {
+    fn take(self, binary: &mut &[u8]) -> Result<RequestInput, RequestError> {
         refuse_shared_memory(&self.parameters)?;
         let size = self.parameters.get("binary_data_size");
         let data = match (size, self.data) {
@@ -116,10 +116,10 @@ impl Input {
                 })?;
                 let (own, rest) = binary.split_at(size as usize);
                 *binary = rest;
-                Given::read(&self.name, &self.datatype, own)?
+                RequestInput::read(&self.name, &self.datatype, own)?
             }
         };
-        Ok(Given {
+        Ok(RequestInput {
             name: self.name,
             datatype: self.datatype,
             shape: self.shape,
@@ -158,12 +158,12 @@ pub(super) struct InferResponse<'a> {
     pub model_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    pub outputs: Vec<Answered<'a>>,
+    pub outputs: Vec<OutputBody<'a>>,
 }
 
 /// One output of a response.
 #[derive(Debug, Serialize)]
-pub(super) struct Answered<'a> {
+pub(super) struct OutputBody<'a> {
     pub name: &'a str,
     pub datatype: &'static str,
     pub shape: Vec<usize>,

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::body::{Answered, BinarySize, InferRequest, InferResponse, Numbers};
+use super::body::{BinarySize, InferRequest, InferResponse, Numbers, OutputBody};
 use crate::engine::Array;
 use crate::serve::error::RequestError;
 use crate::serve::infer::{VERSION, ordered, wanted};
@@ -94,7 +94,7 @@ fn respond(
         } else if values.iter().any(|value| !value.is_finite()) {
             return Err(RequestError::NotJson(name.to_string()));
         }
-        answered.push(Answered {
+        answered.push(OutputBody {
             name,
             datatype: datatype.name(),
             shape: output.shape.clone(),

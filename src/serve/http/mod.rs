@@ -100,13 +100,13 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 /// `{model}` and, where the address has it, `{version}`.
 #[derive(serde::Deserialize)]
-struct Named {
+struct ModelPath {
     model: String,
     #[serde(default)]
     version: String,
 }
 
-async fn model_ready(State(app): State<Arc<App>>, Path(named): Path<Named>) -> Response {
+async fn model_ready(State(app): State<Arc<App>>, Path(named): Path<ModelPath>) -> Response {
     let model = app.models.get(&named.model, &named.version);
     match model.and_then(|model| app.model_ready(model)) {
         Ok(()) => StatusCode::OK.into_response(),
@@ -141,7 +141,7 @@ fn tensors(ports: &[Port]) -> Vec<Tensor<'_>> {
         .collect()
 }
 
-async fn metadata(State(app): State<Arc<App>>, Path(named): Path<Named>) -> Response {
+async fn metadata(State(app): State<Arc<App>>, Path(named): Path<ModelPath>) -> Response {
     match app.models.get(&named.model, &named.version) {
         Ok(model) => Json(ModelMetadata {
             name: model.name(),
@@ -155,7 +155,7 @@ async fn metadata(State(app): State<Arc<App>>, Path(named): Path<Named>) -> Resp
     }
 }
 
-async fn infer(State(app): State<Arc<App>>, Path(named): Path<Named>, request: Request) -> Response {
+async fn infer(State(app): State<Arc<App>>, Path(named): Path<ModelPath>, request: Request) -> Response {
     let started = Instant::now();
     let answer = infer::infer(&app, &named.model, &named.version, request).await;
     let model = app.models.get(&named.model, "").ok().map(|m| m.name());

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::fake::{Fault, Trouble};
 use super::*;
-use crate::pipeline::{Refused, StreamAnswer, StreamError, StreamItem, StreamStats};
+use crate::pipeline::{RefusedItems, StreamAnswer, StreamError, StreamItem, StreamStats};
 use crate::schedule::{Infeasible, Order, Overflow};
 
 /// Executions that measure one engine before a stream starts.
@@ -234,7 +234,7 @@ fn a_stream_that_nobody_listens_to_ends_and_frees_its_session() {
     input.send(row()).unwrap();
     drop(stream);
     session.run(&inputs).unwrap();
-    assert!(matches!(input.send(row()), Err(Refused::Ended(_))));
+    assert!(matches!(input.send(row()), Err(RefusedItems::Ended(_))));
 }
 
 #[test]
@@ -282,7 +282,10 @@ fn what_cannot_stream_says_why() {
     let size = stream.input.send(item(torn, 0)).unwrap_err().to_string();
     assert!(size.contains("input 0 has 15 elements instead of 16"), "{size}");
     let count = stream.input.send(item(row[..1].to_vec(), 0)).unwrap_err();
-    assert!(matches!(count, Refused::Count { got: 1, want: 2 }), "{count}");
+    assert!(
+        matches!(count, RefusedItems::Count { got: 1, want: 2 }),
+        "{count}"
+    );
 }
 
 proptest! {
@@ -319,7 +322,7 @@ proptest! {
                 let group = group.map(|(tag, inputs)| StreamItem { inputs, tag, arrived });
                 let mut group: Vec<_> = group.collect();
                 while let Err(error) = input.try_send(group) {
-                    let Refused::Full(back) = error else { panic!("{error}") };
+                    let RefusedItems::Full(back) = error else { panic!("{error}") };
                     group = back;
                     std::thread::yield_now();
                 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use tvm_dla::engine::cpu::onnx_layers;
 use tvm_dla::graph::{Lrn, Pad, Range};
 use tvm_dla::lower::{
-    BuildError, Built, Convolution, Deconvolution, MatrixMultiply, NetworkBuilder, Reduction, Scale, Shuffle,
-    Slice, Value, Weights,
+    BuildError, Convolution, Deconvolution, LayerResult, MatrixMultiply, NetworkBuilder, Reduction, Scale,
+    Shuffle, Slice, Value, Weights,
 };
 
 use crate::plan::{Kernel, Kind, Layer, Plan, Span};
@@ -71,7 +71,7 @@ impl Network<'_> {
     }
 
     /// A tensor as implicit INT8 keeps it, if it has a range.
-    fn in_range(&mut self, name: &str, tensor: usize, x: Value, range: f32) -> Built {
+    fn in_range(&mut self, name: &str, tensor: usize, x: Value, range: f32) -> LayerResult {
         if self.plan.int8 == 0 || range <= 0.0 {
             return Ok(x);
         }
@@ -89,7 +89,7 @@ impl Network<'_> {
         }
     }
 
-    fn value(&self, tensor: i64) -> Built {
+    fn value(&self, tensor: i64) -> LayerResult {
         let value = self.values.get(&(tensor as usize)).copied();
         value.ok_or_else(|| BuildError(format!("tensor {tensor} is not computed")))
     }
@@ -104,7 +104,7 @@ impl Network<'_> {
         Weights::from_values(shape, values)
     }
 
-    fn layer(&mut self, layer: &Layer) -> Built {
+    fn layer(&mut self, layer: &Layer) -> LayerResult {
         let name = layer.name.as_str();
         if let Kind::Constant { shape, values } = &layer.kind {
             let weights = self.weights(shape, *values);
@@ -230,7 +230,7 @@ impl Network<'_> {
     }
 
     /// Quantisation or its inverse: of a constant by a scale per channel, of a computed tensor by one.
-    fn by_scale(&mut self, layer: &Layer, x: Value, axis: i32, way: Way) -> Built {
+    fn by_scale(&mut self, layer: &Layer, x: Value, axis: i32, way: Way) -> LayerResult {
         let scales = self.constant(layer, 1)?.values();
         if let Some(constant) = self.constants.get(&(layer.inputs[0] as usize)) {
             let axis = usize::try_from(axis).unwrap_or(0);
@@ -287,7 +287,7 @@ impl Network<'_> {
         }
     }
 
-    fn convolution(&mut self, layer: &Layer, x: Value, kernel: &Kernel) -> Built {
+    fn convolution(&mut self, layer: &Layer, x: Value, kernel: &Kernel) -> LayerResult {
         let built = Convolution {
             kernel: self.kernel(layer, kernel, true)?,
             bias: kernel.bias.map(|span| self.weights(&[kernel.maps], span)),
@@ -296,7 +296,7 @@ impl Network<'_> {
         self.builder.convolution(&layer.name, x, &built)
     }
 
-    fn deconvolution(&mut self, layer: &Layer, x: Value, kernel: &Kernel) -> Built {
+    fn deconvolution(&mut self, layer: &Layer, x: Value, kernel: &Kernel) -> LayerResult {
         let built = Deconvolution {
             kernel: self.kernel(layer, kernel, false)?,
             bias: kernel.bias.map(|span| self.weights(&[kernel.maps], span)),
@@ -305,7 +305,7 @@ impl Network<'_> {
         self.builder.deconvolution(&layer.name, x, &built)
     }
 
-    fn scale(&mut self, layer: &Layer, x: Value, shift: Option<Span>, scale: Option<Span>) -> Built {
+    fn scale(&mut self, layer: &Layer, x: Value, shift: Option<Span>, scale: Option<Span>) -> LayerResult {
         let rank = self.plan.shapes[layer.inputs[0] as usize].len();
         let along = |span: Span| self.weights(&[span.1], span).along(1, rank);
         let parts = Scale {
@@ -315,7 +315,7 @@ impl Network<'_> {
         self.builder.scale(&layer.name, x, &parts)
     }
 
-    fn cut(&mut self, name: &str, x: Value, [start, stride]: [&[i64]; 2], size: &[usize]) -> Built {
+    fn cut(&mut self, name: &str, x: Value, [start, stride]: [&[i64]; 2], size: &[usize]) -> LayerResult {
         let axes = start.iter().zip(size).zip(stride).enumerate();
         let ranges = axes.map(|(axis, ((start, len), step))| Range {
             axis,
@@ -331,7 +331,7 @@ impl Network<'_> {
     }
 
     /// A slice that begins before its input and ends behind it reads the fill value there.
-    fn pad(&mut self, layer: &Layer, x: Value, start: &[i64], size: &[usize]) -> Built {
+    fn pad(&mut self, layer: &Layer, x: Value, start: &[i64], size: &[usize]) -> LayerResult {
         let from = &self.plan.shapes[layer.inputs[0] as usize];
         let before: Vec<usize> = start.iter().map(|s| (-s) as usize).collect();
         let rest = size.iter().zip(from).zip(&before);

@@ -1,7 +1,7 @@
 //! What quantisation, and casts to FP16, make of float32 values: in constants at once, in computed tensors by layers.
 
 use tvm_dla::graph::{Activation, BinaryKind};
-use tvm_dla::lower::{Built, NetworkBuilder, Value, Weights};
+use tvm_dla::lower::{LayerResult, NetworkBuilder, Value, Weights};
 
 /// Adding this and taking it away again rounds a float32 below 2^22 to the nearest integer, ties to even.
 const TO_INTEGER: f32 = 12_582_912.0; // 1.5 * 2^23
@@ -54,13 +54,13 @@ pub struct Rounding<'a> {
 }
 
 impl Rounding<'_> {
-    fn with(&mut self, kind: BinaryKind, x: Value, constant: f32) -> Built {
+    fn with(&mut self, kind: BinaryKind, x: Value, constant: f32) -> LayerResult {
         let constant = Weights::from_values(&vec![1; self.rank], &[constant]);
         let constant = self.builder.constant(self.name, &constant)?;
         self.builder.elementwise(self.name, kind, x, constant)
     }
 
-    pub fn quantise(&mut self, x: Value, scale: f32) -> Built {
+    pub fn quantise(&mut self, x: Value, scale: f32) -> LayerResult {
         let steps = self.with(BinaryKind::Div, x, scale)?;
         let bounds = Activation::Clip {
             min: LEAST,
@@ -71,12 +71,12 @@ impl Rounding<'_> {
         self.with(BinaryKind::Sub, up, TO_INTEGER)
     }
 
-    pub fn dequantise(&mut self, steps: Value, scale: f32) -> Built {
+    pub fn dequantise(&mut self, steps: Value, scale: f32) -> LayerResult {
         self.with(BinaryKind::Mul, steps, scale)
     }
 
     /// To 11 significant bits; what FP16 has no number for (beyond 65504, below 2^-14) keeps float32's.
-    pub fn halve(&mut self, x: Value) -> Built {
+    pub fn halve(&mut self, x: Value) -> LayerResult {
         let wide = self.with(BinaryKind::Mul, x, SPLIT)?;
         let rest = self.builder.elementwise(self.name, BinaryKind::Sub, wide, x)?;
         self.builder.elementwise(self.name, BinaryKind::Sub, wide, rest)

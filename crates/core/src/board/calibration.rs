@@ -11,14 +11,14 @@ const STORED: &str = include_str!("../../../../data/board_constants.json");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    pub constants: Vec<Stored>,
+    pub constants: Vec<StoredConstant>,
     pub accuracy: Vec<Accuracy>,
 }
 
 /// One constant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stored {
+pub struct StoredConstant {
     pub name: Key,
     pub value: f64,
     pub unit: String,

@@ -14,7 +14,7 @@ mod gpu;
 mod hardware;
 mod work;
 
-pub use calibration::{Accuracy, Calibration, Level, Processor, Stored};
+pub use calibration::{Accuracy, Calibration, Level, Processor, StoredConstant};
 pub use constants::{Constants, DEFINITIONS, Definition, Key};
 pub use contention::slow_down;
 pub use costs::{BoardCosts, CostError, Setting};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bundle, Kept, Options, Origin};
+use super::{Bundle, KeptCalls, Options, Origin};
 use crate::graph::{DType, Graph, Node, Op, Tensor, TensorId};
 use crate::plan::Plan;
 
@@ -18,7 +18,7 @@ pub(super) struct Header {
     plan: Option<Plan>,
     origin: Option<Origin>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    kept: Vec<Kept>,
+    kept: Vec<KeptCalls>,
 }
 
 #[derive(Serialize, Deserialize)]

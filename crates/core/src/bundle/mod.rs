@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use affine::{Affine, Integer};
 pub use error::BundleError;
-pub use kept::Kept;
+pub use kept::KeptCalls;
 pub use options::{BoardOption, Options, OptionsError};
 pub use origin::{AxesOrder, Origin, Port};
 pub use preprocess::{Channels, Fit, Preprocess};
@@ -47,7 +47,7 @@ pub struct Bundle {
     /// What the model declares where that differs from the network.
     pub origin: Option<Origin>,
     /// What stayed with TVM of the model, in one of its networks.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptCalls>,
 }
 
 impl Bundle {

@@ -12,7 +12,7 @@ use crate::board::{Kind, Layer, Level, Processor, Target, layers};
 use crate::graph::Graph;
 
 /// Layers of a network for either target, and its elements in and out.
-pub(super) struct Described {
+pub(super) struct NetworkLayers {
     pub gpu: Vec<Layer>,
     pub dla: Vec<Layer>,
     input: f64,
@@ -21,7 +21,7 @@ pub(super) struct Described {
 
 /// Every network that a row has named so far.
 #[derive(Default)]
-pub(super) struct Networks(HashMap<String, Option<Described>>);
+pub(super) struct Networks(HashMap<String, Option<NetworkLayers>>);
 
 impl Networks {
     pub fn observe(&mut self, row: &Row) -> Result<Observation, String> {
@@ -115,7 +115,7 @@ impl Networks {
         Ok((Level::Network, quantity))
     }
 
-    fn described(&mut self, model: &str) -> Result<&Described, String> {
+    fn described(&mut self, model: &str) -> Result<&NetworkLayers, String> {
         let entry = self.0.entry(model.to_string()).or_insert_with(|| {
             let graph = network(model)?.ok()?;
             Some(describe(&graph))
@@ -126,14 +126,14 @@ impl Networks {
     }
 }
 
-fn describe(graph: &Graph) -> Described {
+fn describe(graph: &Graph) -> NetworkLayers {
     let elements = |ids: &[crate::graph::TensorId]| -> f64 {
         let sizes = ids
             .iter()
             .map(|id| graph.tensor(*id).shape.iter().product::<usize>());
         sizes.sum::<usize>() as f64
     };
-    Described {
+    NetworkLayers {
         gpu: layers(graph, Target::Gpu),
         dla: layers(graph, Target::Dla),
         input: elements(&graph.inputs),
@@ -143,7 +143,7 @@ fn describe(graph: &Graph) -> Described {
 
 /// What a DLA runs, and what falls back: from the first layer on that it does not take. Caffe's classifier is a
 /// convolution to it, ONNX's is not.
-fn split(described: &Described, row: &Row) -> (Vec<Layer>, Vec<Layer>) {
+fn split(described: &NetworkLayers, row: &Row) -> (Vec<Layer>, Vec<Layer>) {
     let caffe = row.model == "GoogLeNet";
     let stays = |layer: &Layer| match layer.kind {
         Kind::MatMul => caffe,

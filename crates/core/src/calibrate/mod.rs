@@ -15,7 +15,7 @@ mod summary;
 
 pub use fit::fit;
 pub use networks::network;
-pub use observation::{Observation, Unused, observations};
+pub use observation::{Observation, UnusedRow, observations};
 pub use paper::{POINTS, fit_paper, parts as paper_parts, ratio as paper_ratio, setting as paper_setting};
 pub use rows::{Row, rows};
 pub use summary::{Errors, calibration, leave_one_source_out, medians};

@@ -31,19 +31,19 @@ impl Observation {
 }
 
 /// A row that is left out, with the reason.
-pub struct Unused {
+pub struct UnusedRow {
     pub id: String,
     pub reason: String,
 }
 
 /// Every row as an observation, or the reason why it is none.
-pub fn observations(rows: &[Row]) -> (Vec<Observation>, Vec<Unused>) {
+pub fn observations(rows: &[Row]) -> (Vec<Observation>, Vec<UnusedRow>) {
     let mut networks = Networks::default();
     let (mut used, mut unused) = (Vec::new(), Vec::new());
     for row in rows {
         match networks.observe(row) {
             Ok(observation) => used.push(observation),
-            Err(reason) => unused.push(Unused {
+            Err(reason) => unused.push(UnusedRow {
                 id: row.id.clone(),
                 reason,
             }),

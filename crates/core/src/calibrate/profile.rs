@@ -1,12 +1,12 @@
 //! Rows of profiles: single layers, and groups of them.
 
-use super::described::Described;
+use super::described::NetworkLayers;
 use super::quantity::{Quantity, Work};
 use super::rows::Row;
 use crate::board::{Kind, Layer};
 
 /// The time that a row of a profile stands for.
-pub(super) fn part(row: &Row, described: &Described) -> Result<Quantity, String> {
+pub(super) fn part(row: &Row, described: &NetworkLayers) -> Result<Quantity, String> {
     if row.model == "GoogLeNet" {
         return googlenet(row, described);
     }
@@ -43,7 +43,7 @@ fn on_gpu(layers: Vec<Layer>) -> Quantity {
     }
 }
 
-fn googlenet(row: &Row, described: &Described) -> Result<Quantity, String> {
+fn googlenet(row: &Row, described: &NetworkLayers) -> Result<Quantity, String> {
     let text = row.layer.as_str();
     let between = |layers: &[Layer], from: usize, to: usize| -> Vec<Layer> {
         let inside = |l: &&Layer| place(&l.name).is_some_and(|p| (from..=to).contains(&p));
@@ -76,7 +76,7 @@ fn googlenet(row: &Row, described: &Described) -> Result<Quantity, String> {
 }
 
 /// `a + b || c + d input reformatter 0`.
-fn gpu_layer(text: &str, described: &Described) -> Result<Quantity, String> {
+fn gpu_layer(text: &str, described: &NetworkLayers) -> Result<Quantity, String> {
     let (base, input) = match (
         text.split_once(" input reformatter"),
         text.split_once(" output reformatter"),

@@ -4,7 +4,7 @@ use super::fit::fit;
 use super::observation::Observation;
 use super::paper::POINTS;
 use crate::board::{
-    Accuracy, Arithmetic, Calibration, Constants, DEFINITIONS, Key, Level, Processor, Stored,
+    Accuracy, Arithmetic, Calibration, Constants, DEFINITIONS, Key, Level, Processor, StoredConstant,
 };
 
 /// One observation's error twice: fitted with it, and fitted without its source. Relative: 0.1 is 10 % too slow.
@@ -89,7 +89,7 @@ pub fn calibration(observations: &[Observation], errors: &[Errors], constants: &
             }
         }
     }
-    let stored = DEFINITIONS.iter().map(|d| Stored {
+    let stored = DEFINITIONS.iter().map(|d| StoredConstant {
         name: d.key,
         value: rounded(constants.get(d.key)),
         unit: d.unit.to_string(),

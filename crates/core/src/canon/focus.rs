@@ -22,7 +22,7 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
     true
 }
 
-struct Found {
+struct FocusPattern {
     conv: Conv2d,
     weights: TensorId,
     joined: TensorId,
@@ -39,7 +39,7 @@ struct Grid {
     places: Vec<(usize, [usize; 2])>,
 }
 
-fn found(edit: &Edit, node: usize) -> Option<Found> {
+fn found(edit: &Edit, node: usize) -> Option<FocusPattern> {
     let Node { op, inputs, .. } = edit.node(node);
     let (Op::Conv2d(conv), [joined, weights]) = (op, &inputs[..]) else {
         return None;
@@ -52,7 +52,7 @@ fn found(edit: &Edit, node: usize) -> Option<Found> {
         op if op.only_reshapes() => blocks(edit, last)?,
         _ => return None,
     };
-    Some(Found {
+    Some(FocusPattern {
         conv: conv.clone(),
         weights: *weights,
         joined: *joined,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::edit::Budget;
-use super::layout::{self, Settled};
+use super::layout::{self, SettledNetwork};
 use super::{Canonical, rewritten};
 use crate::graph::{Graph, GraphError, TensorId};
 
@@ -65,7 +65,7 @@ pub fn canonicalise(graph: Graph, ranged: &HashSet<TensorId>) -> Result<Form, Gr
 }
 
 impl Form {
-    fn settle(&mut self, settled: Settled) {
+    fn settle(&mut self, settled: SettledNetwork) {
         self.graph = settled.graph;
         for id in self.tensors.values_mut() {
             *id = settled.tensors[id];

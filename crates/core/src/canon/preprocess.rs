@@ -36,13 +36,13 @@ pub(super) fn fold(edit: &mut Edit, node: usize) -> bool {
 }
 
 /// How a layer's weights meet the channels that it reads.
-struct Weighted {
+struct WeightLayout {
     channel_axis: usize,
     groups: usize,
     pads: bool,
 }
 
-impl Weighted {
+impl WeightLayout {
     /// Per weight `[O, C / groups, ..]` the channel that it is multiplied with.
     fn channels<'a>(&'a self, shape: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
         let (outputs, per_group) = (shape[0], shape[1]);
@@ -53,7 +53,7 @@ impl Weighted {
     }
 }
 
-fn weighted(edit: &Edit, node: usize) -> Option<(TensorId, Weighted)> {
+fn weighted(edit: &Edit, node: usize) -> Option<(TensorId, WeightLayout)> {
     let Node {
         op, inputs, output, ..
     } = edit.node(node);
@@ -64,7 +64,7 @@ fn weighted(edit: &Edit, node: usize) -> Option<(TensorId, Weighted)> {
         Op::Dense => (1, false, edit.shape(*output).len() - 1),
         _ => return None,
     };
-    let layer = Weighted {
+    let layer = WeightLayout {
         channel_axis,
         groups,
         pads,
@@ -77,7 +77,7 @@ fn scale(
     node: usize,
     x: TensorId,
     weights: TensorId,
-    layer: &Weighted,
+    layer: &WeightLayout,
     values: Vec<f32>,
     factors: &[f32],
 ) -> bool {
@@ -100,7 +100,7 @@ fn shift(
     node: usize,
     x: TensorId,
     weights: TensorId,
-    layer: &Weighted,
+    layer: &WeightLayout,
     values: &[f32],
     shifts: &[f32],
 ) -> bool {

@@ -17,7 +17,7 @@ pub struct Value(pub u32);
 pub struct BuildError(pub String);
 
 /// What adding a layer gives.
-pub type Built = Result<Value, BuildError>;
+pub type LayerResult = Result<Value, BuildError>;
 
 /// A float32 constant: little-endian elements in row-major order, shared and never copied on the way.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,30 +154,30 @@ pub trait NetworkBuilder {
     fn broadcasts(&self) -> bool {
         true
     }
-    fn input(&mut self, name: &str, shape: &[usize]) -> Built;
-    fn constant(&mut self, name: &str, value: &Weights) -> Built;
-    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built;
-    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built;
-    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built;
+    fn input(&mut self, name: &str, shape: &[usize]) -> LayerResult;
+    fn constant(&mut self, name: &str, value: &Weights) -> LayerResult;
+    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> LayerResult;
+    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> LayerResult;
+    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> LayerResult;
     /// `a[N,I], b[O,I]` -> `[N,O]`.
-    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built;
-    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built;
-    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built;
-    fn activation(&mut self, name: &str, x: Value, function: Activation) -> Built;
-    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> Built;
+    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> LayerResult;
+    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> LayerResult;
+    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> LayerResult;
+    fn activation(&mut self, name: &str, x: Value, function: Activation) -> LayerResult;
+    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> LayerResult;
     /// `slope` is `[1, C, 1, ...]` with the rank of `x`.
-    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built;
+    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> LayerResult;
     /// Both operands have the same rank; lengths of one are broadcast.
-    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built;
-    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built;
-    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built;
-    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built;
-    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built;
-    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built;
-    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> Built;
-    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built;
-    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built;
-    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built;
+    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> LayerResult;
+    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> LayerResult;
+    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> LayerResult;
+    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> LayerResult;
+    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> LayerResult;
+    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> LayerResult;
+    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> LayerResult;
+    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> LayerResult;
+    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> LayerResult;
+    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> LayerResult;
     /// `x` is the network's tensor `tensor`, computed by the layers added since the last call: ranges are given, and
     /// precisions chosen, per tensor of the network.
     fn tensor(&mut self, _tensor: &str, _x: Value) {}

@@ -14,8 +14,8 @@ mod shape;
 mod tests;
 
 pub use builder::{
-    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder, Pooling,
-    Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
+    BuildError, Convolution, Deconvolution, FullyConnected, LayerResult, MatrixMultiply, NetworkBuilder,
+    Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 pub use error::LowerError;
 pub use fuse::channel_operand;

@@ -22,7 +22,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn add(&mut self, name: &str, layer: String) -> Built {
+    fn add(&mut self, name: &str, layer: String) -> LayerResult {
         if self.refuse == Some(name) {
             return Err(BuildError("no such layer here".into()));
         }
@@ -36,13 +36,13 @@ impl NetworkBuilder for Recorder {
     fn broadcasts(&self) -> bool {
         !self.same_shapes
     }
-    fn input(&mut self, name: &str, shape: &[usize]) -> Built {
+    fn input(&mut self, name: &str, shape: &[usize]) -> LayerResult {
         self.add(name, format!("input {shape:?}"))
     }
-    fn constant(&mut self, name: &str, value: &Weights) -> Built {
+    fn constant(&mut self, name: &str, value: &Weights) -> LayerResult {
         self.add(name, format!("constant {:?}", value.shape))
     }
-    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built {
+    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> LayerResult {
         self.kernels.push(layer.kernel.data.clone());
         let bias = layer.bias.as_ref().map(|b| b.values());
         let pads = pads(&layer.geometry);
@@ -52,7 +52,7 @@ impl NetworkBuilder for Recorder {
         );
         self.add(name, line)
     }
-    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built {
+    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> LayerResult {
         let bias = layer.bias.as_ref().map(|b| b.values());
         let pads = pads(&layer.geometry);
         let line = format!(
@@ -61,17 +61,17 @@ impl NetworkBuilder for Recorder {
         );
         self.add(name, line)
     }
-    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built {
+    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> LayerResult {
         let line = format!("dense {} bias {}", x.0, layer.bias.is_some());
         self.add(name, line)
     }
-    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built {
+    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> LayerResult {
         self.add(name, format!("matmul {} {}", a.0, b.0))
     }
-    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built {
+    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> LayerResult {
         self.add(name, format!("{layer:?} {} {}", a.0, b.0))
     }
-    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built {
+    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> LayerResult {
         let values = |w: &Option<Weights>| w.as_ref().map(|w| (w.shape.clone(), w.values()));
         let line = format!(
             "scale {} {:?} {:?}",
@@ -81,19 +81,19 @@ impl NetworkBuilder for Recorder {
         );
         self.add(name, line)
     }
-    fn activation(&mut self, name: &str, x: Value, function: Activation) -> Built {
+    fn activation(&mut self, name: &str, x: Value, function: Activation) -> LayerResult {
         self.add(name, format!("{function:?} {}", x.0))
     }
-    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> Built {
+    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> LayerResult {
         self.add(name, format!("{function:?} {}", x.0))
     }
-    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built {
+    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> LayerResult {
         self.add(name, format!("prelu {} {:?}", x.0, slope.shape))
     }
-    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built {
+    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> LayerResult {
         self.add(name, format!("{kind:?} {} {}", a.0, b.0))
     }
-    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built {
+    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> LayerResult {
         let pads = pads(&layer.geometry);
         let line = format!(
             "pool {} {:?} pads {pads:?} counted {} global {}",
@@ -101,23 +101,23 @@ impl NetworkBuilder for Recorder {
         );
         self.add(name, line)
     }
-    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built {
+    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> LayerResult {
         self.add(name, format!("resize {} {:?}", x.0, layer.shape))
     }
-    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built {
+    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> LayerResult {
         self.add(name, format!("pad {} {:?} {:?}", x.0, layer.before, layer.after))
     }
-    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built {
+    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> LayerResult {
         self.add(name, format!("lrn {} {}", x.0, layer.size))
     }
-    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built {
+    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> LayerResult {
         self.add(name, format!("reduce {} {:?}", x.0, layer.axes))
     }
-    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> Built {
+    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> LayerResult {
         let line = format!("shuffle {} {:?} {:?}", x.0, layer.permutation, layer.shape);
         self.add(name, line)
     }
-    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built {
+    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> LayerResult {
         let ranges: Vec<String> = layer
             .ranges
             .iter()
@@ -125,11 +125,11 @@ impl NetworkBuilder for Recorder {
             .collect();
         self.add(name, format!("slice {} {}", x.0, ranges.join(", ")))
     }
-    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built {
+    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> LayerResult {
         let xs: Vec<u32> = xs.iter().map(|x| x.0).collect();
         self.add(name, format!("concat {xs:?} axis {axis}"))
     }
-    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built {
+    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> LayerResult {
         self.add(name, format!("softmax {} axis {axis}", x.0))
     }
     fn tensor(&mut self, tensor: &str, x: Value) {

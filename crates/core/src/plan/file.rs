@@ -21,7 +21,7 @@ pub struct PlanFile {
 
 /// Plans for the batches they add up to, and the file they are from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tuned {
+pub struct TunedPlans {
     pub plans: Vec<Plan>,
     pub from: String,
 }

@@ -18,7 +18,7 @@ mod text;
 pub use count::counted;
 pub use device::{Device, name};
 pub use error::PlanError;
-pub use file::{PlanFile, Tuned};
+pub use file::{PlanFile, TunedPlans};
 pub use stage::StageKind;
 
 use serde::{Deserialize, Serialize};

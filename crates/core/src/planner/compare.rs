@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::learn::Planner;
 use super::offer::{Engine, Offer};
 use super::rates::Kind;
-use super::seen::Seen;
+use super::seen::SeenTimes;
 use crate::plan::{Device, Plan};
 
 /// Standard errors that a gain has to exceed.
@@ -145,7 +145,7 @@ impl Planner {
 }
 
 /// A prediction and what batches took, by how sure either is.
-fn blend(predicted_us: f64, ran: &Seen) -> f64 {
+fn blend(predicted_us: f64, ran: &SeenTimes) -> f64 {
     let (own, other) = (PREDICTED.powi(2), ran.error().powi(2));
     predicted_us * (ran.us / predicted_us).powf(own / (own + other))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::estimate::Estimate;
 use super::frame::Frame;
-use super::seen::Seen;
+use super::seen::SeenTimes;
 use crate::plan::Plan;
 
 /// How often plans are compared as soon as may be; later only now and then, or when a speed has changed.
@@ -25,7 +25,7 @@ pub(super) struct Course {
     pub learned: bool,
     pub batches: u64,
     /// What whole batches took, by plan.
-    pub ran: HashMap<Plan, Seen>,
+    pub ran: HashMap<Plan, SeenTimes>,
     /// A better plan whose engines are not all there, and what a batch loses without it.
     pub wanted: Option<Estimate>,
     pub lost_us: f64,
@@ -68,7 +68,7 @@ impl Course {
 
     /// Takes in the time of a batch with the current plan.
     pub fn add(&mut self, us: f64) {
-        let Some(new) = Seen::of(&[us]) else { return };
+        let Some(new) = SeenTimes::of(&[us]) else { return };
         self.batches += 1;
         self.missed_us += self.lost_us;
         self.since_us += us;

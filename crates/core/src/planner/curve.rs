@@ -3,7 +3,7 @@
 use super::Forecast;
 use super::forecast::Table;
 use super::rates::{Kind, Rates};
-use super::seen::{Seen, plausible};
+use super::seen::{SeenTimes, plausible};
 use crate::plan::{Device, StageKind};
 
 /// How far a model's error differs between a size and one of twice the rows, and how far that of the law without a model.
@@ -32,32 +32,32 @@ const LEAST: f64 = 1e-6;
 /// Microseconds by rows.
 pub(super) enum Curve<'a> {
     /// Some expected times, with the factors by which executions took longer.
-    Known(Expected<'a>, Vec<Factor>),
+    Known(ExpectedTime<'a>, Vec<Factor>),
     Scaled(Box<Curve<'a>>, f64),
     Sum(Box<Curve<'a>>, Box<Curve<'a>>),
 }
 
 /// What times are compared with.
 #[derive(Clone, Copy)]
-pub(super) enum Expected<'a> {
+pub(super) enum ExpectedTime<'a> {
     /// A board's model.
     Model(&'a Forecast, &'a Table),
     /// In proportion to the rows and so many more.
     Law(f64),
 }
 
-impl Expected<'_> {
+impl ExpectedTime<'_> {
     fn us(&self, rows: usize) -> f64 {
         match self {
-            Expected::Model(_, table) => table.us(rows),
-            Expected::Law(more) => more + rows as f64,
+            ExpectedTime::Model(_, table) => table.us(rows),
+            ExpectedTime::Law(more) => more + rows as f64,
         }
     }
 
     fn shape(&self) -> f64 {
         match self {
-            Expected::Model(..) => SHAPE,
-            Expected::Law(_) => LAW_SHAPE,
+            ExpectedTime::Model(..) => SHAPE,
+            ExpectedTime::Law(_) => LAW_SHAPE,
         }
     }
 }
@@ -98,8 +98,8 @@ impl Rates {
         let forecast = self.forecast.as_deref().filter(|_| kind.way == 0);
         let model = forecast.and_then(|f| Some((f, f.table(kind.stage, kind.device)?)));
         let expected = match model {
-            Some((forecast, table)) => Expected::Model(forecast, table),
-            None => Expected::Law(more(kind)),
+            Some((forecast, table)) => ExpectedTime::Model(forecast, table),
+            None => ExpectedTime::Law(more(kind)),
         };
         let factors = self.factors(expected, kind);
         let told = model.is_some_and(|_| !self.is_foreign(expected, kind.device));
@@ -107,14 +107,14 @@ impl Rates {
     }
 
     /// Whether the GPU shows that the model is of another machine: then it says nothing of DLAs that nobody saw.
-    fn is_foreign(&self, model: Expected<'_>, device: Device) -> bool {
+    fn is_foreign(&self, model: ExpectedTime<'_>, device: Device) -> bool {
         let seen = self.factors_of(model, Kind::whole());
         let near = 1.0 / FOREIGN..=FOREIGN;
         device != Device::Gpu && !seen.is_empty() && !seen.iter().any(|f| near.contains(&f.factor))
     }
 
     /// By how much the device was slower than expected, else a device of its kind.
-    fn factors(&self, expected: Expected<'_>, kind: Kind) -> Vec<Factor> {
+    fn factors(&self, expected: ExpectedTime<'_>, kind: Kind) -> Vec<Factor> {
         let own = self.factors_of(expected, kind);
         let twin = match kind.device {
             Device::Gpu => None,
@@ -133,16 +133,16 @@ impl Rates {
     }
 
     /// A model may be wrong by the same factor for all stages.
-    fn factors_of(&self, expected: Expected<'_>, kind: Kind) -> Vec<Factor> {
-        let factor = |(other, rows, seen): (Kind, usize, &Seen)| {
+    fn factors_of(&self, expected: ExpectedTime<'_>, kind: Kind) -> Vec<Factor> {
+        let factor = |(other, rows, seen): (Kind, usize, &SeenTimes)| {
             // A law is in rows, not in microseconds.
             let (told, us) = match expected {
-                Expected::Model(forecast, _) if other.way == 0 => {
+                ExpectedTime::Model(forecast, _) if other.way == 0 => {
                     let us = forecast.us(other.stage, other.device, rows)?;
                     (us, us)
                 }
-                Expected::Law(_) if other == kind => (expected.us(rows), seen.us),
-                Expected::Model(..) | Expected::Law(_) => return None,
+                ExpectedTime::Law(_) if other == kind => (expected.us(rows), seen.us),
+                ExpectedTime::Model(..) | ExpectedTime::Law(_) => return None,
             };
             let overhead = (OVERHEAD_US / us).powi(2);
             let kin = if other == kind {

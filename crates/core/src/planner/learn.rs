@@ -16,7 +16,7 @@ const PATIENCE: u64 = 32;
 
 /// One batch that has run.
 #[derive(Debug, Clone)]
-pub struct Ran<'a> {
+pub struct BatchRun<'a> {
     pub plan: &'a Plan,
     /// Number of its cut; 0 is the longest prefix.
     pub way: u32,
@@ -124,7 +124,7 @@ impl Planner {
 
     /// Takes in a batch that ran with the plan of [`Planner::next`]. What it returns is worth building, beside what
     /// there is.
-    pub fn learn(&mut self, ran: &Ran<'_>, engines: impl FnOnce() -> HashSet<Engine>) -> Vec<Engine> {
+    pub fn learn(&mut self, ran: &BatchRun<'_>, engines: impl FnOnce() -> HashSet<Engine>) -> Vec<Engine> {
         self.batches += 1;
         let changed = self.take(ran);
         let rows = ran.plan.total();
@@ -152,7 +152,7 @@ impl Planner {
     }
 
     /// Adds the executions to the rates; whether a device's speed has changed for good.
-    fn take(&mut self, ran: &Ran<'_>) -> bool {
+    fn take(&mut self, ran: &BatchRun<'_>) -> bool {
         let way = ran.way;
         let beside = self.beside(ran);
         let mut groups: BTreeMap<(Kind, usize), Vec<f64>> = BTreeMap::new();
@@ -189,7 +189,7 @@ impl Planner {
     }
 
     /// How many times longer than alone the GPU's and the DLAs' prefixes took in a batch, as far as a model says.
-    fn beside(&mut self, ran: &Ran<'_>) -> [f64; 2] {
+    fn beside(&mut self, ran: &BatchRun<'_>) -> [f64; 2] {
         if ran.plan.gpu_alone() {
             return [1.0, 1.0];
         }
@@ -206,7 +206,7 @@ impl Planner {
         beside
     }
 
-    fn side_by_side(&self, ran: &Ran<'_>) -> [f64; 2] {
+    fn side_by_side(&self, ran: &BatchRun<'_>) -> [f64; 2] {
         let frame = Frame {
             way: ran.way,
             ..Frame::default()

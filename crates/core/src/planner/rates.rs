@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Forecast;
-use super::seen::Seen;
+use super::seen::SeenTimes;
 use crate::plan::{Device, StageKind};
 
 /// A kind of execution: which stage on which device. [`StageKind::Whole`] is the GPU with the board to itself, the stages
@@ -27,7 +27,7 @@ impl Kind {
     }
 }
 
-pub(super) type Sizes = BTreeMap<usize, Seen>;
+pub(super) type Sizes = BTreeMap<usize, SeenTimes>;
 
 /// The times of every kind of execution, in microseconds by rows.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +55,7 @@ impl Rates {
     }
 
     /// What was seen of this kind with just as many rows.
-    pub fn at(&self, kind: Kind, rows: usize) -> Option<&Seen> {
+    pub fn at(&self, kind: Kind, rows: usize) -> Option<&SeenTimes> {
         self.seen.get(&kind)?.get(&rows)
     }
 
@@ -68,13 +68,13 @@ impl Rates {
         self.seen.values().all(BTreeMap::is_empty)
     }
 
-    pub fn each(&self) -> impl Iterator<Item = (Kind, usize, &Seen)> {
+    pub fn each(&self) -> impl Iterator<Item = (Kind, usize, &SeenTimes)> {
         let kinds = self.seen.iter();
         kinds.flat_map(|(kind, sizes)| sizes.iter().map(|(rows, seen)| (*kind, *rows, seen)))
     }
 
     /// Takes figures over as they are; those that cannot be times are left out.
-    pub fn put(&mut self, kind: Kind, rows: usize, seen: Seen) {
+    pub fn put(&mut self, kind: Kind, rows: usize, seen: SeenTimes) {
         if rows > 0 && seen.is_sound() {
             self.seen.entry(kind).or_default().insert(rows, seen);
         }
@@ -82,7 +82,7 @@ impl Rates {
 
     /// Takes in the executions of one batch; by which factor the device's speed has changed for good, if it has.
     pub fn add(&mut self, kind: Kind, rows: usize, times_us: &[f64]) -> Option<f64> {
-        let new = Seen::of(times_us).filter(|_| rows > 0)?;
+        let new = SeenTimes::of(times_us).filter(|_| rows > 0)?;
         let sizes = self.seen.entry(kind).or_default();
         match sizes.get_mut(&rows) {
             Some(seen) => seen.add(new),

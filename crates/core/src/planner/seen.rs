@@ -14,7 +14,7 @@ const DEVIATION: f64 = 0.05;
 
 /// Mean and spread of the times of one kind of execution, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Seen {
+pub struct SeenTimes {
     pub us: f64,
     /// Variance of single executions, relative to the mean.
     pub variance: f64,
@@ -31,14 +31,14 @@ pub(super) fn plausible(us: f64) -> bool {
     us.is_finite() && us > 0.0 && us <= LONGEST_US
 }
 
-impl Seen {
+impl SeenTimes {
     /// Of the executions of one batch; `None` when none of them is believed.
-    pub fn of(times_us: &[f64]) -> Option<Seen> {
+    pub fn of(times_us: &[f64]) -> Option<SeenTimes> {
         let times: Vec<f64> = times_us.iter().copied().filter(|t| plausible(*t)).collect();
         let count = times.len() as f64;
         let us = times.iter().sum::<f64>() / count;
         let square = times.iter().map(|t| (t / us - 1.0).powi(2)).sum::<f64>();
-        (count > 0.0).then(|| Seen {
+        (count > 0.0).then(|| SeenTimes {
             us,
             variance: match times.len() {
                 1 => DEVIATION * DEVIATION,
@@ -51,8 +51,8 @@ impl Seen {
     }
 
     /// Figures of an earlier process, sound or not.
-    pub fn kept(us: f64, variance: f64, count: f64, batches: u32) -> Seen {
-        Seen {
+    pub fn kept(us: f64, variance: f64, count: f64, batches: u32) -> SeenTimes {
+        SeenTimes {
             us,
             variance,
             count,
@@ -68,11 +68,11 @@ impl Seen {
     }
 
     /// Takes in one more batch; by which factor the speed has changed for good, if it has.
-    pub fn add(&mut self, new: Seen) -> Option<f64> {
+    pub fn add(&mut self, new: SeenTimes) -> Option<f64> {
         let ratio = new.us / self.us;
         // The first execution of an engine warms it up.
         if self.batches == 1 && ratio < 1.0 / (1.0 + JUMP) {
-            *self = Seen { batches: 2, ..new };
+            *self = SeenTimes { batches: 2, ..new };
             return None;
         }
         let off = i8::from(!(1.0 / (1.0 + JUMP)..=1.0 + JUMP).contains(&ratio));

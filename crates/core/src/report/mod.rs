@@ -8,4 +8,4 @@ mod paper;
 pub use arrivals::Arrivals;
 pub use chart::{Series, Tone, bars, lines};
 pub use page::{Page, table};
-pub use paper::{Bar, Comparison, Error, Published, published};
+pub use paper::{Bar, Comparison, Error, PublishedBatch, published};

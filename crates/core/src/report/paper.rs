@@ -12,7 +12,7 @@ const PUBLISHED: &str = include_str!("../../../../data/ksc2022.csv");
 
 /// One batch size of the published figure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Published {
+pub struct PublishedBatch {
     pub batch: usize,
     /// Images per second of the GPU alone.
     pub gpu: f64,
@@ -22,15 +22,15 @@ pub struct Published {
 }
 
 /// The nine batch sizes of the paper.
-pub fn published() -> Vec<Published> {
+pub fn published() -> Vec<PublishedBatch> {
     PUBLISHED.lines().skip(1).filter_map(row).collect()
 }
 
-fn row(line: &str) -> Option<Published> {
+fn row(line: &str) -> Option<PublishedBatch> {
     let mut cells = line.split(',');
     let batch = cells.next()?.parse().ok()?;
     let mut number = || cells.next()?.parse().ok();
-    Some(Published {
+    Some(PublishedBatch {
         batch,
         gpu: number()?,
         shared: number()?,
@@ -71,7 +71,7 @@ pub struct Comparison {
     pub errors: Vec<Error>,
     /// What ours stands beside; empty for a network that the paper does not have.
     #[serde(skip)]
-    theirs: Vec<Published>,
+    theirs: Vec<PublishedBatch>,
 }
 
 impl Comparison {
@@ -149,7 +149,7 @@ impl Comparison {
     /// Bars, ratio curve and table; `label` goes under every figure.
     pub fn write(&self, page: &mut Page, label: &str) {
         let labels: Vec<String> = self.bars.iter().map(|b| b.batch.to_string()).collect();
-        let theirs = |value: fn(&Published) -> f64| -> Vec<Option<f64>> {
+        let theirs = |value: fn(&PublishedBatch) -> f64| -> Vec<Option<f64>> {
             let found = self.bars.iter().map(|b| self.beside(b).0);
             found.map(|p| p.as_ref().map(value)).collect()
         };
@@ -219,7 +219,7 @@ impl Comparison {
         rows
     }
 
-    fn beside(&self, bar: &Bar) -> (Option<Published>, Option<&Error>) {
+    fn beside(&self, bar: &Bar) -> (Option<PublishedBatch>, Option<&Error>) {
         let theirs = self.theirs.iter().find(|p| p.batch == bar.batch).copied();
         (theirs, self.errors.iter().find(|e| e.batch == bar.batch))
     }

@@ -22,7 +22,7 @@ pub use pace::Pace;
 pub(crate) use pace::mixed;
 pub use stream::{
     Fate, Infeasible, Item, Order, Overflow, Stream, StreamCommand, StreamEvent, StreamLane, StreamRules,
-    StreamTask, Timed,
+    StreamTask, TimedEngine,
 };
 
 use std::ops::Range;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::lane::{Active, Lane, Waiting};
+use super::lane::{Active, Lane, WaitingTask};
 use super::{Costs, ExecutionCost, Load, Noise, SimError};
 use crate::plan::{Device, StageKind};
 use crate::schedule::TaskId;
@@ -60,7 +60,7 @@ impl<'a, T> Devices<'a, T> {
         } = execution;
         let mut cost = self.cost(stage, device, batch)?;
         cost.alone_us *= self.noise.factor(id);
-        let waiting = Waiting {
+        let waiting = WaitingTask {
             task,
             ready,
             rows: batch,

@@ -22,7 +22,7 @@ pub enum Flow {
 
 /// One simulated run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Simulated {
+pub struct SimulatedRun {
     pub rows: usize,
     /// Microseconds from the call to the last row.
     pub makespan_us: f64,
@@ -32,7 +32,7 @@ pub struct Simulated {
     pub spans: Vec<Span>,
 }
 
-impl Simulated {
+impl SimulatedRun {
     /// Rows per second.
     pub fn rate(&self) -> f64 {
         self.rows as f64 * 1e6 / self.makespan_us.max(f64::MIN_POSITIVE)
@@ -56,7 +56,7 @@ impl Simulated {
 ///
 /// # Errors
 /// [`SimError`] when the costs know no time for an execution, or are not times, or the plan has nothing to run.
-pub fn simulate(plan: &Plan, flow: Flow, costs: &dyn Costs, noise: Noise) -> Result<Simulated, SimError> {
+pub fn simulate(plan: &Plan, flow: Flow, costs: &dyn Costs, noise: Noise) -> Result<SimulatedRun, SimError> {
     let mut world = World::new(plan, flow, costs, noise);
     let commands = world.schedule.start(&[]);
     world.obey(commands)?;
@@ -195,8 +195,8 @@ impl<'a> World<'a> {
         }
     }
 
-    fn finish(self, plan: &Plan) -> Simulated {
-        Simulated {
+    fn finish(self, plan: &Plan) -> SimulatedRun {
+        SimulatedRun {
             rows: plan.total(),
             makespan_us: self.now,
             devices: self.devices.used(),

@@ -11,7 +11,7 @@ pub(super) const SAME: f64 = 1e-6;
 /// Computes its tasks in the order given, one at a time. With two engines of a kind the next one is submitted meanwhile.
 pub(super) struct Lane<T> {
     pub device: Device,
-    pub queue: VecDeque<Waiting<T>>,
+    pub queue: VecDeque<WaitingTask<T>>,
     pub active: Option<Active<T>>,
     /// Submitted, or being submitted, while `active` computes.
     staged: Option<Active<T>>,
@@ -19,7 +19,7 @@ pub(super) struct Lane<T> {
     pub used: Use,
 }
 
-pub(super) struct Waiting<T> {
+pub(super) struct WaitingTask<T> {
     pub task: T,
     /// The moment from which it may start.
     pub ready: f64,
@@ -66,7 +66,7 @@ impl<T> Lane<T> {
     }
 
     fn next(&mut self, now: f64) -> Option<Active<T>> {
-        let ready = |w: &Waiting<T>| w.ready <= now + SAME;
+        let ready = |w: &WaitingTask<T>| w.ready <= now + SAME;
         self.queue.front().filter(|w| ready(w))?;
         self.queue.pop_front().map(|waiting| Active {
             task: waiting.task,

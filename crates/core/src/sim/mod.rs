@@ -18,11 +18,11 @@ mod sweep;
 
 pub use costs::{Costs, ExecutionCost, HostCosts, Load};
 pub use devices::Use;
-pub use driver::{Flow, Simulated, simulate};
+pub use driver::{Flow, SimulatedRun, simulate};
 pub use error::SimError;
 pub use noise::Noise;
 #[cfg(any(test, feature = "testing"))]
 pub use off::Off;
-pub use online::{Answered, SimulatedStream, simulate_stream, stream_lanes};
+pub use online::{AnsweredItem, SimulatedStream, simulate_stream, stream_lanes};
 pub use stream::{Arrival, Arriving, arrivals, crossover};
 pub use sweep::{Choice, DevicePoint, EQUAL, Network, Point, best, sweep};

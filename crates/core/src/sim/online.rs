@@ -9,12 +9,12 @@ use super::lane::SAME;
 use super::{Costs, Noise, SimError, Use};
 use crate::plan::{Device, StageKind};
 use crate::schedule::{
-    Fate, Item, Phase, Stream, StreamCommand, StreamEvent, StreamLane, StreamRules, StreamTask, Timed,
+    Fate, Item, Phase, Stream, StreamCommand, StreamEvent, StreamLane, StreamRules, StreamTask, TimedEngine,
 };
 
 /// How one item fared.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Answered {
+pub struct AnsweredItem {
     pub item: Item,
     pub fate: Fate,
     /// Microseconds from the start of the stream.
@@ -26,7 +26,7 @@ pub struct Answered {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedStream {
     /// In the order in which they were delivered.
-    pub answers: Vec<Answered>,
+    pub answers: Vec<AnsweredItem>,
     pub devices: BTreeMap<Device, Use>,
     /// Microseconds until the last answer.
     pub makespan_us: f64,
@@ -57,7 +57,7 @@ pub fn stream_lanes(
     let mut timed = |stage, device, batch: usize| {
         let cost = devices.cost(stage, device, batch)?;
         let expected = time(cost.submit_us + cost.alone_us);
-        Ok::<Timed, SimError>(Timed { batch, expected })
+        Ok::<TimedEngine, SimError>(TimedEngine { batch, expected })
     };
     let merges = |device: Device| flow == Flow::PrefixSuffix && device != Device::Gpu;
     let merging = batches.iter().filter(|(device, _)| merges(*device));
@@ -68,7 +68,7 @@ pub fn stream_lanes(
     for (device, batches) in batches {
         let stage = first_stage(flow, *device);
         let first = batches.iter().map(|batch| timed(stage, *device, *batch));
-        let first = first.collect::<Result<Vec<Timed>, SimError>>()?;
+        let first = first.collect::<Result<Vec<TimedEngine>, SimError>>()?;
         lanes.push(StreamLane {
             device: *device,
             first,
@@ -80,7 +80,7 @@ pub fn stream_lanes(
         let suffix = merged
             .iter()
             .map(|batch| timed(StageKind::Suffix, Device::Gpu, *batch));
-        let suffix = suffix.collect::<Result<Vec<Timed>, SimError>>()?;
+        let suffix = suffix.collect::<Result<Vec<TimedEngine>, SimError>>()?;
         match lanes.iter_mut().find(|lane| lane.device == Device::Gpu) {
             Some(gpu) => gpu.suffix = suffix,
             None => lanes.push(StreamLane {
@@ -137,7 +137,7 @@ struct World<'a> {
     arrived: usize,
     closed: bool,
     now: f64,
-    answers: Vec<Answered>,
+    answers: Vec<AnsweredItem>,
     done: bool,
 }
 
@@ -194,7 +194,7 @@ impl World<'_> {
                     StreamCommand::Run(task) => self.queue(task)?,
                     StreamCommand::Keep(_) => {}
                     StreamCommand::Deliver(item, fate) => {
-                        self.answers.push(Answered {
+                        self.answers.push(AnsweredItem {
                             item,
                             fate,
                             arrived_us: micros(self.arrivals[item.0 as usize]),

@@ -55,7 +55,7 @@ struct Search<'a> {
     batch: usize,
 }
 
-type Estimated = Vec<(f64, Plan)>;
+type EstimatedPlans = Vec<(f64, Plan)>;
 
 impl Search<'_> {
     /// Nothing but the devices can be chosen.
@@ -69,7 +69,7 @@ impl Search<'_> {
         Plan::in_units(self.batch, &devices, unit)
     }
 
-    fn alone(&self) -> Result<Estimated, SimError> {
+    fn alone(&self) -> Result<EstimatedPlans, SimError> {
         let mut plans = Vec::new();
         for rows in divisors(self.batch, usize::MAX) {
             let rounds = self.batch / rows;
@@ -79,7 +79,7 @@ impl Search<'_> {
         Ok(plans)
     }
 
-    fn dlas(&self) -> Result<Estimated, SimError> {
+    fn dlas(&self) -> Result<EstimatedPlans, SimError> {
         let cores = self.network.dlas.len();
         if !self.batch.is_multiple_of(cores) {
             return self.uneven_dlas();
@@ -95,7 +95,7 @@ impl Search<'_> {
     }
 
     /// Each core in its own best rounds, the first ones with a row more.
-    fn uneven_dlas(&self) -> Result<Estimated, SimError> {
+    fn uneven_dlas(&self) -> Result<EstimatedPlans, SimError> {
         let cores = self.network.dlas.len();
         let (mut shares, mut slowest) = (Vec::new(), 0f64);
         for (at, device) in self.network.dlas.iter().enumerate() {
@@ -127,7 +127,7 @@ impl Search<'_> {
         Ok(vec![(slowest, Plan::new(shares, self.batch))])
     }
 
-    fn shared(&self) -> Result<Estimated, SimError> {
+    fn shared(&self) -> Result<EstimatedPlans, SimError> {
         let cores = self.network.dlas.len();
         let mut plans = Vec::new();
         let (gpu_rows, gpu_time) = self.best_gpu_rate()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::driver::{Flow, Simulated, simulate};
+use super::driver::{Flow, SimulatedRun, simulate};
 use super::search::candidates;
 use super::{Costs, Noise, SimError};
 use crate::plan::{Device, Plan};
@@ -123,7 +123,7 @@ pub fn best(
     batch: usize,
     costs: &dyn Costs,
     noise: Noise,
-) -> Result<(Plan, Simulated), SimError> {
+) -> Result<(Plan, SimulatedRun), SimError> {
     let mut found: Option<(Plan, f64)> = None;
     for plan in candidates(network, choice, batch, costs)? {
         let flow = network.flow(&plan);
@@ -137,7 +137,7 @@ pub fn best(
     Ok((plan, run))
 }
 
-fn point(choice: Choice, plan: &Plan, run: &Simulated) -> Point {
+fn point(choice: Choice, plan: &Plan, run: &SimulatedRun) -> Point {
     let devices = run.devices.iter().map(|(device, used)| {
         let point = DevicePoint {
             rows: used.rows,

@@ -27,7 +27,7 @@ enum Event {
         name: &'static str,
         pid: usize,
         tid: usize,
-        args: Named,
+        args: TrackName,
     },
     Complete {
         ph: &'static str,
@@ -42,7 +42,7 @@ enum Event {
 }
 
 #[derive(Serialize)]
-struct Named {
+struct TrackName {
     name: String,
 }
 
@@ -99,7 +99,7 @@ fn name(what: &'static str, tid: usize, name: String) -> Event {
         name: what,
         pid: PID,
         tid,
-        args: Named { name },
+        args: TrackName { name },
     }
 }
 

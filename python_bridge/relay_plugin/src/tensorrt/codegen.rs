@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{options, texts};
 use crate::compile::attribute;
-use tvm_dla::relay::json::{Written, write};
+use tvm_dla::relay::json::{WrittenDocument, write};
 use tvm_dla::tvm::{Arguments, CallError, Function, Object, Value};
 
 /// TVM's hook. The graph is read back once, so that what cannot run is refused while compiling.
@@ -31,7 +31,7 @@ pub fn constants(arguments: &Arguments<'_>) -> Result<Value, CallError> {
     Ok(Function::global("runtime.Map")?.call(&items)?)
 }
 
-fn written(function: &Object) -> Result<(String, Written), CallError> {
+fn written(function: &Object) -> Result<(String, WrittenDocument), CallError> {
     let symbol = attribute(function, "global_symbol")?.ok_or("an external function without global_symbol")?;
     let written = write(function, &symbol, &options::current()?)?;
     Ok((symbol, written))

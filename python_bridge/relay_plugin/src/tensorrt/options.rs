@@ -18,8 +18,8 @@ const DEFAULTS: [(&str, &[&str]); 5] = [
 
 pub fn current() -> Result<BTreeMap<String, Vec<String>>, CallError> {
     let given = match config()? {
-        Some(node) => Given::Fields(node),
-        None => target()?.map_or(Given::Nothing, Given::Map),
+        Some(node) => GivenOption::Fields(node),
+        None => target()?.map_or(GivenOption::Nothing, GivenOption::Map),
     };
     let mut options = BTreeMap::new();
     for (name, default) in DEFAULTS {
@@ -31,18 +31,18 @@ pub fn current() -> Result<BTreeMap<String, Vec<String>>, CallError> {
     Ok(options)
 }
 
-enum Given {
+enum GivenOption {
     Nothing,
     Fields(Object),
     Map(Object),
 }
 
-impl Given {
+impl GivenOption {
     fn get(&self, name: &str) -> Result<Option<Value>, TvmError> {
         match self {
-            Given::Nothing => Ok(None),
-            Given::Fields(node) => node.field(name).map(Some),
-            Given::Map(map) => map_item(map, name),
+            GivenOption::Nothing => Ok(None),
+            GivenOption::Fields(node) => node.field(name).map(Some),
+            GivenOption::Map(map) => map_item(map, name),
         }
     }
 }

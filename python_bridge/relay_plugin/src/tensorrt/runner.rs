@@ -5,7 +5,7 @@ use std::env;
 use std::sync::{Mutex, PoisonError};
 
 use crate::run::{inputs, run, run_over};
-use crate::settings::{Asked, Settings, say_once};
+use crate::settings::{RequestDefaults, Settings, say_once};
 use tvm_dla::bundle::Bundle;
 use tvm_dla::engine::{Numerics, Precision};
 use tvm_dla::quantise::{Batch, Method, Runs, collect, crossing, int8, probed};
@@ -23,7 +23,7 @@ pub enum Runner {
 pub struct Learning {
     bundle: Bundle,
     settings: Settings,
-    asked: Asked,
+    asked: RequestDefaults,
     session: Session,
     seen: Vec<Batch>,
     /// Runs that are still to be seen.
@@ -56,7 +56,7 @@ impl Runner {
             Arithmetic::Half => Precision::F16,
             Arithmetic::Float | Arithmetic::Int8 { .. } => Precision::F32,
         };
-        let asked = Asked {
+        let asked = RequestDefaults {
             numerics: Some(Numerics::of(precision)),
             workspace: request.workspace,
             cache: request.cache,
@@ -119,7 +119,7 @@ impl Learning {
             // A failure leaves nothing seen: the next runs calibrate anew.
             let seen = std::mem::take(&mut self.seen);
             let numerics = Some(self.calibrated(seen)?);
-            let asked = Asked {
+            let asked = RequestDefaults {
                 numerics,
                 ..self.asked.clone()
             };

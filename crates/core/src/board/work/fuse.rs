@@ -8,7 +8,7 @@ use crate::graph::{BinaryKind, Graph, Node, Op, TensorId};
 
 /// A layer, and what decides whether it can be merged with another.
 #[derive(Clone)]
-pub(super) struct Fused {
+pub(super) struct FusedLayer {
     pub layer: Layer,
     /// The activation it reads first.
     pub reads: TensorId,
@@ -22,7 +22,7 @@ pub(super) struct Fused {
     absorbed: bool,
 }
 
-pub(super) fn fuse(graph: &Graph) -> Vec<Fused> {
+pub(super) fn fuse(graph: &Graph) -> Vec<FusedLayer> {
     let mut fuser = Fuser {
         graph,
         rows: graph.batch() as f64,
@@ -52,7 +52,7 @@ struct Fuser<'a> {
     readers: Vec<usize>,
     /// By tensor: the layer whose result it is, as long as nothing else reads it.
     writer: Vec<Option<usize>>,
-    found: Vec<Fused>,
+    found: Vec<FusedLayer>,
 }
 
 impl Fuser<'_> {
@@ -99,7 +99,7 @@ impl Fuser<'_> {
     /// Takes up the padding that wrote `x`: the convolution reads what it read.
     fn padding_before(&mut self, x: TensorId) -> bool {
         let last = self.writer[x.0 as usize];
-        let padding = |f: &&mut Fused| f.padded && f.layer.kind == Kind::Move;
+        let padding = |f: &&mut FusedLayer| f.padded && f.layer.kind == Kind::Move;
         match last.map(|i| &mut self.found[i]).filter(padding) {
             Some(found) => {
                 found.absorbed = true;
@@ -236,7 +236,7 @@ impl Fuser<'_> {
         [inputs, outputs]: [f64; 2],
         weights: f64,
     ) -> usize {
-        self.found.push(Fused {
+        self.found.push(FusedLayer {
             layer: Layer {
                 name: node.name.clone(),
                 kind,

@@ -1,12 +1,12 @@
 //! On a GPU, TensorRT runs 1x1 convolutions that read the same tensor as one.
 
-use super::fuse::Fused;
+use super::fuse::FusedLayer;
 use super::layer::{Kind, Layer};
 
 /// Later siblings go into the first, as GoogLeNet's `1x1 || 3x3_reduce || 5x5_reduce` in every profile. The result of
 /// one that a concatenation would take in place then lies among the others', and is copied.
-pub(super) fn merge(fused: Vec<Fused>) -> Vec<Layer> {
-    let mut merged: Vec<Fused> = Vec::new();
+pub(super) fn merge(fused: Vec<FusedLayer>) -> Vec<Layer> {
+    let mut merged: Vec<FusedLayer> = Vec::new();
     let mut copies: Vec<Layer> = Vec::new();
     for next in fused {
         match merged.iter_mut().find(|first| alike(first, &next)) {
@@ -22,7 +22,7 @@ pub(super) fn merge(fused: Vec<Fused>) -> Vec<Layer> {
 }
 
 /// The copy of a result that no longer is where its reader wants it, once.
-fn copy(of: &mut Fused) -> Option<Layer> {
+fn copy(of: &mut FusedLayer) -> Option<Layer> {
     std::mem::take(&mut of.joined).then(|| Layer {
         name: format!("{} copy", of.layer.name),
         kind: Kind::Move,
@@ -36,12 +36,12 @@ fn copy(of: &mut Fused) -> Option<Layer> {
     })
 }
 
-fn alike(first: &Fused, next: &Fused) -> bool {
-    let simple = |f: &Fused| {
+fn alike(first: &FusedLayer, next: &FusedLayer) -> bool {
+    let simple = |f: &FusedLayer| {
         let kernel = f.layer.geometry.map(|g| (g.kernel, g.groups));
         f.layer.kind == Kind::Convolution && !f.padded && !f.layer.adds && kernel == Some(([1.0, 1.0], 1.0))
     };
-    let same = |f: &Fused| f.layer.geometry.map(|g| (g.input, g.stride));
+    let same = |f: &FusedLayer| f.layer.geometry.map(|g| (g.input, g.stride));
     first.reads == next.reads
         && first.activation == next.activation
         && simple(first)

@@ -3,10 +3,10 @@
 use super::net::{Net, Window, window};
 use crate::graph::{Graph, GraphError, PoolKind, TensorId};
 
-type Built = Result<Graph, GraphError>;
+type NetworkResult = Result<Graph, GraphError>;
 
 /// torchvision's.
-pub(super) fn alexnet() -> Built {
+pub(super) fn alexnet() -> NetworkResult {
     let (mut n, x) = Net::new("alexnet", [3, 224, 224]);
     let x = n.conv(x, 64, window(11, 4, 2), 1)?;
     let x = n.max_pool(x, window(3, 2, 0))?;
@@ -19,7 +19,7 @@ pub(super) fn alexnet() -> Built {
     head(n, x)
 }
 
-fn head(mut n: Net, x: TensorId) -> Built {
+fn head(mut n: Net, x: TensorId) -> NetworkResult {
     let mut x = x;
     for name in ["fc6", "fc7"] {
         x = n.dense(name, x, 4096)?;
@@ -31,7 +31,7 @@ fn head(mut n: Net, x: TensorId) -> Built {
 }
 
 /// Convolutions of 3x3 per block.
-pub(super) fn vgg(blocks: [usize; 5]) -> Built {
+pub(super) fn vgg(blocks: [usize; 5]) -> NetworkResult {
     let (mut n, mut x) = Net::new("vgg", [3, 224, 224]);
     for (count, maps) in blocks.into_iter().zip([64, 128, 256, 512, 512]) {
         for _ in 0..count {
@@ -43,7 +43,7 @@ pub(super) fn vgg(blocks: [usize; 5]) -> Built {
 }
 
 /// Version 1.0 or 1.1 of torchvision.
-pub(super) fn squeezenet(small: bool) -> Built {
+pub(super) fn squeezenet(small: bool) -> NetworkResult {
     let (mut n, x) = Net::new("squeezenet", [3, 224, 224]);
     let (first, pools): ((usize, Window), [usize; 2]) = if small {
         ((64, window(3, 2, 0)), [2, 4])
@@ -82,7 +82,7 @@ const INCEPTION: [(&str, [usize; 6]); 9] = [
 ];
 
 /// Caffe's, with its layer names: profiles name them.
-pub(super) fn googlenet() -> Built {
+pub(super) fn googlenet() -> NetworkResult {
     let (mut n, x) = Net::new("googlenet", [3, 224, 224]);
     let relu = |n: &mut Net, name: &str, x, maps, w| {
         let y = n.named_conv(name, x, maps, w, 1)?;

@@ -25,7 +25,7 @@ use wishes::Wishes;
 const MOST_TRIES: usize = 64;
 
 /// A network whose transposes have moved.
-pub(super) struct Settled {
+pub(super) struct SettledNetwork {
     pub graph: Graph,
     /// Tensor of the network before -> the tensor that has the same elements, perhaps in another order.
     pub tensors: HashMap<TensorId, TensorId>,
@@ -36,7 +36,7 @@ pub(super) struct Settled {
 }
 
 /// Moves the transposes of `graph`; `None` when there are none, or none can be spared.
-pub(super) fn settle(graph: &Graph) -> Option<Settled> {
+pub(super) fn settle(graph: &Graph) -> Option<SettledNetwork> {
     let transposes = graph.nodes.iter();
     let before = transposes.filter(|node| matches!(node.op, Op::Transpose { .. }));
     let before = before.count();
@@ -49,7 +49,7 @@ pub(super) fn settle(graph: &Graph) -> Option<Settled> {
     }
     let (written, tensors) = write::write(graph, &choice);
     let order = |id: &TensorId| choice.found(*id).cloned().unwrap_or_default();
-    let settled = Settled {
+    let settled = SettledNetwork {
         inputs: graph.inputs.iter().map(order).collect(),
         outputs: choice.ends().to_vec(),
         graph: written,

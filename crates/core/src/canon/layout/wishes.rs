@@ -8,12 +8,12 @@ use crate::graph::{Graph, Node, Op, TensorId};
 
 /// What is wanted of every tensor, found from the network's end to its beginning.
 pub(super) struct Wishes {
-    orders: HashMap<TensorId, Wanted>,
+    orders: HashMap<TensorId, WantedOrders>,
     flat: HashSet<TensorId>,
 }
 
 /// Orders that operators which mind want, directly or behind others that do not; how many they are.
-pub(super) type Wanted = Vec<(Order, usize)>;
+pub(super) type WantedOrders = Vec<(Order, usize)>;
 
 impl Wishes {
     pub(super) fn of(graph: &Graph) -> Wishes {
@@ -59,7 +59,7 @@ impl Wishes {
         }
         let on_result = self.on(node.output).iter();
         let on_operand = on_result.filter_map(|(order, count)| Some((wanted(graph, node, order)?, *count)));
-        let mut on_operand: Wanted = on_operand.collect();
+        let mut on_operand: WantedOrders = on_operand.collect();
         let reorders = matches!(node.op, Op::Dense | Op::Flatten | Op::Reshape { .. });
         if on_operand.is_empty() && reorders {
             on_operand.push((plain(graph.tensor(id).shape.len()), 1));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::follow::{Found, follow};
+use super::follow::{RowPlaces, follow};
 use super::place::Place;
 use crate::graph::{Graph, GraphError, Op, Tensor, TensorId};
 
@@ -41,7 +41,7 @@ impl Graph {
 }
 
 /// Gives the result of node `index` its rows; dimensions that a reshape names follow.
-fn resize(graph: &mut Graph, index: usize, batch: usize, found: &Found) -> Result<(), GraphError> {
+fn resize(graph: &mut Graph, index: usize, batch: usize, found: &RowPlaces) -> Result<(), GraphError> {
     let output = graph.nodes[index].output.0 as usize;
     let old = &graph.tensors[output].shape;
     let want = match found.places[output] {
@@ -69,7 +69,7 @@ fn resize(graph: &mut Graph, index: usize, batch: usize, found: &Found) -> Resul
 }
 
 /// A weight with the elements of one row for each of `batch` rows.
-fn repeated(graph: &mut Graph, id: TensorId, place: Place, batch: usize, found: &Found) -> TensorId {
+fn repeated(graph: &mut Graph, id: TensorId, place: Place, batch: usize, found: &RowPlaces) -> TensorId {
     let tensor = graph.tensor(id).clone();
     let row = place.after(&tensor.shape) * tensor.dtype.size();
     let data = tensor.weight.iter().flat_map(|data| {

@@ -1,7 +1,7 @@
 //! Follows the rows from the inputs to every tensor.
 
 use super::place::Place;
-use super::step::{Mixed, Operand, Step, steps};
+use super::step::{MixedRows, Operand, Step, steps};
 use crate::graph::{Graph, GraphError, Node, Tensor, TensorId};
 
 /// How often nodes are looked at, per node: places are guessed where there are several, and taken back where a guess
@@ -9,7 +9,7 @@ use crate::graph::{Graph, GraphError, Node, Tensor, TensorId};
 const LOOKS: usize = 64;
 
 /// Where the rows of a network lie.
-pub(super) struct Found {
+pub(super) struct RowPlaces {
     pub rows: usize,
     /// Per tensor; `None` where it is the same for every row.
     pub places: Vec<Option<Place>>,
@@ -23,7 +23,7 @@ struct Guess {
     others: std::vec::IntoIter<Step>,
 }
 
-impl Found {
+impl RowPlaces {
     /// The first output that does not hold its rows one after the other.
     pub fn scattered(&self, graph: &Graph) -> Option<TensorId> {
         let leads = |id: &TensorId| {
@@ -34,7 +34,7 @@ impl Found {
     }
 }
 
-pub(super) fn follow(graph: &Graph) -> Result<Found, GraphError> {
+pub(super) fn follow(graph: &Graph) -> Result<RowPlaces, GraphError> {
     let mut found = inputs(graph)?;
     let mut guesses: Vec<Guess> = Vec::new();
     let mut first: Option<GraphError> = None;
@@ -62,20 +62,20 @@ pub(super) fn follow(graph: &Graph) -> Result<Found, GraphError> {
     Ok(found)
 }
 
-fn inputs(graph: &Graph) -> Result<Found, GraphError> {
+fn inputs(graph: &Graph) -> Result<RowPlaces, GraphError> {
     let rows = graph.leading().ok_or(GraphError::Ragged)?;
     let mut places = vec![None; graph.tensors.len()];
     for id in &graph.inputs {
         places[id.0 as usize] = Some(Place::of(0));
     }
-    Ok(Found {
+    Ok(RowPlaces {
         rows,
         places,
         repeated: vec![Vec::new(); graph.nodes.len()],
     })
 }
 
-fn look(graph: &Graph, node: &Node, found: &Found) -> Result<Vec<Step>, GraphError> {
+fn look(graph: &Graph, node: &Node, found: &RowPlaces) -> Result<Vec<Step>, GraphError> {
     let output = &graph.tensor(node.output).shape;
     let place = |id: &TensorId| found.places[id.0 as usize];
     let (name, op) = (node.name.clone(), node.op.name());
@@ -83,12 +83,12 @@ fn look(graph: &Graph, node: &Node, found: &Found) -> Result<Vec<Step>, GraphErr
         steps(&node.op, operands, output, found.rows)
     });
     steps.map_err(|mixed| match mixed {
-        Mixed::Because(reason) => GraphError::NotRowIndependent {
+        MixedRows::Because(reason) => GraphError::NotRowIndependent {
             node: name,
             op,
             reason,
         },
-        Mixed::NoBatch(reason) => GraphError::NoBatch {
+        MixedRows::NoBatch(reason) => GraphError::NoBatch {
             node: name,
             op,
             reason,
@@ -120,7 +120,7 @@ pub(super) fn operands_of<T>(
 }
 
 /// Sees the last guess that `at` depends on in another way; gives the node to go on with.
-fn again(found: &mut Found, graph: &Graph, guesses: &mut Vec<Guess>, at: usize) -> Option<usize> {
+fn again(found: &mut RowPlaces, graph: &Graph, guesses: &mut Vec<Guess>, at: usize) -> Option<usize> {
     let behind = ancestors(graph, at);
     while let Some(mut guess) = guesses.pop() {
         let other = if behind[guess.node] {
@@ -140,7 +140,7 @@ fn again(found: &mut Found, graph: &Graph, guesses: &mut Vec<Guess>, at: usize) 
     None
 }
 
-fn take(found: &mut Found, graph: &Graph, at: usize, step: Option<Step>) {
+fn take(found: &mut RowPlaces, graph: &Graph, at: usize, step: Option<Step>) {
     let step = step.unwrap_or(Step::SAME);
     found.places[graph.nodes[at].output.0 as usize] = step.place;
     found.repeated[at] = step.repeated;

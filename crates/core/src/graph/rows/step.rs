@@ -37,13 +37,13 @@ impl Step {
 
 /// Why rows are not apart.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Mixed {
+pub(super) enum MixedRows {
     Because(String),
     /// The axis of the rows is one that holds channels or a map.
     NoBatch(String),
 }
 
-pub(super) type Steps = Result<Vec<Step>, Mixed>;
+pub(super) type Steps = Result<Vec<Step>, MixedRows>;
 
 /// The ways to see where the rows of the result lie, the likeliest first; one for nearly every operator. `output` is the
 /// shape of the result for `rows` rows.
@@ -51,7 +51,7 @@ pub(super) fn steps(op: &Op, operands: &[Operand<'_>], output: &[usize], rows: u
     if operands.iter().all(|operand| operand.place.is_none()) {
         return Ok(vec![Step::SAME]);
     }
-    let one = |step: Result<Step, String>| step.map(|s| vec![s]).map_err(Mixed::Because);
+    let one = |step: Result<Step, String>| step.map(|s| vec![s]).map_err(MixedRows::Because);
     match op {
         Op::Binary(_) => one(binary(operands, output)),
         Op::Concat { axis } => one(concat(operands, *axis)),
@@ -65,7 +65,7 @@ pub(super) fn steps(op: &Op, operands: &[Operand<'_>], output: &[usize], rows: u
                 let place = x.place.unwrap_or(Place::of(0));
                 alone(other, x.shape, place, output, rows)
             }
-            _ => Err(Mixed::Because(
+            _ => Err(MixedRows::Because(
                 "an operand that all rows share differs from row to row".to_string(),
             )),
         },
@@ -78,7 +78,7 @@ fn alone(op: &Op, x: &[usize], place: Place, output: &[usize], rows: usize) -> S
     let moved = |axis: usize| Ok(vec![Step::at(place.on(axis))]);
     let along = |axis: usize| {
         if axis == place.axis {
-            Err(Mixed::Because(format!(
+            Err(MixedRows::Because(format!(
                 "works along axis {axis}, where the rows lie"
             )))
         } else {
@@ -117,7 +117,7 @@ fn alone(op: &Op, x: &[usize], place: Place, output: &[usize], rows: usize) -> S
         Op::Flatten | Op::Reshape { .. } | Op::Squeeze { .. } => {
             let places = place.reshaped(x, output, rows);
             if places.is_empty() {
-                Err(Mixed::Because(format!(
+                Err(MixedRows::Because(format!(
                     "no axis of {output:?} keeps the rows of {x:?} together"
                 )))
             } else {
@@ -132,12 +132,12 @@ fn alone(op: &Op, x: &[usize], place: Place, output: &[usize], rows: usize) -> S
 fn windows(place: Place, apart: usize) -> Steps {
     match place.axis < apart {
         true => Ok(vec![Step::at(place)]),
-        false if place.alone() => Err(Mixed::NoBatch(format!(
+        false if place.alone() => Err(MixedRows::NoBatch(format!(
             "axis {} is its {}",
             place.axis,
             if place.axis == 1 { "channels" } else { "map" }
         ))),
-        false => Err(Mixed::Because(format!(
+        false => Err(MixedRows::Because(format!(
             "works along axis {}, where the rows lie",
             place.axis
         ))),

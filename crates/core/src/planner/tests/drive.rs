@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::plan::{Device, Plan, StageKind};
-use crate::planner::{Engine, Planner, Ran};
-use crate::sim::{Costs, Flow, Noise, Simulated, simulate};
+use crate::planner::{BatchRun, Engine, Planner};
+use crate::sim::{Costs, Flow, Noise, SimulatedRun, simulate};
 use crate::trace::{Span, Track, Work};
 
 /// One batch.
-pub(super) fn run(costs: &dyn Costs, suffix: bool, plan: &Plan, noise: Noise) -> Simulated {
+pub(super) fn run(costs: &dyn Costs, suffix: bool, plan: &Plan, noise: Noise) -> SimulatedRun {
     let flow = match (plan.gpu_alone(), suffix) {
         (true, _) => Flow::Whole,
         (false, true) => Flow::PrefixSuffix,
@@ -50,7 +50,7 @@ impl Drive {
         let run = run(costs, suffix, &plan, noise);
         let executions: Vec<_> = run.spans.iter().filter_map(execution).collect();
         self.build(&plan);
-        let ran = Ran {
+        let ran = BatchRun {
             plan: &plan,
             way: 0,
             us: run.makespan_us,

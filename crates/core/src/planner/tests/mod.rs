@@ -7,7 +7,7 @@ use super::*;
 use crate::bundle::Options;
 use crate::graph::{Graph, GraphBuilder, Op, PoolKind};
 use crate::plan::{Device, Plan, StageKind};
-use crate::sim::{Costs, ExecutionCost, Noise, Simulated};
+use crate::sim::{Costs, ExecutionCost, Noise, SimulatedRun};
 use crate::tune::Sites;
 use drive::Drive;
 
@@ -49,7 +49,7 @@ impl Costs for Board {
 }
 
 impl Board {
-    fn run(&self, plan: &Plan, noise: Noise) -> Simulated {
+    fn run(&self, plan: &Plan, noise: Noise) -> SimulatedRun {
         drive::run(self, false, plan, noise)
     }
 
@@ -166,7 +166,7 @@ fn a_session_that_knows_nothing_finds_its_devices() {
                             device,
                         },
                         n,
-                        Seen::of(&[us]).unwrap(),
+                        SeenTimes::of(&[us]).unwrap(),
                     );
                 }
             }
@@ -259,7 +259,7 @@ fn without_a_model_larger_executions_are_expected_to_be_faster_per_row() {
 
 #[test]
 fn what_a_runtime_adds_to_short_executions_says_nothing_of_long_ones() {
-    let modelled = networks::Modelled::new("resnet50", "agx-orin", crate::split::Precision::Int8);
+    let modelled = networks::ModelledNetwork::new("resnet50", "agx-orin", crate::split::Precision::Int8);
     let mut planner = modelled.planner(true);
     let forecast = planner.rates.forecast().unwrap().clone();
     let kind = |stage| Kind {
@@ -285,7 +285,7 @@ fn batches_between_comparisons_do_not_ask_which_engines_there_are() {
     planner.begin(plan.clone(), 0, false);
     let (gpu, dla) = (Device::Gpu, StageKind::Prefix);
     let executions = [(dla, gpu, 16, 160.0), (dla, Device::Dla(0), 16, 320.0)];
-    let ran = Ran {
+    let ran = BatchRun {
         plan: &plan,
         way: 0,
         us: 6000.0,
@@ -307,7 +307,7 @@ fn figures_that_are_no_times_never_reach_a_plan() {
     for us in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e12] {
         let mut rates = Rates::new(None, 1.0, false);
         assert_eq!(rates.add(kind, 4, &[us]), None);
-        rates.put(kind, 4, Seen::kept(us, 0.0, 1.0, 1));
+        rates.put(kind, 4, SeenTimes::kept(us, 0.0, 1.0, 1));
         assert!(rates.saw_nothing() && rates.us(kind, 4).is_none(), "{us}");
         rates.add(kind, 4, &[10.0, us]);
         assert_eq!(rates.us(kind, 4), Some(10.0), "{us} beside a sound time");
@@ -319,8 +319,8 @@ fn figures_that_are_no_times_never_reach_a_plan() {
         (0.0, f64::INFINITY, "endless ones"),
     ] {
         let mut rates = Rates::new(None, 1.0, false);
-        rates.put(kind, 4, Seen::kept(10.0, variance, count, 1));
-        rates.put(kind, 0, Seen::kept(10.0, 0.0, 1.0, 1));
+        rates.put(kind, 4, SeenTimes::kept(10.0, variance, count, 1));
+        rates.put(kind, 0, SeenTimes::kept(10.0, 0.0, 1.0, 1));
         assert!(rates.saw_nothing(), "{why}");
     }
 }
@@ -331,7 +331,7 @@ fn plans_of_any_size_are_valid_and_keep_to_the_memory() {
     for (device, us) in ALL.into_iter().zip([10.0, 25.0, 35.0]) {
         for stage in [StageKind::Whole, StageKind::Prefix] {
             for n in [1usize, 8, 64] {
-                let seen = Seen::of(&[5.0 + us * n as f64]).unwrap();
+                let seen = SeenTimes::of(&[5.0 + us * n as f64]).unwrap();
                 rates.put(
                     Kind {
                         way: 0,

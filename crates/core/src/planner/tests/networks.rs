@@ -17,15 +17,15 @@ use crate::tune::search::{gpu_only, paper};
 const STEP_US: f64 = 5_000.0;
 
 /// A network on a board, as its model says.
-pub(super) struct Modelled {
+pub(super) struct ModelledNetwork {
     graph: Graph,
     stages: Stages,
     target: DlaTarget,
     machine: Machine,
 }
 
-impl Modelled {
-    pub fn new(name: &str, board: &str, precision: Precision) -> Modelled {
+impl ModelledNetwork {
+    pub fn new(name: &str, board: &str, precision: Precision) -> ModelledNetwork {
         let machine = named(board).unwrap().machine(None).unwrap();
         let chip = machine.board.chip;
         let target = DlaTarget {
@@ -35,7 +35,7 @@ impl Modelled {
         };
         let graph = calibrate::network(name).unwrap().unwrap();
         let stages = cut(&graph, &target, &[]).unwrap();
-        Modelled {
+        ModelledNetwork {
             graph,
             stages,
             target,
@@ -84,7 +84,7 @@ struct Course {
     changes: usize,
 }
 
-fn course(modelled: &Modelled, rows: usize, [gpu, dla]: [f64; 2], placed: bool) -> Course {
+fn course(modelled: &ModelledNetwork, rows: usize, [gpu, dla]: [f64; 2], placed: bool) -> Course {
     let costs = modelled.costs();
     let truth = Off {
         costs: &costs,
@@ -133,7 +133,7 @@ fn unit(state: &mut u64) -> f64 {
 }
 
 /// The boards, networks and batches that are gone through.
-fn each(mut of: impl FnMut(&Modelled, usize)) {
+fn each(mut of: impl FnMut(&ModelledNetwork, usize)) {
     for (name, board, precision) in [
         ("mobilenet_v2", "xavier-nx", Precision::Fp16),
         ("resnet50", "agx-xavier", Precision::Int8),
@@ -141,7 +141,7 @@ fn each(mut of: impl FnMut(&Modelled, usize)) {
         ("resnet18", "orin-nx", Precision::Fp16),
         ("squeezenet1_1", "agx-orin-32gb", Precision::Int8),
     ] {
-        let modelled = Modelled::new(name, board, precision);
+        let modelled = ModelledNetwork::new(name, board, precision);
         for rows in [8, 22, 66, 256] {
             of(&modelled, rows);
         }
@@ -222,7 +222,7 @@ fn first_plans_follow_the_boards_model() {
         ),
         ("resnet50", "xavier-nx", Precision::Int8, 256, true, "many rows"),
     ] {
-        let modelled = Modelled::new(name, board, precision);
+        let modelled = ModelledNetwork::new(name, board, precision);
         let planner = modelled.planner(true);
         let forecast = planner.rates.forecast().unwrap();
         let (plan, source) = planner.plan(rows).unwrap();
@@ -241,7 +241,7 @@ fn first_plans_follow_the_boards_model() {
 
 #[test]
 fn a_model_that_is_far_off_for_the_gpu_says_nothing_of_dlas() {
-    let modelled = Modelled::new("vgg16", "agx-orin-32gb", Precision::Int8);
+    let modelled = ModelledNetwork::new("vgg16", "agx-orin-32gb", Precision::Int8);
     for (gpu, shared) in [(0.2, false), (0.7, true), (1.5, true), (100.0, false)] {
         let mut planner = modelled.planner(true);
         let told = planner.rates.us(Kind::whole(), 16).unwrap();
@@ -263,7 +263,7 @@ fn a_model_that_is_far_off_for_the_gpu_says_nothing_of_dlas() {
 
 #[test]
 fn a_suffix_that_counts_runs_beside_the_dlas() {
-    let modelled = Modelled::new("squeezenet1_1", "agx-orin-32gb", Precision::Int8);
+    let modelled = ModelledNetwork::new("squeezenet1_1", "agx-orin-32gb", Precision::Int8);
     let planner = modelled.planner(true);
     let costs = modelled.costs();
     let us = |plan: &Plan| run(&costs, true, plan, Noise::NONE).makespan_us;
@@ -286,7 +286,7 @@ fn a_suffix_that_counts_runs_beside_the_dlas() {
         assert!(off < 0.05, "{plan}: {told} us are told, {off:.3} off");
     }
     // Its suffix is a fully connected layer.
-    let modelled = Modelled::new("resnet18", "agx-xavier", Precision::Int8);
+    let modelled = ModelledNetwork::new("resnet18", "agx-xavier", Precision::Int8);
     let plan = modelled.planner(true).likeliest(66).unwrap();
     assert_eq!(plan.mode, Mode::Merged, "{plan}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lane::{Lane, Sized, covering, fitting};
+use super::lane::{EngineTime, Lane, covering, fitting};
 use super::{Infeasible, Item, Stream};
 use crate::plan::Device;
 use crate::schedule::Phase;
@@ -87,7 +87,7 @@ impl Stream {
         let mut able: Vec<Able> = lanes
             .filter(|(_, l)| !l.is_lost() && l.running.len() < self.depth())
             .filter_map(|(lane, l)| {
-                let sizes: Vec<&Sized> = if late {
+                let sizes: Vec<&EngineTime> = if late {
                     l.first.iter().collect()
                 } else {
                     self.in_time(l, now)
@@ -123,24 +123,24 @@ impl Stream {
 
     /// Of the engines that keep the bound, those that keep it for the oldest item if they start now: an item that arrives
     /// late must not make a batch grow past the time that the oldest has left. All of them where none does.
-    fn in_time<'a>(&self, lane: &'a Lane, now: Duration) -> Vec<&'a Sized> {
+    fn in_time<'a>(&self, lane: &'a Lane, now: Duration) -> Vec<&'a EngineTime> {
         let sizes = self.usable(lane);
         let Some(due) = self.waiting.first().and_then(|item| self.due(*item)) else {
             return sizes;
         };
-        let ends = |s: &Sized| now + s.expected() + self.after(lane, s.batch) + self.slack;
-        let kept: Vec<&Sized> = sizes.iter().copied().filter(|s| ends(s) <= due).collect();
+        let ends = |s: &EngineTime| now + s.expected() + self.after(lane, s.batch) + self.slack;
+        let kept: Vec<&EngineTime> = sizes.iter().copied().filter(|s| ends(s) <= due).collect();
         if kept.is_empty() { sizes } else { kept }
     }
 
     /// The engines of a lane that keep the bound.
-    fn usable<'a>(&self, lane: &'a Lane) -> Vec<&'a Sized> {
+    fn usable<'a>(&self, lane: &'a Lane) -> Vec<&'a EngineTime> {
         let Some(bound) = self.bound.map(|b| b.saturating_sub(self.slack)) else {
             return lane.first.iter().collect();
         };
-        let takes = |s: &Sized, rounds| s.expected() * rounds + self.after(lane, s.batch);
-        let fits = |s: &&Sized| takes(s, ROUNDS) <= bound;
-        let sizes: Vec<&Sized> = lane.first.iter().filter(fits).collect();
+        let takes = |s: &EngineTime, rounds| s.expected() * rounds + self.after(lane, s.batch);
+        let fits = |s: &&EngineTime| takes(s, ROUNDS) <= bound;
+        let sizes: Vec<&EngineTime> = lane.first.iter().filter(fits).collect();
         let single = lane.first.first().filter(|s| takes(s, 1) <= bound);
         if sizes.is_empty() {
             single.into_iter().collect()
@@ -157,7 +157,7 @@ impl Stream {
             return Duration::ZERO;
         };
         let fits = |time: &Duration| self.bound.is_none_or(|bound| *time * ROUNDS <= bound);
-        let first = gpu.first.iter().map(Sized::expected).filter(fits).max();
+        let first = gpu.first.iter().map(EngineTime::expected).filter(fits).max();
         let suffix = covering(&gpu.suffix, rows).map(|s| {
             let executions = rows.div_ceil(s.batch) as u32;
             s.expected() * executions

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{StreamLane, StreamTask, Timed};
+use super::{StreamLane, StreamTask, TimedEngine};
 use crate::plan::Device;
 use crate::schedule::{Loss, Phase, TaskId};
 
@@ -12,8 +12,8 @@ pub(super) struct Lane {
     pub device: Device,
     pub merges: bool,
     /// Ascending batches.
-    pub first: Vec<Sized>,
-    pub suffix: Vec<Sized>,
+    pub first: Vec<EngineTime>,
+    pub suffix: Vec<EngineTime>,
     pub running: VecDeque<StreamTask>,
     /// From when the time of the oldest running task counts.
     since: Duration,
@@ -43,7 +43,7 @@ const KNOWN: u32 = 4;
 
 /// An engine's batch with the time of its executions.
 #[derive(Debug)]
-pub(super) struct Sized {
+pub(super) struct EngineTime {
     pub batch: usize,
     mean: Duration,
     deviation: Duration,
@@ -52,9 +52,9 @@ pub(super) struct Sized {
     strike: f64,
 }
 
-impl Sized {
-    fn new(timed: &Timed) -> Sized {
-        Sized {
+impl EngineTime {
+    fn new(timed: &TimedEngine) -> EngineTime {
+        EngineTime {
             batch: timed.batch,
             mean: timed.expected,
             deviation: timed.expected / 16,
@@ -99,8 +99,8 @@ impl Sized {
 
 impl Lane {
     pub fn new(lane: &StreamLane) -> Lane {
-        let sizes = |timed: &[Timed]| {
-            let mut sizes: Vec<Sized> = timed.iter().map(Sized::new).collect();
+        let sizes = |timed: &[TimedEngine]| {
+            let mut sizes: Vec<EngineTime> = timed.iter().map(EngineTime::new).collect();
             sizes.sort_by_key(|s| s.batch);
             sizes
         };
@@ -177,13 +177,13 @@ impl Lane {
 }
 
 /// The largest engine without padding for `rows`, otherwise the smallest.
-pub(super) fn fitting<'a>(sizes: &[&'a Sized], rows: usize) -> Option<&'a Sized> {
+pub(super) fn fitting<'a>(sizes: &[&'a EngineTime], rows: usize) -> Option<&'a EngineTime> {
     let fits = sizes.iter().rev().find(|s| s.batch <= rows);
     fits.or(sizes.first()).copied()
 }
 
 /// The smallest engine that takes all `rows`, otherwise the largest.
-pub(super) fn covering(sizes: &[Sized], rows: usize) -> Option<&Sized> {
+pub(super) fn covering(sizes: &[EngineTime], rows: usize) -> Option<&EngineTime> {
     let covers = sizes.iter().find(|s| s.batch >= rows);
     covers.or(sizes.last())
 }

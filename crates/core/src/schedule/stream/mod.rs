@@ -19,7 +19,7 @@ mod rules;
 mod tests;
 
 pub use machine::Stream;
-pub use rules::{Infeasible, Order, Overflow, StreamLane, StreamRules, Timed};
+pub use rules::{Infeasible, Order, Overflow, StreamLane, StreamRules, TimedEngine};
 
 use std::time::Duration;
 

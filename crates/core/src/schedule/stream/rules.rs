@@ -6,7 +6,7 @@ use crate::plan::{Device, counted};
 
 /// An engine's batch and how long one execution is expected to take at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timed {
+pub struct TimedEngine {
     /// Rows.
     pub batch: usize,
     pub expected: Duration,
@@ -17,9 +17,9 @@ pub struct Timed {
 pub struct StreamLane {
     pub device: Device,
     /// For new items.
-    pub first: Vec<Timed>,
+    pub first: Vec<TimedEngine>,
     /// On the GPU, when another device's items need it.
-    pub suffix: Vec<Timed>,
+    pub suffix: Vec<TimedEngine>,
     /// Its items go on to the suffix.
     pub merges: bool,
 }

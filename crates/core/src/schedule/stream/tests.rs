@@ -16,8 +16,8 @@ fn ms(value: f64) -> Duration {
 /// What an execution of `rows` takes: a fixed part and a part per row, in milliseconds.
 type Speed = (f64, f64);
 
-fn timed(batches: &[usize], (fixed, row): Speed) -> Vec<Timed> {
-    let timed = |batch: &usize| Timed {
+fn timed(batches: &[usize], (fixed, row): Speed) -> Vec<TimedEngine> {
+    let timed = |batch: &usize| TimedEngine {
         batch: *batch,
         expected: ms(fixed + row * *batch as f64),
     };
@@ -57,7 +57,7 @@ fn rules(lanes: Vec<StreamLane>, bound: Option<f64>) -> StreamRules {
 
 /// What happened in a stream driven in virtual time.
 #[derive(Debug, Default)]
-struct Seen {
+struct StreamRecord {
     tasks: Vec<(Duration, StreamTask)>,
     /// Item, fate, arrival, answer.
     answers: Vec<(Item, Fate, Duration, Duration)>,
@@ -65,7 +65,7 @@ struct Seen {
     done: bool,
 }
 
-impl Seen {
+impl StreamRecord {
     fn latencies(&self) -> Vec<Duration> {
         let mut times: Vec<_> = self.answers.iter().map(|a| a.3 - a.2).collect();
         times.sort();
@@ -92,9 +92,9 @@ fn around(arrivals: Vec<Duration>) -> Around<fn(usize) -> f64> {
 }
 
 /// Drives a stream to its end, and checks what must hold of any command.
-fn drive<F: Fn(usize) -> f64>(rules: &StreamRules, world: &Around<F>) -> Seen {
+fn drive<F: Fn(usize) -> f64>(rules: &StreamRules, world: &Around<F>) -> StreamRecord {
     let mut stream = Stream::new(rules).unwrap();
-    let mut seen = Seen::default();
+    let mut seen = StreamRecord::default();
     let mut events: BinaryHeap<Reverse<(Duration, usize)>> = BinaryHeap::new();
     let mut queued: Vec<StreamEvent> = Vec::new();
     let later = |at, event, events: &mut BinaryHeap<_>, queued: &mut Vec<_>| {
@@ -187,7 +187,7 @@ fn check(rules: &StreamRules, task: &StreamTask) {
     assert!(rules.lanes.iter().any(|l| l.device == task.device));
 }
 
-fn runs(seen: &Seen) -> Vec<String> {
+fn runs(seen: &StreamRecord) -> Vec<String> {
     let line = |(at, t): &(Duration, StreamTask)| {
         let items: Vec<String> = t.items.iter().map(|i| i.0.to_string()).collect();
         let phase = match t.phase {
@@ -403,7 +403,7 @@ fn pauses_double_while_a_device_goes_on_failing() {
 
 /// Rows per second of full batches on every device, the suffix not counted.
 fn capacity(lanes: &[StreamLane]) -> f64 {
-    let rate = |t: &Timed| t.batch as f64 / t.expected.as_secs_f64();
+    let rate = |t: &TimedEngine| t.batch as f64 / t.expected.as_secs_f64();
     let lane = |l: &StreamLane| l.first.iter().map(rate).fold(0.0, f64::max);
     lanes.iter().map(lane).sum()
 }

@@ -15,7 +15,7 @@ const EXECUTIONS: usize = 4096;
 
 /// The best estimates.
 pub(super) struct Estimates {
-    found: BinaryHeap<Estimated>,
+    found: BinaryHeap<EstimatedPlan>,
     pub count: usize,
     keep: usize,
 }
@@ -24,7 +24,7 @@ pub(super) struct Estimates {
 /// than the arithmetic says, its best guess at one set may be worse than a poor one at another.
 const OF_EACH: usize = 8;
 
-struct Estimated {
+struct EstimatedPlan {
     cost: f64,
     genome: Genome,
     plan: Plan,
@@ -58,7 +58,7 @@ impl Estimates {
         if executions + rows / plan.suffix_batch > EXECUTIONS.max(rows / 8) {
             return;
         }
-        self.found.push(Estimated { cost, genome, plan });
+        self.found.push(EstimatedPlan { cost, genome, plan });
         if self.found.len() > self.keep {
             self.found.pop();
         }
@@ -153,22 +153,22 @@ pub(super) fn cost(goal: &Goal, us: f64, gpu_us: f64, dla_us: f64) -> f64 {
     }
 }
 
-impl Ord for Estimated {
-    fn cmp(&self, other: &Estimated) -> std::cmp::Ordering {
+impl Ord for EstimatedPlan {
+    fn cmp(&self, other: &EstimatedPlan) -> std::cmp::Ordering {
         self.cost.total_cmp(&other.cost)
     }
 }
 
-impl PartialOrd for Estimated {
-    fn partial_cmp(&self, other: &Estimated) -> Option<std::cmp::Ordering> {
+impl PartialOrd for EstimatedPlan {
+    fn partial_cmp(&self, other: &EstimatedPlan) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Estimated {
-    fn eq(&self, other: &Estimated) -> bool {
+impl PartialEq for EstimatedPlan {
+    fn eq(&self, other: &EstimatedPlan) -> bool {
         self.cost.total_cmp(&other.cost).is_eq()
     }
 }
 
-impl Eq for Estimated {}
+impl Eq for EstimatedPlan {}

@@ -6,7 +6,7 @@ use super::genome::{Genome, divisors, even};
 use super::goal::Goal;
 use super::times::Times;
 use super::units::in_units;
-use super::{Bound, Found, SearchError, Space, heuristic};
+use super::{Bound, SearchError, SearchOutcome, Space, heuristic};
 use crate::plan::{Device, Mode};
 use crate::sim::SimError;
 
@@ -27,7 +27,7 @@ const EQUAL_ROUNDS: usize = 8;
 ///
 /// # Errors
 /// As [`super::search`].
-pub fn exhaustive(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<Found, SearchError> {
+pub fn exhaustive(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<SearchOutcome, SearchError> {
     in_units(space, rows, |space, rows| {
         let times = Times::new(space);
         let mut judge = Judge::new(space, goal);

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::genome::Genome;
 use super::goal::{Goal, Infeasible, Power};
-use super::{Bound, Found, KEPT, SearchError, Space};
+use super::{Bound, KEPT, SearchError, SearchOutcome, Space};
 use crate::plan::{Device, Plan};
-use crate::sim::{Flow, Noise, SimError, Simulated, simulate};
+use crate::sim::{Flow, Noise, SimError, SimulatedRun, simulate};
 
 /// Runs from which a percentile is taken.
 const RUNS: u64 = 100;
@@ -159,7 +159,12 @@ impl<'a> Judge<'a> {
     }
 
     /// The best plans; with a latency bound, those that keep it in 99 of 100 runs.
-    pub fn finish(mut self, bound: Bound, estimated: usize, exhaustive: bool) -> Result<Found, SearchError> {
+    pub fn finish(
+        mut self,
+        bound: Bound,
+        estimated: usize,
+        exhaustive: bool,
+    ) -> Result<SearchOutcome, SearchError> {
         self.judged.sort_by(|a, b| a.0.total_cmp(&b.0));
         let least = self.judged.first().map_or(f64::INFINITY, |(cost, ..)| *cost);
         let equal = self
@@ -184,7 +189,7 @@ impl<'a> Judge<'a> {
         if let Goal::Latency { p99_ms } = self.goal {
             best = self.space.within(best, *p99_ms)?;
         }
-        Ok(Found {
+        Ok(SearchOutcome {
             best,
             bound,
             estimated,
@@ -229,7 +234,7 @@ impl Space<'_> {
     ///
     /// # Errors
     /// As [`Space::figures`].
-    pub fn run(&self, plan: &Plan, noise: Noise) -> Result<Simulated, SimError> {
+    pub fn run(&self, plan: &Plan, noise: Noise) -> Result<SimulatedRun, SimError> {
         let way = self.way(plan);
         let flow = match way {
             None => Flow::Whole,
@@ -274,7 +279,7 @@ impl Space<'_> {
 }
 
 impl Power {
-    fn joules(&self, run: &Simulated) -> f64 {
+    fn joules(&self, run: &SimulatedRun) -> f64 {
         let busy = run.devices.iter().map(|(device, used)| match device {
             Device::Gpu => self.gpu * used.busy_us,
             Device::Dla(_) => self.dla * used.busy_us,

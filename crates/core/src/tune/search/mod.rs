@@ -85,7 +85,7 @@ impl Space<'_> {
 
 /// What a search found.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct SearchOutcome {
     /// The best plans, best first; at least one.
     pub best: Vec<Figures>,
     pub bound: Bound,
@@ -107,7 +107,7 @@ const STARTS: usize = 16;
 /// # Errors
 /// [`Infeasible`] when no plan keeps the goal's bound and the limits, with the nearest that could be kept; an error of
 /// the simulation.
-pub fn search(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<Found, SearchError> {
+pub fn search(space: &Space<'_>, rows: usize, goal: &Goal) -> Result<SearchOutcome, SearchError> {
     in_units(space, rows, |space, rows| {
         let times = Times::new(space);
         let mut judge = Judge::new(space, goal);

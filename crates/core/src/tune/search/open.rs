@@ -1,6 +1,6 @@
 //! A batch of any size: the one that serves the goal best.
 
-use super::{Found, Goal, Infeasible, SearchError, Space, search};
+use super::{Goal, Infeasible, SearchError, SearchOutcome, Space, search};
 
 /// Most rows that are tried.
 pub const MOST_ROWS: usize = 4096;
@@ -11,10 +11,14 @@ pub const MOST_ROWS: usize = 4096;
 ///
 /// # Errors
 /// [`Infeasible`] when no number of rows reaches the goal; an error of the simulation.
-pub fn search_any(space: &Space<'_>, most: usize, goal: &Goal) -> Result<(Found, Vec<Found>), SearchError> {
-    let mut tried: Vec<Found> = Vec::new();
+pub fn search_any(
+    space: &Space<'_>,
+    most: usize,
+    goal: &Goal,
+) -> Result<(SearchOutcome, Vec<SearchOutcome>), SearchError> {
+    let mut tried: Vec<SearchOutcome> = Vec::new();
     let mut refused: Option<Infeasible> = None;
-    let mut attempt = |rows: usize, tried: &mut Vec<Found>| match search(space, rows, goal) {
+    let mut attempt = |rows: usize, tried: &mut Vec<SearchOutcome>| match search(space, rows, goal) {
         Ok(found) => {
             tried.push(found);
             Ok(())
@@ -54,12 +58,12 @@ fn ladder(most: usize) -> Vec<usize> {
     steps
 }
 
-fn rows_of(found: &Found) -> usize {
+fn rows_of(found: &SearchOutcome) -> usize {
     found.best[0].plan.total()
 }
 
-fn best(tried: &[Found], goal: &Goal) -> Option<usize> {
-    let cost = |found: &Found| match goal {
+fn best(tried: &[SearchOutcome], goal: &Goal) -> Option<usize> {
+    let cost = |found: &SearchOutcome| match goal {
         Goal::Throughput | Goal::Latency { .. } => -found.best[0].rows_per_second,
         Goal::Energy(_) => found.best[0].joules_per_row.unwrap_or(f64::INFINITY),
     };
@@ -69,7 +73,7 @@ fn best(tried: &[Found], goal: &Goal) -> Option<usize> {
 }
 
 /// Half-way from the best to its neighbours; with a bound the next larger number may be out of reach.
-fn between(tried: &[Found], goal: &Goal, most: usize, unit: usize) -> Vec<usize> {
+fn between(tried: &[SearchOutcome], goal: &Goal, most: usize, unit: usize) -> Vec<usize> {
     let Some(at) = best(tried, goal) else {
         return Vec::new();
     };

@@ -1,6 +1,6 @@
 //! A network that runs only in executions of its compiled batch: a search deals these, each as if it were a row.
 
-use super::{Bound, Figures, Footprint, Found, Infeasible, SearchError, Space, Way};
+use super::{Bound, Figures, Footprint, Infeasible, SearchError, SearchOutcome, Space, Way};
 use crate::plan::{Device, Plan, StageKind};
 use crate::sim::{Costs, ExecutionCost, HostCosts, Load, SimError};
 
@@ -100,10 +100,10 @@ impl ByRows for Plan {
     }
 }
 
-impl ByRows for Found {
-    fn by_rows(self, unit: usize) -> Found {
+impl ByRows for SearchOutcome {
+    fn by_rows(self, unit: usize) -> SearchOutcome {
         let best = self.best.into_iter();
-        Found {
+        SearchOutcome {
             best: best.map(|figures| figures.by_rows(unit)).collect(),
             bound: Bound {
                 devices: self.bound.devices * unit as f64,

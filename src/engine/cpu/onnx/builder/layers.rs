@@ -5,33 +5,33 @@ use super::super::proto::{self, Attribute};
 use super::{Layers, OnnxBuilder, windowed};
 use crate::graph::{Activation, BinaryKind, Lrn, Pad, PoolKind, Range, ReduceKind, ResizeMode, UnaryKind};
 use crate::lower::{
-    BuildError, Built, Convolution, Deconvolution, FullyConnected, MatrixMultiply, NetworkBuilder, Pooling,
-    Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
+    BuildError, Convolution, Deconvolution, FullyConnected, LayerResult, MatrixMultiply, NetworkBuilder,
+    Pooling, Reduction, Resize, Scale, Shuffle, Slice, Value, Weights,
 };
 
 impl NetworkBuilder for OnnxBuilder {
-    fn input(&mut self, name: &str, shape: &[usize]) -> Built {
+    fn input(&mut self, name: &str, shape: &[usize]) -> LayerResult {
         let name = self.unique(name);
         self.graph.input.push(proto::ValueInfo::float(&name, shape));
         Ok(self.value(name, false))
     }
 
-    fn constant(&mut self, name: &str, value: &Weights) -> Built {
+    fn constant(&mut self, name: &str, value: &Weights) -> LayerResult {
         let name = self.weights(name, value);
         Ok(self.value(name, false))
     }
 
-    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> Built {
+    fn convolution(&mut self, name: &str, x: Value, layer: &Convolution) -> LayerResult {
         let bias = layer.bias.as_ref();
         Ok(self.windowed("Conv", name, x, (&layer.kernel, bias), &layer.geometry))
     }
 
-    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> Built {
+    fn deconvolution(&mut self, name: &str, x: Value, layer: &Deconvolution) -> LayerResult {
         let bias = layer.bias.as_ref();
         Ok(self.windowed("ConvTranspose", name, x, (&layer.kernel, bias), &layer.geometry))
     }
 
-    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> Built {
+    fn fully_connected(&mut self, name: &str, x: Value, layer: &FullyConnected) -> LayerResult {
         let mut inputs = vec![self.name(x)];
         inputs.push(self.weights(&format!("{name}.kernel"), &layer.kernel));
         if let Some(bias) = &layer.bias {
@@ -41,13 +41,13 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node("Gemm", name, inputs, attributes))
     }
 
-    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> Built {
+    fn matrix_multiply_transposed(&mut self, name: &str, a: Value, b: Value) -> LayerResult {
         let inputs = vec![self.name(a), self.name(b)];
         let attributes = vec![Attribute::int("transB", 1)];
         Ok(self.node("Gemm", name, inputs, attributes))
     }
 
-    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> Built {
+    fn matrix_multiply(&mut self, name: &str, a: Value, b: Value, layer: &MatrixMultiply) -> LayerResult {
         let a = if layer.transpose_a {
             self.transposed(name, a)
         } else {
@@ -63,7 +63,7 @@ impl NetworkBuilder for OnnxBuilder {
     }
 
     /// Both parts make a `BatchNormalization`: one pass over the data, and ONNX Runtime folds it into a convolution.
-    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> Built {
+    fn scale(&mut self, name: &str, x: Value, layer: &Scale) -> LayerResult {
         match (&layer.scale, &layer.shift) {
             (Some(scale), Some(shift)) => Ok(self.normalisation(name, x, scale, shift)),
             (Some(scale), None) => Ok(self.with_constant("Mul", name, x, scale)),
@@ -72,7 +72,7 @@ impl NetworkBuilder for OnnxBuilder {
         }
     }
 
-    fn activation(&mut self, name: &str, x: Value, function: Activation) -> Built {
+    fn activation(&mut self, name: &str, x: Value, function: Activation) -> LayerResult {
         let mut inputs = vec![self.name(x)];
         let (op, attributes) = match function {
             Activation::Relu => ("Relu", vec![]),
@@ -88,21 +88,21 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node(op, name, inputs, attributes))
     }
 
-    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> Built {
+    fn unary(&mut self, name: &str, x: Value, function: UnaryKind) -> LayerResult {
         let inputs = vec![self.name(x)];
         Ok(self.node(unary(function), name, inputs, vec![]))
     }
 
-    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> Built {
+    fn parametric_relu(&mut self, name: &str, x: Value, slope: &Weights) -> LayerResult {
         Ok(self.with_constant("PRelu", name, x, slope))
     }
 
-    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> Built {
+    fn elementwise(&mut self, name: &str, kind: BinaryKind, a: Value, b: Value) -> LayerResult {
         let inputs = vec![self.name(a), self.name(b)];
         Ok(self.node(binary(kind), name, inputs, vec![]))
     }
 
-    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> Built {
+    fn pooling(&mut self, name: &str, x: Value, layer: &Pooling) -> LayerResult {
         let inputs = vec![self.name(x)];
         let mut attributes = windowed(&layer.window, &layer.geometry);
         let op = match (layer.kind, layer.global) {
@@ -122,7 +122,7 @@ impl NetworkBuilder for OnnxBuilder {
 
     /// ONNX Runtime finds the nearest element in float32; where that may miss a whole position, each axis is gathered
     /// from positions worked out here.
-    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> Built {
+    fn resize(&mut self, name: &str, x: Value, layer: &Resize) -> LayerResult {
         if let ResizeMode::Nearest(rounding) = layer.resize.mode {
             let scales_up = |axis: usize| layer.shape[axis].is_multiple_of(layer.input[axis]);
             if !(2..4).all(scales_up) {
@@ -145,7 +145,7 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node("Resize", name, inputs, attributes))
     }
 
-    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> Built {
+    fn padding(&mut self, name: &str, x: Value, layer: &Pad) -> LayerResult {
         let widths = [&layer.before[..], &layer.after[..]].concat();
         let widths = self.integers(&format!("{name}.widths"), &widths);
         let value = self.scalar(&format!("{name}.value"), layer.value);
@@ -153,7 +153,7 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node("Pad", name, inputs, vec![]))
     }
 
-    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> Built {
+    fn lrn(&mut self, name: &str, x: Value, layer: &Lrn) -> LayerResult {
         let attributes = vec![
             Attribute::int("size", layer.size),
             Attribute::float("alpha", layer.alpha),
@@ -164,7 +164,7 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node("LRN", name, inputs, attributes))
     }
 
-    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> Built {
+    fn reduce(&mut self, name: &str, x: Value, layer: &Reduction) -> LayerResult {
         let mut inputs = vec![self.name(x)];
         // No axes at all would mean all of them.
         if layer.axes.is_empty() {
@@ -179,7 +179,7 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node(reduction(layer.kind), name, inputs, attributes))
     }
 
-    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> Built {
+    fn shuffle(&mut self, name: &str, x: Value, layer: &Shuffle) -> LayerResult {
         let mut x = x;
         if let Some(permutation) = &layer.permutation {
             let inputs = vec![self.name(x)];
@@ -194,7 +194,7 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(x)
     }
 
-    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> Built {
+    fn slice(&mut self, name: &str, x: Value, layer: &Slice) -> LayerResult {
         let mut inputs = vec![self.name(x)];
         let of = |value: fn(&Range) -> usize| layer.ranges.iter().map(value).collect::<Vec<_>>();
         let bounds = [
@@ -209,12 +209,12 @@ impl NetworkBuilder for OnnxBuilder {
         Ok(self.node("Slice", name, inputs, vec![]))
     }
 
-    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> Built {
+    fn concatenation(&mut self, name: &str, xs: &[Value], axis: usize) -> LayerResult {
         let inputs = xs.iter().map(|x| self.name(*x)).collect();
         Ok(self.node("Concat", name, inputs, vec![Attribute::int("axis", axis)]))
     }
 
-    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> Built {
+    fn softmax(&mut self, name: &str, x: Value, axis: usize) -> LayerResult {
         let inputs = vec![self.name(x)];
         Ok(self.node("Softmax", name, inputs, vec![Attribute::int("axis", axis)]))
     }

@@ -18,7 +18,7 @@ const IR_VERSION: i64 = 8;
 #[derive(Default)]
 pub(super) struct OnnxBuilder {
     graph: proto::Graph,
-    values: Vec<Named>,
+    values: Vec<NamedValue>,
     /// How often a name was asked for.
     names: HashMap<String, usize>,
     layers: Vec<Layers>,
@@ -33,15 +33,15 @@ pub(super) struct Layers {
 }
 
 /// A value's name, and whether that name may still become an output's.
-struct Named {
+struct NamedValue {
     name: String,
     computed: bool,
 }
 
 /// Weight bytes that stay where the graph holds them.
-struct Shared(Arc<Vec<u8>>);
+struct SharedBytes(Arc<Vec<u8>>);
 
-impl AsRef<[u8]> for Shared {
+impl AsRef<[u8]> for SharedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
@@ -82,7 +82,7 @@ impl OnnxBuilder {
     }
 
     fn value(&mut self, name: String, computed: bool) -> Value {
-        self.values.push(Named { name, computed });
+        self.values.push(NamedValue { name, computed });
         Value(self.values.len() as u32 - 1)
     }
 
@@ -102,7 +102,7 @@ impl OnnxBuilder {
     }
 
     fn weights(&mut self, name: &str, weights: &Weights) -> String {
-        let data = Bytes::from_owner(Shared(weights.data.clone()));
+        let data = Bytes::from_owner(SharedBytes(weights.data.clone()));
         self.tensor(name, &weights.shape, proto::FLOAT, data)
     }
 
