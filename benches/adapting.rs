@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use tvm_dla::board::{Arithmetic, BoardCosts, Constants, Framework, Machine, Setting, named};
 use tvm_dla::bundle::{Bundle, Options};
-use tvm_dla::calibrate::network;
 use tvm_dla::engine::{Array, Backend, Engine, EngineError, EngineSpec, Rows, StageKind};
+use tvm_dla::fit::network;
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::{Device, Plan};
 use tvm_dla::session::{Adapt, Place, Session, SessionConfig};

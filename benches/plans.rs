@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use tvm_dla::board::{Arithmetic, BoardCosts, Constants, Framework, Machine, Setting, builtin};
 use tvm_dla::bundle::Options;
-use tvm_dla::calibrate::network;
+use tvm_dla::fit::network;
 use tvm_dla::graph::Graph;
 use tvm_dla::plan::{Device, Plan};
 use tvm_dla::planner::{Forecast, Planner, Terms};

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tvm_dla::bundle::{Bundle, Options};
-use tvm_dla::calibrate::network;
 use tvm_dla::engine::Array;
+use tvm_dla::fit::network;
 use tvm_dla::plan::Plan;
 use tvm_dla::session::Session;
 use tvm_dla::tune::measure::{Race, Standing};

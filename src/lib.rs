@@ -82,7 +82,7 @@ pub mod session;
 pub mod tvm;
 
 pub use tvm_dla_core::{
-    board, bundle, calibrate, canon, graph, lower, plan, planner, report, schedule, sim, split, trace, tune,
+    board, bundle, canon, fit, graph, lower, plan, planner, report, schedule, sim, split, trace, tune,
 };
 
 pub use artifact::Artifact;

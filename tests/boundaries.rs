@@ -5,32 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Rooms in the order of a model's journey; a room imports only those before it.
 const ROOMS: [&str; 26] = [
-    "graph",
-    "canon",
-    "plan",
-    "tvm",
-    "split",
-    "bundle",
-    "relay",
-    "lower",
-    "engine",
-    "quantise",
-    "accuracy",
-    "artifact",
-    "schedule",
-    "trace",
-    "sim",
-    "board",
-    "machine",
-    "report",
-    "calibrate",
-    "tune",
-    "planner",
-    "pipeline",
-    "session",
-    "serve",
-    "cli",
-    "main.rs",
+    "graph", "canon", "plan", "tvm", "split", "bundle", "relay", "lower", "engine", "quantise", "accuracy",
+    "artifact", "schedule", "trace", "sim", "board", "machine", "report", "fit", "tune", "planner",
+    "pipeline", "session", "serve", "cli", "main.rs",
 ];
 const CORE: &str = "crates/core/src";
 const EDGES: [&str; 2] = ["cli", "main.rs"];

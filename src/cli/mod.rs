@@ -18,6 +18,7 @@ mod environments;
 mod export;
 mod files;
 mod finite;
+mod fit_boards;
 mod halves;
 mod images;
 mod inputs;
@@ -28,7 +29,6 @@ mod output;
 mod phases;
 mod plan;
 mod precision;
-mod quantise;
 mod reproduce;
 mod rows;
 mod run;
@@ -86,7 +86,7 @@ enum Command {
     /// Compare FP32, FP16 and INT8 over images: scores, noise by layer, and what to leave in FP16
     Accuracy(accuracy::Arguments),
     /// Find INT8 ranges from images, and write them for TensorRT and for --calibration
-    Calibrate(quantise::Arguments),
+    Calibrate(calibrate::Arguments),
     /// Write each stage as an ONNX file, and print the trtexec lines that build the same engines
     Export(export::Arguments),
     /// Have TensorRT's builder check every stage; with TensorRT-RTX that needs no GPU
@@ -97,7 +97,7 @@ enum Command {
     Cache(cache::Arguments),
     /// Fit the board model's constants to data/measurements.csv
     #[command(hide = true)]
-    CalibrateBoards(calibrate::Arguments),
+    FitBoards(fit_boards::Arguments),
     /// Make the paper's figures
     #[command(name = "reproduce-ksc2022", hide = true)]
     Reproduce(reproduce::Arguments),
@@ -143,13 +143,13 @@ pub fn main() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments, &spoken, &output, cancel.clone()),
         Command::Bench(arguments) => bench::run(&arguments, &output, cancel.clone()),
         Command::Accuracy(arguments) => accuracy::run(&arguments, &output, cancel.clone()),
-        Command::Calibrate(arguments) => quantise::run(&arguments, &output, cancel.clone()),
+        Command::Calibrate(arguments) => calibrate::run(&arguments, &output, cancel.clone()),
         Command::Export(arguments) => export::run(&arguments, &output),
         Command::Check(arguments) => check::run(&arguments, &output, cancel.clone()),
         Command::Build(arguments) => build::run(&arguments, &output, cancel.clone()),
         Command::Cache(arguments) => cache::run(&arguments, &output),
         Command::Simulate(arguments) => simulate::run(&arguments, &output),
-        Command::CalibrateBoards(arguments) => calibrate::run(&arguments, &output),
+        Command::FitBoards(arguments) => fit_boards::run(&arguments, &output),
         Command::Reproduce(arguments) => reproduce::run(&arguments, &output, cancel.clone()),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
     };

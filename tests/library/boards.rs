@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::cli_support::Folder;
 use proptest::prelude::*;
 use tvm_dla::board::{
-    Arithmetic, Board, BoardCosts, BoardError, Calibration, Constants, DEFINITIONS, Dla, Framework, Gpu,
+    Arithmetic, Board, BoardCosts, BoardError, Constants, DEFINITIONS, Dla, FittedModel, Framework, Gpu,
     Kind, Machine, Setting, Target, builtin, layers, named, slow_down,
 };
-use tvm_dla::calibrate::{network, observations, paper_parts, rows};
 use tvm_dla::engine::StageKind;
+use tvm_dla::fit::{network, observations, paper_parts, rows};
 use tvm_dla::graph::{Conv2d, DType, Graph, GraphBuilder, Op, Padding2d};
 use tvm_dla::plan::Device;
 use tvm_dla::report::{Bar, Comparison, published};
@@ -166,10 +166,10 @@ fn unknown_boards_and_modes_name_the_nearest() {
 
 #[test]
 fn the_constants_file_has_every_constant_once() {
-    let stored = Calibration::stored();
+    let stored = FittedModel::stored();
     let names: Vec<_> = stored.constants.iter().map(|c| c.name).collect();
     let wanted: Vec<_> = DEFINITIONS.iter().map(|d| d.key).collect();
-    assert_eq!(names, wanted, "run scripts/calibrate_boards");
+    assert_eq!(names, wanted, "run scripts/fit_boards");
     for constant in &stored.constants {
         assert!(constant.value.is_finite() && constant.value > 0.0, "{constant:?}");
         assert!(

@@ -3,7 +3,7 @@
 
 use tvm_dla::board::{BoardCosts, Constants, Framework, Setting, named};
 use tvm_dla::bundle::Options;
-use tvm_dla::calibrate::network;
+use tvm_dla::fit::network;
 use tvm_dla::plan::Device;
 use tvm_dla::sim::Costs;
 use tvm_dla::split::{Chip, DlaTarget, Precision, Version, cut};

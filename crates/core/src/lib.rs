@@ -8,8 +8,8 @@
 
 pub mod board;
 pub mod bundle;
-pub mod calibrate;
 pub mod canon;
+pub mod fit;
 pub mod graph;
 pub mod lower;
 pub mod plan;

@@ -6,11 +6,11 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::super::calibrate::{Steps, distributions, named, said};
 use super::super::data::Data;
 use super::super::engines::emulated;
 use super::super::output::Output;
 use super::super::precision::Report;
-use super::super::quantise::{Steps, distributions, named, said};
 use super::super::{helped, labels, truth};
 use super::Arguments;
 use crate::accuracy::{AccuracyError, PrecisionComparison, Reference, Step, suggest};

@@ -1,8 +1,8 @@
 //! The report.
 
 use super::Experiments;
-use crate::board::{Accuracy, Calibration, Level, Processor};
-use crate::calibrate::POINTS;
+use crate::board::{Accuracy, FittedModel, Level, Processor};
+use crate::fit::POINTS;
 use crate::report::{Arrivals, Page};
 use crate::sim::crossover;
 
@@ -68,7 +68,7 @@ fn network(page: &mut Page, experiments: &Experiments) {
 }
 
 fn calibration(page: &mut Page, measured: bool) {
-    let calibration = Calibration::stored();
+    let calibration = FittedModel::stored();
     page.heading("How far such predictions are from published measurements");
     let why = if measured {
         "For the simulated parts of this report. "

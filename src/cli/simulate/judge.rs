@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Arguments, accuracy};
 use crate::artifact::{Plans, is_file};
-use crate::board::{Accuracy, Calibration};
+use crate::board::{Accuracy, FittedModel};
 use crate::cli::board::BoardScenario;
 use crate::cli::helped;
 use crate::cli::output::{Output, table};
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, text: &str, output: &Output) -> Outcome {
         plan: judged,
         gpu_only,
         best: found,
-        accuracy: Calibration::stored().accuracy,
+        accuracy: FittedModel::stored().accuracy,
     };
     output.answer(&answered, || human(&answered), Answer::Yes)
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::board::{Accuracy, Calibration, Level, Processor};
+use crate::board::{Accuracy, FittedModel, Level, Processor};
 use crate::cli::board::{BoardScenario, Where};
 use crate::cli::files::TextFile;
 use crate::cli::output::{Output, table};
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Outcome {
         dla_precision: boarded.precision.to_string(),
         gpu_precision: boarded.gpu.to_string(),
         points,
-        accuracy: Calibration::stored().accuracy,
+        accuracy: FittedModel::stored().accuracy,
     };
     output.answer(&answered, || human(&answered), Answer::Yes)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::Calibration;
+use super::fitted::FittedModel;
 
 /// Names the constants, defines each once, and numbers them.
 macro_rules! constants {
@@ -86,7 +86,7 @@ impl Constants {
     /// Those that come with the program.
     pub fn fitted() -> Constants {
         let mut constants = Constants::prior();
-        for stored in Calibration::stored().constants {
+        for stored in FittedModel::stored().constants {
             constants.set(stored.name, stored.value);
         }
         constants

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::sizes::LADDER;
-use crate::board::{BoardCosts, Calibration, Constants, Framework, Level, Machine, Processor, Setting};
+use crate::board::{BoardCosts, Constants, FittedModel, Framework, Level, Machine, Processor, Setting};
 use crate::graph::Graph;
 use crate::plan::{Device, Plan, StageKind};
 use crate::sim::{Costs, ExecutionCost, Load};
@@ -149,7 +149,7 @@ impl std::fmt::Debug for Forecast {
 
 /// Of whole networks, in sources that the model was not fitted to.
 fn printed(processor: Processor) -> f64 {
-    let stored = Calibration::stored().accuracy.into_iter();
+    let stored = FittedModel::stored().accuracy.into_iter();
     let mut of =
         stored.filter(|a| a.processor == processor && a.level == Level::Network && a.precision.is_none());
     of.next().map_or(0.1, |accuracy| accuracy.out_of_sample)

@@ -4,7 +4,7 @@ use super::ALL;
 use super::drive::{Drive, run};
 use crate::board::{BoardCosts, Constants, Framework, Machine, Setting, named};
 use crate::bundle::Options;
-use crate::calibrate;
+use crate::fit;
 use crate::graph::Graph;
 use crate::plan::{Device, Mode, Plan, StageKind};
 use crate::planner::{Forecast, Frame, Kind, Offer, Planner, Source, Terms};
@@ -33,7 +33,7 @@ impl ModelledNetwork {
             tensorrt: Version::last_with_dla(chip),
             precision,
         };
-        let graph = calibrate::network(name).unwrap().unwrap();
+        let graph = fit::network(name).unwrap().unwrap();
         let stages = cut(&graph, &target, &[]).unwrap();
         ModelledNetwork {
             graph,

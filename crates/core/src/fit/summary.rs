@@ -1,10 +1,10 @@
 //! Errors of the model, in sample and out of it.
 
-use super::fit::fit;
 use super::observation::Observation;
 use super::paper::POINTS;
+use super::solver::fit;
 use crate::board::{
-    Accuracy, Arithmetic, Calibration, Constants, DEFINITIONS, Key, Level, Processor, StoredConstant,
+    Accuracy, Arithmetic, Constants, DEFINITIONS, FittedModel, Key, Level, Processor, StoredConstant,
 };
 
 /// One observation's error twice: fitted with it, and fitted without its source. Relative: 0.1 is 10 % too slow.
@@ -62,7 +62,7 @@ fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 /// What the constants file says.
-pub fn calibration(observations: &[Observation], errors: &[Errors], constants: &Constants) -> Calibration {
+pub fn calibration(observations: &[Observation], errors: &[Errors], constants: &Constants) -> FittedModel {
     let mut accuracy = Vec::new();
     for processor in [Processor::Gpu, Processor::Dla, Processor::Combined] {
         for level in [Level::Network, Level::Layer] {
@@ -96,7 +96,7 @@ pub fn calibration(observations: &[Observation], errors: &[Errors], constants: &
         what: d.what.to_string(),
         origin: origin(d.key, d.prior, d.spread),
     });
-    Calibration {
+    FittedModel {
         constants: stored.collect(),
         accuracy,
     }

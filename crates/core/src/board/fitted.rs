@@ -1,4 +1,4 @@
-//! The constants file: what `scripts/calibrate_boards` wrote.
+//! The constants file: what `scripts/fit_boards` wrote.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ const STORED: &str = include_str!("../../../../data/board_constants.json");
 /// Constants, and how far predictions made with them are from the measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Calibration {
+pub struct FittedModel {
     pub constants: Vec<StoredConstant>,
     pub accuracy: Vec<Accuracy>,
 }
@@ -59,9 +59,9 @@ pub enum Level {
     Layer,
 }
 
-impl Calibration {
+impl FittedModel {
     /// The one that comes with the program.
-    pub fn stored() -> Calibration {
+    pub fn stored() -> FittedModel {
         serde_json::from_str(STORED).expect("a test reads the constants file")
     }
 }
