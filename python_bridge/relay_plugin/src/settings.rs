@@ -21,7 +21,7 @@ use tvm_dla::engine::{Backend, Numerics, Precision};
 use tvm_dla::machine::{Reading, TakenBackend, memory, taken};
 use tvm_dla::plan::Device;
 use tvm_dla::quantise::numerics;
-use tvm_dla::relay::json::Computer;
+use tvm_dla::relay::json::BackendKind;
 use tvm_dla::session::{Adapt, ChosenPlan, Outcome, Place, PlanOrigin, Session, SessionConfig};
 use tvm_dla::tvm::CallError;
 
@@ -139,7 +139,7 @@ impl Settings {
             config.devices = Some(devices?);
         }
         let (backend, precision) = self.backend(&bundle, asked)?;
-        if self.computed()? == Computer::ByTensorRt {
+        if self.computed()? == BackendKind::ByTensorRt {
             let reading = match &self.board {
                 Some(name) => Reading::named(name)?,
                 None => Reading::of(Path::new("/")),
@@ -192,21 +192,21 @@ impl Settings {
     }
 
     /// Who computes.
-    pub fn computed(&self) -> Result<Computer, CallError> {
+    pub fn computed(&self) -> Result<BackendKind, CallError> {
         match self.backend.as_deref() {
             None | Some("auto") => {
                 let [tensorrt, cuda] = self.paths();
                 match taken(&tensorrt, &cuda, Path::new("/"))? {
-                    TakenBackend::TensorRt => Ok(Computer::ByTensorRt),
-                    TakenBackend::Cpu => Ok(Computer::OnCpu),
+                    TakenBackend::TensorRt => Ok(BackendKind::ByTensorRt),
+                    TakenBackend::Cpu => Ok(BackendKind::OnCpu),
                     TakenBackend::Emulated(reason) => {
                         say_once(&format!("warning: {reason}"));
-                        Ok(Computer::OnCpu)
+                        Ok(BackendKind::OnCpu)
                     }
                 }
             }
-            Some("cpu") => Ok(Computer::OnCpu),
-            Some("tensorrt") => Ok(Computer::ByTensorRt),
+            Some("cpu") => Ok(BackendKind::OnCpu),
+            Some("tensorrt") => Ok(BackendKind::ByTensorRt),
             Some(other) => Err(format!("there is no backend `{other}`: use auto, cpu or tensorrt").into()),
         }
     }
@@ -227,14 +227,14 @@ impl Settings {
         asked: RequestDefaults,
     ) -> Result<(Arc<dyn Backend>, Precision), CallError> {
         match self.computed()? {
-            Computer::OnCpu => {
+            BackendKind::OnCpu => {
                 let numerics = self.numerics(bundle, asked.numerics, Precision::default())?;
                 let precision = numerics.precision;
                 let backend = self.emulated(numerics)?;
                 say_once(&format!("GPU and DLA {}", backend.describe()));
                 Ok((Arc::new(backend), precision))
             }
-            Computer::ByTensorRt => self.board(bundle, asked),
+            BackendKind::ByTensorRt => self.board(bundle, asked),
         }
     }
 

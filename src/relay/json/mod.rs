@@ -6,5 +6,5 @@ mod request;
 mod write;
 
 pub use document::Document;
-pub use request::{Arithmetic, Computer, Request, RequestError};
+pub use request::{Arithmetic, BackendKind, Request, RequestError};
 pub use write::{WrittenDocument, texts_of, write};

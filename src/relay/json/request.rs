@@ -42,7 +42,7 @@ pub struct Request {
 
 /// Who computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Computer {
+pub enum BackendKind {
     ByTensorRt,
     OnCpu,
 }
@@ -74,7 +74,7 @@ impl Request {
     pub fn read(
         options: &BTreeMap<String, String>,
         variables: &BTreeMap<String, String>,
-        computed: Computer,
+        computed: BackendKind,
     ) -> Result<Request, RequestError> {
         let variables = Variables(variables);
         let flag = |name: &str| options.get(name).is_some_and(|value| value == "1");
@@ -100,7 +100,7 @@ impl Request {
                 unheeded.push(text.to_string());
             }
         };
-        let on_cpu = computed == Computer::OnCpu;
+        let on_cpu = computed == BackendKind::OnCpu;
         let sized = size.is_some() || option.is_some_and(|size| size != USUAL_WORKSPACE);
         note(
             on_cpu && sized,
@@ -194,7 +194,7 @@ mod tests {
     fn read(
         options: &[(&str, &str)],
         variables: &[(&str, &str)],
-        computed: Computer,
+        computed: BackendKind,
     ) -> Result<Request, RequestError> {
         Request::read(&map(options), &map(variables), computed)
     }
@@ -214,7 +214,7 @@ mod tests {
             (&[("use_fp16", "1")], &int8, Int8 { runs: 3 }, "fp16 besides"),
         ];
         for (options, variables, want, why) in cases {
-            for computed in [Computer::OnCpu, Computer::ByTensorRt] {
+            for computed in [BackendKind::OnCpu, BackendKind::ByTensorRt] {
                 let request = read(options, variables, computed).unwrap();
                 assert_eq!(request.arithmetic, want, "{why}");
                 assert_eq!(request.unheeded, Vec::<String>::new(), "{why}");
@@ -238,15 +238,15 @@ mod tests {
             ),
         ];
         for (variables, want) in cases {
-            let error = read(&[], variables, Computer::OnCpu).unwrap_err().to_string();
+            let error = read(&[], variables, BackendKind::OnCpu).unwrap_err().to_string();
             assert!(error.contains(want), "{error}");
         }
     }
 
     #[test]
     fn what_has_no_effect_is_named() {
-        use Computer::{ByTensorRt, OnCpu};
-        let cases: [(Pairs, Pairs, Computer, &[&str], &str); 10] = [
+        use BackendKind::{ByTensorRt, OnCpu};
+        let cases: [(Pairs, Pairs, BackendKind, &[&str], &str); 10] = [
             (
                 &[("max_workspace_size", GIB)],
                 &[],
@@ -323,10 +323,10 @@ mod tests {
             (&[(WORKSPACE, "0")], 4096, "unless it is zero"),
         ];
         for (variables, want, why) in cases {
-            let request = read(&options, variables, Computer::ByTensorRt).unwrap();
+            let request = read(&options, variables, BackendKind::ByTensorRt).unwrap();
             assert_eq!(request.workspace, Some(want), "{why}");
         }
-        let request = read(&[], &[(CACHE, "/c")], Computer::ByTensorRt).unwrap();
+        let request = read(&[], &[(CACHE, "/c")], BackendKind::ByTensorRt).unwrap();
         assert_eq!(request.cache, Some(PathBuf::from("/c")));
     }
 }
