@@ -81,6 +81,11 @@ impl<const N: usize> PaddingNd<N> {
         }
     }
 
+    /// Whether no window of this size finds room in it.
+    pub fn is_narrower(&self, window: &[usize; N]) -> bool {
+        (0..N).all(|i| self.before[i] < window[i] && self.after[i] < window[i])
+    }
+
     /// `[before, after]` of each axis.
     pub fn pairs(&self) -> [[usize; 2]; N] {
         std::array::from_fn(|i| [self.before[i], self.after[i]])
@@ -163,6 +168,19 @@ pub struct PoolNd<const N: usize> {
     pub ceil_mode: bool,
     /// Average only: whether padded elements count in the divisor.
     pub count_include_pad: bool,
+}
+
+impl<const N: usize> PoolNd<N> {
+    /// The padding between these shapes (`[N, C, ...]`): what was asked for, and what the last windows reach beyond that.
+    pub fn reached(&self, input: &[usize], output: &[usize]) -> PaddingNd<N> {
+        let PaddingNd { before, after } = self.padding;
+        let after = std::array::from_fn(|i| {
+            let taps = (self.window[i] - 1) * self.dilation[i] + 1;
+            let reach = (output[2 + i] - 1) * self.stride[i] + taps;
+            after[i].max(reach.saturating_sub(before[i] + input[2 + i]))
+        });
+        PaddingNd { before, after }
+    }
 }
 
 impl From<&Pool2d> for PoolNd<2> {

@@ -13,9 +13,10 @@ impl Lowering<'_> {
     }
 
     fn pool<const N: usize>(&mut self, node: &Node, pool: &PoolNd<N>) -> Result<Value, LowerError> {
-        let axes = self.pool_axes(node, pool);
+        let reached = pool.reached(self.shape(node.inputs[0]), self.shape(node.output));
+        let axes = self.pool_axes(node, pool, &reached);
         let x = self.operand(node, 0)?;
-        match (pool.kind, plain(pool, &axes)) {
+        match (pool.kind, plain(pool, &reached)) {
             (kind, Some(counted)) => self.plain_pool(node, kind, &axes, x, counted),
             (PoolKind::Max, None) => self.padded_max_pool(node, &axes, x),
             (PoolKind::Average, None) => self.divided_pool(node, &axes, pool.count_include_pad, x),
@@ -155,9 +156,10 @@ impl Lowering<'_> {
             .padding(&node.name, x, &pad)
             .map_err(|e| e.at(&node.name))?;
         let bare = |a: &Axis| Axis {
-            size: a.before + a.size + a.after(),
+            size: a.before + a.size + a.after,
             before: 0,
             behind: 0,
+            after: 0,
             ..*a
         };
         let bare: Vec<Axis> = axes.iter().map(bare).collect();
@@ -211,7 +213,7 @@ impl Lowering<'_> {
             .map_err(|e| e.at(&node.name))
     }
 
-    fn pool_axes<const N: usize>(&self, node: &Node, pool: &PoolNd<N>) -> [Axis; N] {
+    fn pool_axes<const N: usize>(&self, node: &Node, pool: &PoolNd<N>, reached: &PaddingNd<N>) -> [Axis; N] {
         let (input, output) = (self.shape(node.inputs[0]), self.shape(node.output));
         std::array::from_fn(|i| Axis {
             size: input[2 + i],
@@ -221,6 +223,7 @@ impl Lowering<'_> {
             dilation: pool.dilation[i],
             before: pool.padding.before[i],
             behind: pool.padding.after[i],
+            after: reached.after[i],
         })
     }
 }
@@ -236,19 +239,11 @@ struct Axis {
     before: usize,
     /// Padding that was asked for at the end.
     behind: usize,
+    /// The same with what the last window reaches beyond it.
+    after: usize,
 }
 
 impl Axis {
-    /// How far the last window reaches beyond the padded map.
-    fn overhang(&self) -> usize {
-        let reach = (self.outputs - 1) * self.stride + (self.window - 1) * self.dilation + 1;
-        reach.saturating_sub(self.before + self.size + self.behind)
-    }
-
-    fn after(&self) -> usize {
-        self.behind + self.overhang()
-    }
-
     /// Per window the elements that count in an average.
     fn counts(&self, include_padding: bool) -> Vec<usize> {
         let (first, end) = if include_padding {
@@ -268,19 +263,18 @@ fn geometry(axes: &[Axis], groups: usize) -> Geometry {
     Geometry {
         stride: each(|a| a.stride),
         before: each(|a| a.before),
-        after: each(Axis::after),
+        after: each(|a| a.after),
         dilation: each(|a| a.dilation),
         groups,
     }
 }
 
 /// Whether one pooling layer says it all, and then whether its padding counts in the divisor.
-fn plain<const N: usize>(pool: &PoolNd<N>, axes: &[Axis]) -> Option<bool> {
-    let narrow = axes.iter().all(|a| a.before < a.window && a.after() < a.window);
-    if !narrow {
+fn plain<const N: usize>(pool: &PoolNd<N>, reached: &PaddingNd<N>) -> Option<bool> {
+    if !reached.is_narrower(&pool.window) {
         return None;
     }
-    let complete = axes.iter().all(|a| a.overhang() == 0);
+    let complete = *reached == pool.padding;
     match pool.kind {
         PoolKind::Max => Some(false),
         PoolKind::Average if pool.dilation != [1; N] => None,

@@ -2,7 +2,8 @@
 
 use super::expr::{Facts, Value};
 use crate::graph::{
-    Coordinates, DeconvNd, Graph, Node, Padding2d, Pool2d, PoolKind, Resize2d, ResizeMode, Rounding, Tensor,
+    Coordinates, DeconvNd, Graph, Node, Padding2d, Pool2d, PoolKind, PoolNd, Resize2d, ResizeMode, Rounding,
+    Tensor,
 };
 
 pub(super) fn deconv_facts(graph: &Graph, node: &Node, deconv: &DeconvNd<2>) -> Facts {
@@ -58,30 +59,16 @@ pub(super) fn padding(p: &Padding2d) -> Facts {
     ])
 }
 
-/// The padding of a pooling layer: what was asked for, and what the last windows reach beyond that.
-fn reached(x: &Tensor, y: &Tensor, pool: &Pool2d) -> Padding2d {
-    let own = &pool.padding;
-    let beyond = |axis: usize, padded: usize| {
-        let reach = (y.shape[2 + axis] - 1) * pool.stride[axis] + pool.window[axis];
-        reach.saturating_sub(x.shape[2 + axis] + padded)
-    };
-    Padding2d {
-        bottom: own.bottom + beyond(0, own.top + own.bottom),
-        right: own.right + beyond(1, own.left + own.right),
-        ..*own
-    }
-}
-
 /// Whether a maximum's padding is a layer of its own in front, because a window has room in it.
 pub(super) fn pads_apart(x: &Tensor, y: &Tensor, pool: &Pool2d) -> bool {
-    let own = reached(x, y, pool);
-    let wide = own.top.max(own.bottom) >= pool.window[0] || own.left.max(own.right) >= pool.window[1];
-    pool.kind == PoolKind::Max && wide
+    let reached = PoolNd::from(pool).reached(&x.shape, &y.shape);
+    pool.kind == PoolKind::Max && !reached.is_narrower(&pool.window)
 }
 
 pub(super) fn pool_facts(x: &Tensor, y: &Tensor, pool: &Pool2d) -> Facts {
     let exclusive = pool.kind == PoolKind::Average && !pool.count_include_pad;
-    let mut facts = padding(&reached(x, y, pool));
+    let reached = PoolNd::from(pool).reached(&x.shape, &y.shape);
+    let mut facts = padding(&reached.into());
     facts.extend(window(pool.kind, pool.window, pool.stride));
     facts.insert("exclusive_padding", exclusive.into());
     facts
