@@ -102,15 +102,15 @@ impl Rates {
             None => ExpectedTime::Law(more(kind)),
         };
         let factors = self.factors(expected, kind);
-        let told = model.is_some_and(|_| !self.is_foreign(expected, kind.device));
-        (told || !factors.is_empty()).then_some(Curve::Known(expected, factors))
+        let told = || model.is_some() && (kind.device == Device::Gpu || !self.is_foreign(expected));
+        (!factors.is_empty() || told()).then_some(Curve::Known(expected, factors))
     }
 
     /// Whether the GPU shows that the model is of another machine: then it says nothing of DLAs that nobody saw.
-    fn is_foreign(&self, model: ExpectedTime<'_>, device: Device) -> bool {
+    fn is_foreign(&self, model: ExpectedTime<'_>) -> bool {
         let seen = self.factors_of(model, Kind::whole());
         let near = 1.0 / FOREIGN..=FOREIGN;
-        device != Device::Gpu && !seen.is_empty() && !seen.iter().any(|f| near.contains(&f.factor))
+        !seen.is_empty() && !seen.iter().any(|f| near.contains(&f.factor))
     }
 
     /// By how much the device was slower than expected, else a device of its kind.
