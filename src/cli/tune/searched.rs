@@ -26,8 +26,8 @@ pub fn searched(
     goal: &Goal,
     output: &Output,
 ) -> Result<Searched, Box<dyn Error>> {
-    let (mut points, mut infeasible) = (Vec::new(), Vec::new());
-    let mut first = None;
+    let mut points = Vec::new();
+    let mut infeasible: Vec<Infeasible> = Vec::new();
     for &strategy in &arguments.strategy {
         match (&arguments.batch, strategy) {
             (Batch::Any, Strategy::Search) => {
@@ -44,22 +44,21 @@ pub fn searched(
             (Batch::Of(batches), _) => {
                 for &batch in batches {
                     let start = Instant::now();
-                    match strategic(space, strategy, batch, goal)? {
-                        Ok(found) => {
-                            points.push(Point::new(space, strategy, found, start.elapsed())?);
-                        }
-                        Err(reason) => {
-                            infeasible.push(reason.to_string());
-                            first.get_or_insert(reason);
-                        }
+                    match strategic(space, strategy, batch, goal) {
+                        Ok(found) => points.push(Point::new(space, strategy, found, start.elapsed())?),
+                        // Every strategy looks for the same goal.
+                        Err(SearchError::Infeasible(reason)) if infeasible.contains(&reason) => {}
+                        Err(SearchError::Infeasible(reason)) => infeasible.push(reason),
+                        Err(error) => return Err(error.into()),
                     }
                 }
             }
         }
     }
-    if let (true, Some(reason)) = (points.is_empty(), first) {
-        return Err(helped(reason.to_string(), reason.help()));
+    if let (true, Some(reason)) = (points.is_empty(), infeasible.first()) {
+        return Err(refusal(reason.clone().into()));
     }
+    let infeasible: Vec<String> = infeasible.iter().map(Infeasible::to_string).collect();
     infeasible.iter().for_each(|reason| output.say(reason));
     points.sort_by_key(|point| point.batch);
     Ok(Searched { points, infeasible })
@@ -70,20 +69,15 @@ fn strategic(
     strategy: Strategy,
     batch: usize,
     goal: &Goal,
-) -> Result<Result<SearchOutcome, Infeasible>, Box<dyn Error>> {
+) -> Result<SearchOutcome, SearchError> {
     let found = match strategy {
         Strategy::Exhaustive => search::exhaustive(space, batch, goal),
         Strategy::Search | Strategy::Kcc2020 | Strategy::Paper | Strategy::Single => {
             search::search(space, batch, goal)
         }
-    };
-    let found = match found {
-        Ok(found) => found,
-        Err(SearchError::Infeasible(reason)) => return Ok(Err(reason)),
-        Err(SearchError::Sim(error)) => return Err(error.into()),
-    };
+    }?;
     let plan = match strategy {
-        Strategy::Search | Strategy::Exhaustive => return Ok(Ok(found)),
+        Strategy::Search | Strategy::Exhaustive => return Ok(found),
         Strategy::Kcc2020 => search::kcc(space, batch)?,
         Strategy::Paper => search::paper(space, batch)?,
         Strategy::Single => search::gpu_only(space, batch)?,
@@ -92,10 +86,10 @@ fn strategic(
         Goal::Energy(power) => Some(*power),
         Goal::Throughput | Goal::Latency { .. } => None,
     };
-    Ok(Ok(SearchOutcome {
+    Ok(SearchOutcome {
         best: vec![space.figures(&plan, power)?],
         ..found
-    }))
+    })
 }
 
 fn refusal(error: SearchError) -> Box<dyn Error> {

@@ -100,31 +100,34 @@ impl Search<'_> {
         let (mut shares, mut slowest) = (Vec::new(), 0f64);
         for (at, device) in self.network.dlas.iter().enumerate() {
             let rows = self.batch / cores + usize::from(at < self.batch % cores);
-            let mut best: Option<(f64, Share)> = None;
-            for batch in divisors(rows, self.network.dla_rows) {
-                let rounds = rows / batch;
-                let time = self.time(StageKind::Prefix, *device, batch)? * rounds as f64;
-                if best.as_ref().is_none_or(|(least, _)| time < *least) {
-                    best = Some((
-                        time,
-                        Share {
-                            device: *device,
-                            batch,
-                            rounds,
-                        },
-                    ));
-                }
+            if rows == 0 {
+                continue;
             }
-            match best {
-                Some((time, share)) => {
-                    slowest = slowest.max(time);
-                    shares.push(share);
-                }
-                None if rows > 0 => return Ok(Vec::new()),
-                None => {}
-            }
+            let Some((time, share)) = self.best_share(*device, rows)? else {
+                return Ok(Vec::new());
+            };
+            slowest = slowest.max(time);
+            shares.push(share);
         }
         Ok(vec![(slowest, Plan::new(shares, self.batch))])
+    }
+
+    /// The equal rounds in which a DLA core does so many rows soonest, and the time; `None` where it has none.
+    fn best_share(&self, device: Device, rows: usize) -> Result<Option<(f64, Share)>, SimError> {
+        let timed = divisors(rows, self.network.dla_rows).into_iter().map(|batch| {
+            let rounds = rows / batch;
+            let time = self.time(StageKind::Prefix, device, batch)? * rounds as f64;
+            Ok((
+                time,
+                Share {
+                    device,
+                    batch,
+                    rounds,
+                },
+            ))
+        });
+        let timed = timed.collect::<Result<Vec<_>, SimError>>()?;
+        Ok(timed.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)))
     }
 
     fn shared(&self) -> Result<EstimatedPlans, SimError> {
